@@ -1,0 +1,70 @@
+"""Errors a user can cause and can mend.
+
+    ZprimeError
+    ├── InputError (also ValueError)     a number or option that makes no sense
+    │   ├── RangeError                   a number outside what a table or formula covers
+    │   └── UnknownName (also KeyError)  no model, analysis, PDF set or parameter of that name
+    ├── CardError (also ValueError)      a file of ours or the user's that cannot be used
+    ├── PDFError (also ValueError)       a PDF set that is missing, broken or out of range
+    ├── LikelihoodError (also ValueError)  a hypothesis that has no likelihood, or a fit that failed
+    └── OutputError (also OSError)       a result that cannot be written
+
+Each message is one line that says what was found and what to do. The command line prints it and ends with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class ZprimeError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in self.args)
+
+
+class InputError(ZprimeError, ValueError):
+    """A number or option that makes no sense; nothing was computed."""
+
+
+class RangeError(InputError):
+    """A number outside the range of a table or formula; the message states the range."""
+
+
+class UnknownName(InputError, KeyError):
+    """No such model, analysis, PDF set, parameter or fermion; the message suggests the nearest name."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+        self.what, self.name, self.known = what, name, sorted(known)
+        near = difflib.get_close_matches(name.lower(), [k.lower() for k in self.known], n=1, cutoff=0.5)
+        by_lower = {k.lower(): k for k in self.known}
+        hint = f"did you mean '{by_lower[near[0]]}'?" if near else f"known: {', '.join(self.known) or 'none'}"
+        super().__init__(f"unknown {what} '{name}': {hint}" + (f" ({remedy})" if remedy else ""))
+
+
+class CardError(ZprimeError, ValueError):
+    """A card or table that cannot be used: says file, key, what was found and what was expected."""
+
+    def __init__(self, path: Path | str, key: str, found: str, expected: str) -> None:
+        self.path, self.key, self.found, self.expected = Path(path), key, found, expected
+        where = f"{path}: {key}" if key else f"{path}"
+        super().__init__(f"{where}: found {found}, expected {expected}")
+
+
+class PDFError(ZprimeError, ValueError):
+    """A PDF set that is missing, broken, or asked outside its grid."""
+
+
+class LikelihoodError(ZprimeError, ValueError):
+    """A hypothesis without a likelihood (a bin's total below zero), or a fit that did not converge."""
+
+
+class OutputError(ZprimeError, OSError):
+    """A result that cannot be written where it was asked for."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"cannot write {path}: {reason}; choose another folder with -o or free some space")

@@ -1,0 +1,93 @@
+r"""Partial widths, total width and branching ratios of a Z'.
+
+.. math:: \Gamma_f = \frac{N_c M \beta}{24\pi} [(g_L^2 + g_R^2)(1 - r) + 6 g_L g_R r],
+          \quad r = m_f^2/M^2, \quad \beta = \sqrt{1 - 4 r}
+
+arXiv:1707.08606, eq. (3.4). A massless Weyl state gives g^2 q^2 M/(24 pi), a Majorana one g^2 q^2 M beta^3/(24 pi).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .cards import FloatArray
+from .errors import InputError
+from .model import CHARGED_LEPTONS, QUARKS, Fermion, ZprimeModel, checked_positive
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Widths of a Z' in GeV; every array has the broadcast shape of mass and coupling."""
+
+    mass_gev: FloatArray
+    coupling: FloatArray
+    partial_gev: Mapping[str, FloatArray]
+    """Per fermion (all copies of it), and ``extra`` for the additional invisible width."""
+    total_gev: FloatArray
+
+    @property
+    def branching_ratios(self) -> dict[str, FloatArray]:
+        """Branching ratio per fermion; they sum to 1."""
+        return {name: partial / self.total_gev for name, partial in self.partial_gev.items()}
+
+    @property
+    def branching_ratios_by_group(self) -> dict[str, FloatArray]:
+        """``quarks``, ``charged_leptons``, ``invisible`` (neutrinos, dark states and extra width)."""
+        ratios = self.branching_ratios
+        zero = np.zeros_like(self.total_gev)
+        quarks = sum((ratios[f] for f in QUARKS), zero)
+        leptons = sum((ratios[f] for f in CHARGED_LEPTONS), zero)
+        rest = [ratio for name, ratio in ratios.items() if name not in QUARKS + CHARGED_LEPTONS]
+        return {"quarks": quarks, "charged_leptons": leptons, "invisible": sum(rest, zero)}
+
+
+def partial_width(model: ZprimeModel, fermion: str, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
+    """Tree-level width of Z' -> f fbar in GeV, all copies of ``fermion``; 0 below threshold. Eq. (3.4)."""
+    mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
+    state = model.fermion(fermion)
+    g_left, g_right = model.couplings(fermion)
+    shape = _mass_factor(state, g_left, g_right, (model.mass_gev(state) / mass) ** 2)
+    return np.asarray(state.multiplicity * state.colors * g**2 * mass / (24 * np.pi) * shape)
+
+
+def _mass_factor(state: Fermion, g_left: float, g_right: float, r: FloatArray) -> FloatArray:
+    """Couplings squared times phase space; r = m^2/M^2."""
+    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
+    if state.kind == "dirac":
+        return beta * ((g_left**2 + g_right**2) * (1 - r) + 6 * g_left * g_right * r)
+    return (g_left**2 + g_right**2) * beta**3
+
+
+def widths(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> Widths:
+    """All widths of a Z' of given mass (GeV) and coupling; the two broadcast. InputError unless both are > 0."""
+    mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
+    mass, g = np.broadcast_arrays(mass, g)
+    partial = {f.name: partial_width(model, f.name, mass, g) for f in model.fermions}
+    partial["extra"] = np.full(mass.shape, model.gamma_extra_gev)
+    total = np.asarray(sum(partial.values(), np.zeros(mass.shape)))
+    if (total <= 0).any():
+        raise InputError(f"model {model.id}: the Z' has no open decay at {mass[total <= 0].flat[0]:g} GeV")
+    return Widths(mass, g, partial, total)
+
+
+def massless_branching_ratios(model: ZprimeModel, closed: Iterable[str] = ()) -> dict[str, Fraction]:
+    """Exact branching ratios with all masses zero, without the channels in ``closed``.
+
+    InputError for couplings that contain sin^2(theta_W), or if nothing is open.
+    """
+    shut = {model.fermion(name).name for name in closed}
+    weights = {}
+    for f in model.fermions:
+        if f.q_left.sw2 or f.q_right.sw2:
+            raise InputError(f"couplings of {model.id} are no fractions: no exact branching ratios")
+        strength = f.q_left.rational**2 + f.q_right.rational**2
+        weights[f.name] = Fraction(0) if f.name in shut else f.multiplicity * f.colors * strength
+    total = sum(weights.values(), Fraction(0))
+    if not total:
+        raise InputError(f"model {model.id}: every decay channel is closed")
+    return {name: weight / total for name, weight in weights.items()}
