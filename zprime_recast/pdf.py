@@ -1,0 +1,289 @@
+"""Parton distributions in LHAPDF6 format: one small interface, two backends.
+
+``load_pdf("SET", member)`` uses the ``lhapdf`` library when it can be imported, else ``neopdf`` (package neopdf-hep).
+Sets are looked for in the folders of ``LHAPDF_DATA_PATH``, then in the user's folder, then among those shipped.
+
+neopdf ends the process on a broken file or a NaN, and downloads what it does not find; so every file is read and
+checked here first, every x and Q is checked on each call, and the grid file is handed over by its full path.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .cards import FloatArray, digest
+from .errors import InputError, PDFError, RangeError, UnknownName
+from .paths import shipped, user_data_dir
+
+#: The paper's set (arXiv:1707.08606, section 4), central member; shipped.
+DEFAULT_SET = "MSTW2008nlo_central"
+
+
+@dataclass(frozen=True)
+class SetInfo:
+    """What the ``.info`` file of a set says, checked."""
+
+    name: str
+    folder: Path
+    description: str
+    reference: str
+    index: int
+    members: int
+    error_type: str
+    flavors: tuple[int, ...]
+    order_qcd: int
+    x_min: float
+    x_max: float
+    q_min_gev: float
+    q_max_gev: float
+    force_positive: int
+
+    def grid_file(self, member: int) -> Path:
+        """The ``.dat`` file of a member."""
+        return self.folder / f"{self.name}_{member:04d}.dat"
+
+    @property
+    def info_file(self) -> Path:
+        """The ``.info`` file."""
+        return self.folder / f"{self.name}.info"
+
+
+class PDFMember(ABC):
+    """One member of a set. Backends implement :meth:`_xf_at`."""
+
+    backend: str
+
+    def __init__(self, info: SetInfo, member: int) -> None:
+        self.info, self.member = info, member
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when the files of the member do."""
+        return digest(self.info.info_file, self.info.grid_file(self.member))
+
+    def xf(self, pids: Sequence[int], x: ArrayLike, q_gev: float) -> FloatArray:
+        """Densities x f(x, Q), shape (len(pids), *x.shape), at one Q (GeV) and any array of x.
+
+        Parton ids are PDG's (gluon 21); one the set does not have gives 0. x above x_max = 1 is refused, as are NaN
+        and points outside the grid (RangeError states the range). A set that asks for positivity
+        (``ForcePositive`` 1 or 2 in its .info) has negative values raised to 0 (1e-10).
+        """
+        points = np.asarray(x, dtype=float)
+        info = self.info
+        q = float(q_gev)
+        if not info.q_min_gev <= q <= info.q_max_gev:
+            raise RangeError(f"Q = {q:g} GeV is outside set {info.name}: {info.q_min_gev:g} to {info.q_max_gev:g} GeV")
+        inside = (points >= info.x_min) & (points <= info.x_max)
+        if not inside.all():
+            found = points[~inside].flat[0]
+            raise RangeError(f"x = {found:g} is outside set {info.name}: {info.x_min:g} to {info.x_max:g}")
+        known = [pid for pid in pids if pid in info.flavors]
+        values = np.zeros((len(pids), points.size))
+        if known and points.size:
+            rows = [i for i, pid in enumerate(pids) if pid in info.flavors]
+            values[rows] = self._xf_at(known, points.ravel(), q)
+        if info.force_positive:
+            values = np.maximum(values, 0.0 if info.force_positive == 1 else 1e-10)
+        return values.reshape(len(pids), *points.shape)
+
+    @abstractmethod
+    def _xf_at(self, pids: list[int], x: FloatArray, q_gev: float) -> FloatArray:
+        """(len(pids), len(x)) densities for checked arguments."""
+
+    @abstractmethod
+    def alpha_s(self, q_gev: float) -> float:
+        """Strong coupling of the set at Q."""
+
+
+class NeopdfMember(PDFMember):
+    """Backend neopdf (PyPI: neopdf-hep); equal to LHAPDF 6.5.1 to 5e-13 on random points."""
+
+    backend = "neopdf"
+
+    def __init__(self, info: SetInfo, member: int) -> None:
+        super().__init__(info, member)
+        from neopdf.pdf import PDF
+
+        self._pdf = PDF.mkPDF_lhapdf_file(str(info.grid_file(member)))
+
+    def _xf_at(self, pids: list[int], x: FloatArray, q_gev: float) -> FloatArray:
+        return np.asarray(self._pdf.xfxQ2s(pids, x.tolist(), [q_gev**2]))
+
+    def alpha_s(self, q_gev: float) -> float:
+        if not self.info.q_min_gev <= q_gev <= self.info.q_max_gev:
+            raise RangeError(f"Q = {q_gev:g} GeV is outside set {self.info.name}")
+        return float(self._pdf.alphasQ2(q_gev**2))
+
+
+class LhapdfMember(PDFMember):
+    """Backend lhapdf (the reference library); point by point, so slower than neopdf on large arrays."""
+
+    backend = "lhapdf"
+
+    def __init__(self, info: SetInfo, member: int) -> None:
+        super().__init__(info, member)
+        import lhapdf
+
+        lhapdf.setVerbosity(0)
+        parent = str(info.folder.parent)
+        if parent not in lhapdf.paths():
+            lhapdf.pathsPrepend(parent)
+        self._pdf = lhapdf.mkPDF(info.name, member)
+
+    def _xf_at(self, pids: list[int], x: FloatArray, q_gev: float) -> FloatArray:
+        return np.array([[self._pdf.xfxQ(pid, float(v), q_gev) for v in x] for pid in pids])
+
+    def alpha_s(self, q_gev: float) -> float:
+        return float(self._pdf.alphasQ(q_gev))
+
+
+def default_backend() -> str:
+    """``lhapdf`` if it can be imported, else ``neopdf``."""
+    return "lhapdf" if importlib.util.find_spec("lhapdf") else "neopdf"
+
+
+def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = None) -> PDFMember:
+    """A member of a set by name; UnknownName if there is no such set, PDFError if its files are broken."""
+    info = read_set_info(find_set(name))
+    if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member < info.members:
+        raise InputError(f"set {name} has members 0 to {info.members - 1}, not {member}")
+    check_grid(info, member)
+    backends = {"lhapdf": LhapdfMember, "neopdf": NeopdfMember}
+    chosen = backend or default_backend()
+    if chosen not in backends:
+        raise UnknownName("PDF backend", chosen, backends)
+    if backend and not importlib.util.find_spec(backend):
+        raise PDFError(f"backend {backend} is not installed")
+    return backends[chosen](info, member)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Sets on disk
+
+
+def set_folders() -> list[Path]:
+    """Where sets are looked for, in order."""
+    paths = os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep)
+    folders = [Path(p).expanduser() for p in paths if p]
+    return [*folders, user_data_dir() / "pdfs", shipped("data") / "pdfs"]
+
+
+def list_sets() -> dict[str, Path]:
+    """Names of the sets found and their folders; the first folder on the path wins."""
+    found: dict[str, Path] = {}
+    for folder in set_folders():
+        if folder.is_dir():
+            for child in sorted(folder.iterdir()):
+                if (child / f"{child.name}.info").is_file():
+                    found.setdefault(child.name, child)
+    return dict(sorted(found.items()))
+
+
+def find_set(name: str) -> Path:
+    """Folder of a set; UnknownName that suggests the nearest one and says where sets belong."""
+    sets = list_sets()
+    if name not in sets:
+        raise UnknownName("PDF set", name, sets, f"put its folder into {user_data_dir() / 'pdfs'} or LHAPDF_DATA_PATH")
+    return sets[name]
+
+
+def read_set_info(folder: Path) -> SetInfo:
+    """The checked ``.info`` of a set folder; PDFError names the key at fault."""
+    import yaml
+
+    path = folder / f"{folder.name}.info"
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        raise PDFError(f"{path}: not readable as YAML ({str(err).splitlines()[0]}); fetch the set again") from None
+    if not isinstance(entries, dict):
+        raise PDFError(f"{path}: no 'key: value' lines; fetch the set again")
+
+    def number(key: str, default: float | None = None) -> float:
+        value = entries.get(key, default)
+        try:
+            result = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            result = np.nan
+        if isinstance(value, bool) or not np.isfinite(result):
+            raise PDFError(f"{path}: {key} is {value!r}, expected a number; fetch the set again")
+        return result
+
+    flavors = entries.get("Flavors")
+    if not isinstance(flavors, list) or not flavors or not all(type(f) is int for f in flavors):
+        raise PDFError(f"{path}: Flavors is {flavors!r}, expected a list of parton ids; fetch the set again")
+    scales, values = entries.get("AlphaS_Qs"), entries.get("AlphaS_Vals")
+    if entries.get("AlphaS_Type") == "ipol" and not _alpha_s_table_ok(scales, values):
+        raise PDFError(f"{path}: AlphaS_Qs and AlphaS_Vals are no table of equal length; fetch the set again")
+    info = SetInfo(
+        name=folder.name,
+        folder=folder,
+        description=str(entries.get("SetDesc", "")),
+        reference=str(entries.get("Reference", "")),
+        index=int(number("SetIndex", 0)),
+        members=int(number("NumMembers")),
+        error_type=str(entries.get("ErrorType", "")),
+        flavors=tuple(flavors),
+        order_qcd=int(number("OrderQCD")),
+        x_min=number("XMin"),
+        x_max=number("XMax"),
+        q_min_gev=number("QMin"),
+        q_max_gev=number("QMax"),
+        force_positive=int(number("ForcePositive", 0)),
+    )
+    if info.members < 1 or not 0 < info.x_min < info.x_max <= 1 or not 0 < info.q_min_gev < info.q_max_gev:
+        raise PDFError(f"{path}: NumMembers, XMin, XMax, QMin or QMax make no sense; fetch the set again")
+    return info
+
+
+def _alpha_s_table_ok(scales: Any, values: Any) -> bool:
+    if not isinstance(scales, list) or not isinstance(values, list) or len(scales) != len(values) or not scales:
+        return False
+    return all(isinstance(v, (int, float)) and np.isfinite(v) and v > 0 for v in (*scales, *values))
+
+
+def check_grid(info: SetInfo, member: int) -> None:
+    """Read a member's grid file completely; PDFError says which subgrid is broken and how."""
+    path = info.grid_file(member)
+    if not path.is_file():
+        raise PDFError(f"{path}: no such file, though {info.info_file.name} promises {info.members} members")
+    try:
+        blocks = path.read_text(encoding="utf-8").split("---\n")
+    except (OSError, UnicodeDecodeError) as err:
+        raise PDFError(f"{path}: not readable ({err}); fetch the set again") from None
+    if "Format: lhagrid1" not in blocks[0]:
+        raise PDFError(f"{path}: header says no 'Format: lhagrid1'; fetch the set again")
+    if len(blocks) < 3 or blocks[-1].strip():
+        raise PDFError(f"{path}: cut short (no closing '---'); fetch the set again")
+    previous_q = None
+    for i, block in enumerate(blocks[1:-1], 1):
+        where = f"{path}: subgrid {i}"
+        try:
+            x_line, q_line, pid_line, body = block.split("\n", 3)
+            x, q = np.array(x_line.split(), dtype=float), np.array(q_line.split(), dtype=float)
+            pids = [int(pid) for pid in pid_line.split()]
+            values = np.array(body.split(), dtype=float)
+        except ValueError:
+            raise PDFError(f"{where} holds something that is no number; fetch the set again") from None
+        if len(x) < 4 or len(q) < 2 or (np.diff(x) <= 0).any() or (np.diff(q) <= 0).any():
+            raise PDFError(f"{where}: knots are not ascending, or fewer than 4 in x or 2 in Q; fetch the set again")
+        if not np.isfinite(values).all() or not np.isfinite(x).all() or not np.isfinite(q).all():
+            raise PDFError(f"{where} holds NaN or infinity; fetch the set again")
+        if set(pids) != set(info.flavors):
+            raise PDFError(f"{where}: flavours {pids} are not those of {info.info_file.name}; fetch the set again")
+        if values.size != len(x) * len(q) * len(pids) or len(body.split("\n")) - 1 != len(x) * len(q):
+            expected = len(x) * len(q) * len(pids)
+            raise PDFError(f"{where}: {values.size} values, expected {expected}; fetch the set again")
+        if previous_q is not None and not np.isclose(q[0], previous_q, rtol=1e-4):
+            raise PDFError(f"{where} begins at Q = {q[0]:g}, the one before ends at {previous_q:g}; fetch the set again")
+        previous_q = q[-1]
