@@ -1,0 +1,41 @@
+r"""Exact integrals of a Breit-Wigner over fine cells.
+
+A smooth function F(s) is given at nodes and linear between them. With u = s - M^2, w = M Gamma and
+D = u^2 + w^2 this module gives weights such that
+
+.. math:: \int F \frac{ds}{D} = \sum_k W_k F(s_k), \qquad \int F \frac{u\,ds}{D} = \sum_k V_k F(s_k)
+
+in closed form (arctangent and logarithm), so that no peak is stepped over however narrow: Gamma/M from 1e-8 to 0.5.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .cards import FloatArray
+
+
+def breit_wigner_weights(s_nodes: FloatArray, mass_gev: ArrayLike, gamma_gev: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Weights (W, V) of the module's formulas, each of shape (*hypotheses, n_nodes), in GeV^-2 and 1.
+
+    ``s_nodes`` (GeV^2) ascending; mass and width (GeV) broadcast to the shape of the hypotheses.
+    """
+    mass, gamma = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), np.asarray(gamma_gev, dtype=float))
+    w = (mass * gamma)[..., None]
+    u = s_nodes - (mass**2)[..., None]
+    u1, u2 = u[..., :-1], u[..., 1:]
+    step = np.diff(s_nodes)
+    # 1/D, u/D and u^2/D over each cell
+    inverse = np.arctan2(w * step, w**2 + u1 * u2) / w
+    logarithm = 0.5 * np.log((u2**2 + w**2) / (u1**2 + w**2))
+    square = step - w**2 * inverse
+    # the share of each cell's right node: integrand times (u - u1)/step
+    right = (logarithm - u1 * inverse) / step
+    right_u = (square - u1 * logarithm) / step
+    weights, weights_u = np.zeros(u.shape), np.zeros(u.shape)
+    weights[..., 1:] += right
+    weights[..., :-1] += inverse - right
+    weights_u[..., 1:] += right_u
+    weights_u[..., :-1] += logarithm - right_u
+    return weights, weights_u
