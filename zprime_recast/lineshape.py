@@ -16,20 +16,25 @@ from numpy.typing import ArrayLike
 from .cards import FloatArray
 
 
-def breit_wigner_weights(s_nodes: FloatArray, mass_gev: ArrayLike, gamma_gev: ArrayLike) -> tuple[FloatArray, FloatArray]:
+def breit_wigner_weights(
+    s_nodes: FloatArray, mass_gev: ArrayLike, gamma_gev: ArrayLike, s_low: ArrayLike = 0.0
+) -> tuple[FloatArray, FloatArray]:
     """Weights (W, V) of the module's formulas, each of shape (*hypotheses, n_nodes), in GeV^-2 and 1.
 
-    ``s_nodes`` (GeV^2) ascending; mass and width (GeV) broadcast to the shape of the hypotheses.
+    ``s_nodes`` (GeV^2) ascending; mass and width (GeV) broadcast to the shape of the hypotheses. The integral begins
+    at ``s_low`` (GeV^2, same shape), also inside a cell.
     """
-    mass, gamma = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), np.asarray(gamma_gev, dtype=float))
+    mass, gamma, low = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mass_gev, gamma_gev, s_low)))
     w = (mass * gamma)[..., None]
     u = s_nodes - (mass**2)[..., None]
     u1, u2 = u[..., :-1], u[..., 1:]
     step = np.diff(s_nodes)
-    # 1/D, u/D and u^2/D over each cell
-    inverse = np.arctan2(w * step, w**2 + u1 * u2) / w
-    logarithm = 0.5 * np.log((u2**2 + w**2) / (u1**2 + w**2))
-    square = step - w**2 * inverse
+    # each cell from its left node, or from s_low, to its right node
+    begin = np.minimum(np.maximum(u1, (low - mass**2)[..., None]), u2)
+    # integrals of 1/D, u/D and u^2/D over that
+    inverse = np.arctan2(w * (u2 - begin), w**2 + begin * u2) / w
+    logarithm = 0.5 * np.log((u2**2 + w**2) / (begin**2 + w**2))
+    square = (u2 - begin) - w**2 * inverse
     # the share of each cell's right node: integrand times (u - u1)/step
     right = (logarithm - u1 * inverse) / step
     right_u = (square - u1 * logarithm) / step

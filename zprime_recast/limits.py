@@ -1,0 +1,322 @@
+"""CLs of a hypothesis and the coupling or cross-section at 95 % CL, with pyhf.
+
+CLs with the one-sided profile statistic q~_mu and its asymptotic distributions (Cowan, Cranmer, Gross, Vitells,
+Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727); expected values at -2, -1, 0, 1, 2 standard deviations.
+A hypothesis is (mass, coupling, width of that coupling); its limit g_95 is where CLs = 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .cards import FloatArray
+from .cross_section import sigma_br_narrow
+from .errors import InputError, LikelihoodError, UnknownName
+from .likelihood import Signal, build_workspace
+from .luminosity import luminosity_table
+from .model import ZprimeModel, checked_positive, perturbative_coupling
+from .pdf import DEFAULT_SET, PDFMember, load_pdf
+from .search import Search, load_search
+from .template import FoldedSearch, fold_search, generic_template, signal_template
+from .widths import widths
+
+#: Exclusion at 95 % CL.
+CLS_EXCLUDED = 0.05
+#: A root is accepted where |ln CLs - ln 0.05| is below this.
+ROOT_TOLERANCE = 0.004
+#: Largest relative width of a hypothesis; a fixed-width Breit-Wigner means little beyond.
+GAMMA_OVER_M_MAX = 0.5
+DEFAULT_ANALYSES = ("atlas-139fb-dilepton",)
+
+_COUPLING_MIN = 1e-6
+_MAX_EVALUATIONS = 60
+_SQRT_Q_95 = 1.959964  # median expected limit: CLs = 2 (1 - Phi(sqrt q)) = 0.05
+
+
+@dataclass(frozen=True)
+class CLsResult:
+    """CLs observed and the expected set (-2 to +2 standard deviations, ascending)."""
+
+    cls_observed: float
+    cls_expected: tuple[float, float, float, float, float]
+
+    @property
+    def excluded(self) -> bool:
+        """Observed exclusion at 95 % CL."""
+        return self.cls_observed < CLS_EXCLUDED
+
+
+@dataclass(frozen=True)
+class LimitResult:
+    """Coupling at 95 % CL for one mass; None where nothing is excluded up to ``coupling_max``."""
+
+    mass_gev: float
+    coupling_95_observed: float | None
+    coupling_95_expected: tuple[float | None, ...]
+    """At -2, -1, 0, 1, 2 standard deviations."""
+    sigma_br_95_observed_fb: float | None
+    """Narrow-width sigma x BR (one lepton flavour) of the excluded coupling."""
+    sigma_br_95_expected_fb: tuple[float | None, ...]
+    gamma_over_m_observed: float | None
+    coupling_max: float
+    coupling_max_reason: str
+
+
+@dataclass(frozen=True)
+class GenericLimitResult:
+    """Fiducial cross-section times BR per lepton flavour at 95 % CL, as the experiment defines it."""
+
+    analysis: str
+    channel: str
+    mass_gev: float
+    gamma_over_m: float
+    sigma_br_95_observed_fb: float
+    sigma_br_95_expected_fb: tuple[float, ...]
+
+
+def prepare(
+    analyses: Sequence[str | Search] = DEFAULT_ANALYSES, pdf: str | PDFMember = DEFAULT_SET, member: int = 0
+) -> tuple[FoldedSearch, ...]:
+    """Searches folded with a PDF set: the argument of everything below. Takes about a second, once."""
+    loaded = load_pdf(pdf, member) if isinstance(pdf, str) else pdf
+    searches = [load_search(analysis) for analysis in analyses]
+    return tuple(fold_search(s, loaded, luminosity_table(loaded, s.sqrt_s_gev)) for s in searches)
+
+
+def hypothesis_test(workspace: Mapping[str, Any], mu: float = 1.0) -> CLsResult:
+    """CLs of signal strength ``mu`` in a workspace of :func:`build_workspace`. LikelihoodError if the fit fails."""
+    import pyhf
+
+    loaded = pyhf.Workspace(workspace, validate=False)
+    model = loaded.model(validate=False)
+    data = loaded.data(model)
+    signal = sum(abs(s["data"][0]) for c in workspace["channels"] for s in c["samples"] if s["name"] == "signal")
+    if signal * mu < 1e-12:
+        return CLsResult(1.0, (1.0,) * 5)
+    failures = []
+    bounds = model.config.suggested_bounds()
+    if mu > bounds[model.config.poi_index][1]:
+        raise LikelihoodError(f"signal strength {mu:g} is above the bound that keeps every bin positive")
+    with np.errstate(all="ignore"):
+        for start in (model.config.suggested_init(), _start_at(model, 0.0), _start_at(model, 0.5 * mu)):
+            try:
+                observed, expected = pyhf.infer.hypotest(
+                    mu, data, model, init_pars=start, test_stat="qtilde", return_expected_set=True
+                )
+            except pyhf.exceptions.FailedMinimization as err:
+                failures.append(str(err).splitlines()[0])
+                continue
+            values = [float(observed), *(float(e) for e in expected)]
+            if np.isfinite(values).all():
+                return CLsResult(values[0], (values[1], values[2], values[3], values[4], values[5]))
+            failures.append(f"CLs = {values}")
+    raise LikelihoodError(f"the fit did not converge from three starting points ({'; '.join(failures)})")
+
+
+def _start_at(model: Any, mu: float) -> list[float]:
+    start = list(model.config.suggested_init())
+    start[model.config.poi_index] = mu
+    return start
+
+
+def workspace(
+    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch], interference: bool = True
+) -> dict[str, Any]:
+    """The pyhf workspace of one hypothesis; RangeError outside the mass range of a search."""
+    mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
+    check_hypothesis(model, mass, g, searches)
+    return build_workspace([Signal(f.search, signal_template(f, model, mass, g, interference)) for f in searches])
+
+
+def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch]) -> None:
+    """RangeError or InputError if a hypothesis is outside what the searches or the line shape cover."""
+    for folded in searches:
+        folded.search.check_mass(mass_gev)
+    ratio = float(widths(model, mass_gev, coupling).total_gev) / mass_gev
+    if ratio > GAMMA_OVER_M_MAX:
+        raise InputError(
+            f"Gamma/M = {ratio:.2f} at coupling {coupling:g}: above {GAMMA_OVER_M_MAX} the fixed-width line shape means "
+            "nothing; use a smaller coupling"
+        )
+
+
+def cls(
+    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch], interference: bool = True
+) -> CLsResult:
+    """CLs of one hypothesis, all searches together."""
+    return hypothesis_test(workspace(model, mass_gev, coupling, searches, interference))
+
+
+def largest_coupling(model: ZprimeModel, mass_gev: float) -> tuple[float, str]:
+    """Largest coupling a limit is looked for at, and why: perturbativity, or Gamma/M = GAMMA_OVER_M_MAX."""
+    g_perturbative = perturbative_coupling(model)
+    unit = widths(model, mass_gev, 1.0)
+    fixed = model.gamma_extra_gev
+    room = GAMMA_OVER_M_MAX * mass_gev - fixed
+    if room <= 0:
+        raise InputError(f"gamma_extra = {fixed:g} GeV alone makes the Z' wider than {GAMMA_OVER_M_MAX} of its mass")
+    g_width = float(np.sqrt(room / (unit.total_gev - fixed)))
+    if g_perturbative <= g_width:
+        return g_perturbative, "perturbativity, g q_max = sqrt(2 pi)"
+    return 0.999 * g_width, f"Gamma/M = {GAMMA_OVER_M_MAX}"
+
+
+def limit(
+    model: ZprimeModel, mass_gev: float, searches: Sequence[FoldedSearch], interference: bool = True
+) -> LimitResult:
+    """g_95 at one mass, observed and expected; the width follows the coupling."""
+    mass = float(checked_positive("mass_gev", mass_gev))
+    for folded in searches:
+        folded.search.check_mass(mass)
+    g_max, reason = largest_coupling(model, mass)
+
+    def evaluate(g: float) -> CLsResult:
+        return cls(model, mass, g, searches, interference)
+
+    grid = np.geomspace(max(_COUPLING_MIN, 1e-5 * g_max), g_max, 60)
+    start = float(grid[_first_sensitive([signal_template(f, model, mass, grid, interference) for f in searches], searches)])
+    roots = solve_limits(evaluate, start, float(grid[0]), g_max)
+    lumi = searches[0].lumi
+    assert lumi is not None
+    sigma = [None if g is None else float(sigma_br_narrow(model, mass, g, lumi)) for g in roots]
+    observed = roots[0]
+    return LimitResult(
+        mass_gev=mass,
+        coupling_95_observed=observed,
+        coupling_95_expected=tuple(roots[1:]),
+        sigma_br_95_observed_fb=sigma[0],
+        sigma_br_95_expected_fb=tuple(sigma[1:]),
+        gamma_over_m_observed=None if observed is None else float(widths(model, mass, observed).total_gev) / mass,
+        coupling_max=g_max,
+        coupling_max_reason=reason,
+    )
+
+
+def generic_limit(folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str = "ll") -> GenericLimitResult:
+    """Limit on the fiducial sigma x BR of a generic resonance of given relative width, for validation and quick use.
+
+    ``channel``: one of the search's, or ``ll`` for all of them with lepton universality.
+    """
+    mass = float(checked_positive("mass_gev", mass_gev))
+    folded.search.check_mass(mass)
+    if not (np.isfinite(gamma_over_m) and 0 <= gamma_over_m <= GAMMA_OVER_M_MAX):
+        raise InputError(f"relative width must be between 0 and {GAMMA_OVER_M_MAX}, found {gamma_over_m}")
+    names = [c.channel.name for c in folded.channels]
+    if channel != "ll" and channel not in names:
+        raise UnknownName(f"channel of {folded.search.id}", channel, [*names, "ll"])
+    template = generic_template(folded, mass, gamma_over_m)
+    yields = {name: y for name, y in template.items() if channel in ("ll", name)}
+    scales = np.geomspace(1e-6, 1e6, 400)
+    scaled = {name: scales[:, None] * y for name, y in yields.items()}
+    start = float(scales[_first_sensitive([scaled], [folded])])
+
+    def evaluate(sigma_fb: float) -> CLsResult:
+        events = {name: sigma_fb * y for name, y in yields.items()}
+        return hypothesis_test(build_workspace([Signal(folded.search, events)]))
+
+    roots = solve_limits(evaluate, start, 1e-9, 1e9)
+    found = [root for root in roots if root is not None]
+    if len(found) < len(roots):
+        raise LikelihoodError(f"{folded.search.id}, {channel}: no signal events at {mass:g} GeV, no limit")
+    return GenericLimitResult(folded.search.id, channel, mass, float(gamma_over_m), found[0], tuple(found[1:]))
+
+
+def _first_sensitive(templates: Sequence[Mapping[str, FloatArray]], searches: Sequence[FoldedSearch]) -> int:
+    """Index of the first hypothesis the median experiment would exclude if nothing but the signal could change.
+
+    q = 2 sum [S - B ln(1 + S/B)] for data B; a starting point only.
+    """
+    total: FloatArray | float = 0.0
+    for template, folded in zip(templates, searches, strict=True):
+        for name, signal in template.items():
+            ratio = np.maximum(signal / folded.search.channel(name).bkg, -0.999)
+            bkg = folded.search.channel(name).bkg
+            total = total + 2 * (bkg * (ratio - np.log1p(ratio))).sum(axis=-1)
+    q = np.asarray(total)
+    # the last hypothesis below the threshold, so that a small island does not start the search
+    below = np.nonzero(q < _SQRT_Q_95**2)[0]
+    return int(min(below[-1] + 1, len(q) - 1)) if len(below) else 0
+
+
+def solve_limits(evaluate: Callable[[float], CLsResult], start: float, low: float, high: float) -> list[float | None]:
+    """Where CLs falls through 0.05: observed, then expected -2..+2; None where it does not up to ``high``.
+
+    All six curves share their evaluations. Each root is bracketed, then refined by interpolating ln CLs over ln x
+    until it is known to ROOT_TOLERANCE. If CLs is not monotonic the crossing at the largest x is taken.
+    LikelihoodError if no bracket is found down to ``low``.
+    """
+    target = np.log(CLS_EXCLUDED)
+    points: dict[float, FloatArray] = {}
+
+    def add(t: float) -> FloatArray:
+        if t not in points:
+            if len(points) >= _MAX_EVALUATIONS:
+                raise LikelihoodError(f"no limit found in {_MAX_EVALUATIONS} evaluations near {np.exp(t):g}")
+            result = evaluate(float(np.exp(t)))
+            values = np.array([result.cls_observed, *result.cls_expected])
+            points[t] = np.log(np.maximum(values, 1e-30)) - target
+        return points[t]
+
+    t_low, t_high = np.log(low), np.log(high)
+    add(float(np.clip(np.log(start), t_low, t_high)))
+    roots: list[float | None] = []
+    for curve in (3, 1, 2, 4, 5, 0):  # median first: it brackets most of the others
+        roots.append(_solve_one(add, points, curve, t_low, t_high))
+    median, m2, m1, p1, p2, observed = roots
+    return [observed, m2, m1, median, p1, p2]
+
+
+def _solve_one(
+    add: Callable[[float], FloatArray], points: dict[float, FloatArray], curve: int, t_low: float, t_high: float
+) -> float | None:
+    step = 0.15
+    while True:  # bracket
+        ts = sorted(points)
+        above = [t for t in ts if points[t][curve] > 0]
+        below = [t for t in ts if points[t][curve] <= 0 and (not above or t > above[-1])]
+        if above and below:
+            break
+        if not below:  # not excluded at the largest x tried
+            if ts[-1] >= t_high:
+                return None
+            add(min(ts[-1] + step, t_high))
+        else:
+            if ts[0] <= t_low:
+                raise LikelihoodError(f"excluded down to {np.exp(t_low):g}; the data reject every hypothesis")
+            add(max(ts[0] - step, t_low))
+        step *= 1.6
+    left, right = above[-1], below[0]
+    for _ in range(30):
+        t = _interpolated_root(points, curve, left, right)
+        value = add(t)[curve]
+        if abs(value) < ROOT_TOLERANCE or right - left < 1e-7:
+            return float(np.exp(t))
+        left, right = (t, right) if value > 0 else (left, t)
+    return float(np.exp(0.5 * (left + right)))
+
+
+def _interpolated_root(points: dict[float, FloatArray], curve: int, left: float, right: float) -> float:
+    """Root between left and right of a cubic through up to four points around it, or else of the chord."""
+    ts = sorted(points, key=lambda t: abs(t - 0.5 * (left + right)))
+    near = sorted({left, right, *[t for t in ts if abs(points[t][curve]) < 4][:4]})
+    chord = left + (right - left) * points[left][curve] / (points[left][curve] - points[right][curve])
+    guess = chord
+    if len(near) >= 3:
+        y = np.array([points[t][curve] for t in near])
+        if (np.diff(y) < 0).all():
+            guess = float(_lagrange(y, np.array(near)))
+    margin = 0.02 * (right - left)
+    return float(np.clip(guess if left < guess < right else chord, left + margin, right - margin))
+
+
+def _lagrange(y: FloatArray, t: FloatArray) -> float:
+    """Inverse interpolation: t at y = 0 by the Lagrange polynomial through all points."""
+    total = 0.0
+    for i in range(len(y)):
+        others = np.delete(y, i)
+        total += t[i] * float(np.prod(-others / (y[i] - others)))
+    return total
