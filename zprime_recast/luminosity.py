@@ -138,7 +138,7 @@ class LuminosityTable:
 def _interpolate(grid: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
     """Interpolate rows (k, n) of non-negative values over a grid: the total by a spline of its logarithm, the shares
     of the rows by splines clipped to [0, 1]. A total of 0 (a set without positive luminosity) ends the table there.
-    """  # noqa: D205
+    """
     from scipy.interpolate import CubicSpline
 
     total = values.sum(axis=0)
@@ -154,7 +154,11 @@ def _interpolate(grid: FloatArray, values: FloatArray, at: FloatArray) -> FloatA
 
 
 def luminosity_table(
-    pdf: PDFMember, sqrt_s_gev: float = 13000.0, mu_f_over_m: float = 1.0, points: int = TABLE_POINTS, cache: bool = True
+    pdf: PDFMember,
+    sqrt_s_gev: float = 13000.0,
+    mu_f_over_m: float = 1.0,
+    points: int = TABLE_POINTS,
+    cache: bool = True,
 ) -> LuminosityTable:
     """The table of a PDF member, read from the disk cache if it is there.
 
@@ -166,7 +170,7 @@ def luminosity_table(
     low = max(TABLE_LOW_GEV, 1.001 * pdf.info.q_min_gev / mu_f_over_m, 1.001 * sqrt_s * np.sqrt(pdf.info.x_min))
     if not low < high:
         raise RangeError(f"sqrt_s_gev = {sqrt_s:g} leaves no masses between {low:g} and {high:g} GeV")
-    logit = np.linspace(*(np.log(m / (sqrt_s - m)) for m in (low, high)), points)
+    logit = np.linspace(np.log(low / (sqrt_s - low)), np.log(high / (sqrt_s - high)), points)
     grid = sqrt_s / (1 + np.exp(-logit))
     grid[0], grid[-1] = low, high
     key = (_CACHE_VERSION, pdf.digest, sqrt_s, mu_f_over_m, points, _NODES, _PANELS)

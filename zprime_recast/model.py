@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import sqrt
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -139,7 +138,7 @@ class ZprimeModel:
             if name not in changed:
                 raise UnknownName(f"parameter of {self.id}", name, changed)
             changed[name] = replace(changed[name], value=checked_number(name, value, low=0.0))
-        return replace(self, parameters=MappingProxyType(changed))
+        return replace(self, parameters=changed)
 
     def parameter(self, name: str) -> float:
         """Value of a parameter."""
@@ -247,7 +246,12 @@ _MULTIPLETS: dict[str, tuple[str, ...]] = {
     "d_right": ("d",),
     "e_right": ("e",),
 }
-_SPECIES: dict[str, tuple[str, ...]] = {"u": UP_QUARKS, "d": DOWN_QUARKS, "nu": NEUTRINOS, "e": CHARGED_LEPTONS}
+_SPECIES: dict[str, tuple[str, ...]] = {
+    "u": UP_QUARKS,
+    "d": DOWN_QUARKS,
+    "nu": NEUTRINOS,
+    "e": CHARGED_LEPTONS,
+}
 
 # (card key, colours, isospin states, hypercharge) of the Standard Model multiplets
 _SM_FIELDS = (
@@ -282,7 +286,7 @@ def make_model(
 
     ``generations`` overrides charges of generation 1, 2 or 3; ``dark`` adds fermions; ``extra_fields`` enter only
     the anomaly sums. Raises InputError on an unknown multiplet or a charge that is not exact.
-    """  # noqa: D205
+    """
     sm = sm or standard_model()
     tables = [_parse_charges({**charges, **(generations or {}).get(g, {})}) for g in (1, 2, 3)]
     fermions = []
@@ -332,7 +336,7 @@ def make_model(
         charge_norm_squared=norm,
         fermions=(*fermions, *dark),
         fields=tuple(fields),
-        parameters=MappingProxyType(known),
+        parameters=known,
         reference_coupling=reference_coupling,
         sm=sm,
     )
@@ -422,7 +426,12 @@ def read_model_card(path: Path) -> ZprimeModel:
         reference_coupling: float | None = known_couplings[card.choice("reference_coupling", known_couplings)]
     else:
         reference_coupling = card.number("reference_coupling", low=0.0) if reference is not None else None
-    texts = [card.text("id"), card.text("title", path.stem), card.text("reference"), card.text("charge", "charge")]
+    texts = [
+        card.text("id"),
+        card.text("title", path.stem),
+        card.text("reference"),
+        card.text("charge", "charge"),
+    ]
     card._read.add("reference_coupling")
     card.finish()
     try:
@@ -496,6 +505,22 @@ def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
     section.finish()
     colors, isospin, hypercharge, multiplicity = common
     return (
-        ChiralField(name, True, left.rational, colors, isospin, hypercharge, multiplicity if "q_left" in section.values else 0),
-        ChiralField(name, False, right.rational, colors, isospin, hypercharge, multiplicity if "q_right" in section.values else 0),
+        ChiralField(
+            name,
+            True,
+            left.rational,
+            colors,
+            isospin,
+            hypercharge,
+            multiplicity if "q_left" in section.values else 0,
+        ),
+        ChiralField(
+            name,
+            False,
+            right.rational,
+            colors,
+            isospin,
+            hypercharge,
+            multiplicity if "q_right" in section.values else 0,
+        ),
     )

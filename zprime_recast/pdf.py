@@ -120,6 +120,7 @@ class NeopdfMember(PDFMember):
         return np.asarray(self._pdf.xfxQ2s(pids, x.tolist(), [q_gev**2]))
 
     def alpha_s(self, q_gev: float) -> float:
+        """Strong coupling of the set at Q."""
         if not self.info.q_min_gev <= q_gev <= self.info.q_max_gev:
             raise RangeError(f"Q = {q_gev:g} GeV is outside set {self.info.name}")
         return float(self._pdf.alphasQ2(q_gev**2))
@@ -144,6 +145,7 @@ class LhapdfMember(PDFMember):
         return np.array([[self._pdf.xfxQ(pid, float(v), q_gev) for v in x] for pid in pids])
 
     def alpha_s(self, q_gev: float) -> float:
+        """Strong coupling of the set at Q."""
         return float(self._pdf.alphasQ(q_gev))
 
 
@@ -285,5 +287,7 @@ def check_grid(info: SetInfo, member: int) -> None:
             expected = len(x) * len(q) * len(pids)
             raise PDFError(f"{where}: {values.size} values, expected {expected}; fetch the set again")
         if previous_q is not None and not np.isclose(q[0], previous_q, rtol=1e-4):
-            raise PDFError(f"{where} begins at Q = {q[0]:g}, the one before ends at {previous_q:g}; fetch the set again")
+            raise PDFError(
+                f"{where} begins at Q = {q[0]:g}, the one before ends at {previous_q:g}; fetch the set again"
+            )
         previous_q = q[-1]
