@@ -19,9 +19,9 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "ZprimeModel": "model",
     "anomaly_sums": "model",
-    "load_model": "model",
+    "load_model": "model_card",
     "make_model": "model",
-    "list_models": "model",
+    "list_models": "model_card",
     "perturbative_coupling": "model",
     "Widths": "widths",
     "decay_widths": "widths",
@@ -90,7 +90,8 @@ if TYPE_CHECKING:
         workspace,
     )
     from .luminosity import LuminosityTable, luminosity_table, parton_luminosity
-    from .model import ZprimeModel, anomaly_sums, list_models, load_model, make_model, perturbative_coupling
+    from .model import ZprimeModel, anomaly_sums, make_model, perturbative_coupling
+    from .model_card import list_models, load_model
     from .pdf import PDFMember, list_sets, load_pdf
     from .plot import plot_contour
     from .search import Search, list_searches, load_search

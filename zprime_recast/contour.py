@@ -70,7 +70,7 @@ def _crossing(mass: FloatArray, g: FloatArray, coupling: float) -> float | None:
 
 
 def default_masses(searches: Sequence[FoldedSearch], points: int = DEFAULT_POINTS) -> FloatArray:
-    """Masses (GeV) evenly spaced in their square root (denser where limits vary faster) over the searches' common range."""
+    """Masses (GeV) evenly spaced in their square root over the range all searches share."""
     low = max(f.search.mass_range_gev[0] for f in searches)
     high = min(f.search.mass_range_gev[1] for f in searches)
     if low >= high:

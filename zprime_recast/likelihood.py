@@ -112,7 +112,7 @@ def _largest_mu(search: Search, channel: Channel, yields: FloatArray) -> float:
     if largest[worst] <= 1.0:
         raise LikelihoodError(
             f"{search.id}, {channel.name}, bin {channel.edges_gev[worst]:.0f}-{channel.edges_gev[worst + 1]:.0f} GeV: "
-            f"interference takes {-yields[worst]:.3g} of {channel.bkg[worst]:.3g} expected events, the total is negative; "
+            f"interference takes {-yields[worst]:.3g} of {channel.bkg[worst]:.3g} expected events, their total is < 0; "
             "use a smaller coupling or --no-interference"
         )
     # a margin of half of what is left, since the background floats

@@ -144,8 +144,8 @@ def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searc
     ratio = float(decay_widths(model, mass_gev, coupling).total_gev) / mass_gev
     if ratio > GAMMA_OVER_M_MAX:
         raise InputError(
-            f"Gamma/M = {ratio:.2f} at coupling {coupling:g}: above {GAMMA_OVER_M_MAX} the fixed-width line shape means "
-            "nothing; use a smaller coupling"
+            f"Gamma/M = {ratio:.2f} at coupling {coupling:g}: above {GAMMA_OVER_M_MAX} a fixed-width line shape "
+            "means nothing; use a smaller coupling"
         )
 
 
@@ -325,7 +325,7 @@ def _solve_one(
 
 
 def _step_to(points: dict[float, FloatArray], curve: int, edge: float, step: float) -> float:
-    """A point beyond ``edge``: where the curve, falling like sqrt(q) does with x^2, should have crossed; at most 3 steps."""
+    """A point beyond ``edge``: about where the curve should cross, between one and three steps away."""
     value = points[edge][curve]
     return edge + float(np.sign(step) * np.clip(0.6 * abs(value), abs(step), 3 * abs(step)))
 

@@ -1,6 +1,7 @@
 r"""Parton luminosities of a proton-proton collider, per quark flavour.
 
-.. math:: L_q(\tau) = \int_\tau^1 \frac{dx}{x} [f_q(x) f_{\bar q}(\tau/x) + f_{\bar q}(x) f_q(\tau/x)], \quad \tau = M^2/S
+.. math:: L_q(\tau) = \int_\tau^1 \frac{dx}{x} [f_q(x) f_{\bar q}(\tau/x) + f_{\bar q}(x) f_q(\tau/x)], \quad
+          \tau = M^2/S
 
 so that :math:`d\sigma/dM^2 = \frac1S \sum_q \hat\sigma_q(M^2) L_q`, and C_qq of arXiv:1707.08606, eq. (4.1), is
 :math:`\frac{4\pi^2}{3} L_q`. The integral runs over the pair rapidity y, x = sqrt(tau) exp(+-y).
@@ -9,6 +10,7 @@ so that :math:`d\sigma/dM^2 = \frac1S \sum_q \hat\sigma_q(M^2) L_q`, and C_qq of
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import tempfile
 from collections.abc import Callable
@@ -68,7 +70,7 @@ def rapidity_integral(
     y_max = np.log(sqrt_s_gev / mass_gev)
     edges = [0.0, *sorted(b for b in breaks if 0 < b < y_max), y_max]
     nodes, node_weights = np.polynomial.legendre.leggauss(_NODES)
-    fine = np.concatenate([np.linspace(a, b, panels + 1)[:-1] for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    fine = np.concatenate([np.linspace(a, b, panels + 1)[:-1] for a, b in itertools.pairwise(edges)])
     fine = np.append(fine, y_max)
     half = np.diff(fine)[:, None] / 2
     y = (fine[:-1, None] + half * (1 + nodes)).ravel()
@@ -94,7 +96,8 @@ def _check_mass_range(pdf: PDFMember, mass: FloatArray, sqrt_s_gev: float, mu_f_
     if (mass < low).any() or (mass >= high).any():
         found = mass[(mass < low) | (mass >= high)].flat[0]
         raise RangeError(
-            f"mass {found:g} GeV is outside set {pdf.info.name} at sqrt(s) = {sqrt_s_gev:g} GeV: {low:.4g} to {high:.4g} GeV"
+            f"mass {found:g} GeV is outside set {pdf.info.name} at sqrt(s) = {sqrt_s_gev:g} GeV: "
+            f"{low:.4g} to {high:.4g} GeV"
         )
 
 
