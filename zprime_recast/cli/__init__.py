@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import ZprimeError
-from . import models, limits, contour  # noqa: F401  (each registers its commands)
+from . import contour, limits, models  # noqa: F401  (each registers its commands)
 from ._shared import app
 
 
