@@ -89,7 +89,7 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
                     color="0.35",
                     lw=1.2,
                     ls="-.",
-                    label=r"perturbativity, $g\,q_{\max} = \sqrt{2\pi}$",
+                    label=rf"perturbativity of {_name(result)}, $g\,q_{{\max}} = \sqrt{{2\pi}}$",
                 )
             )
         if result.model.reference_coupling:
