@@ -258,6 +258,7 @@ def test_ctrl_c_keeps_the_masses_done(repository, tmp_path):
         [*COMMAND, "contour", "elusive_bl", "--masses", "500:5500:40", "-o", "out", "--workers", "2"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(repository), "TTY_INTERACTIVE": "1", "FORCE_COLOR": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a CI job in the background ignores it
     )  # fmt: skip
     seen = ""
     deadline = time.monotonic() + 240

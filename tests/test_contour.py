@@ -14,7 +14,7 @@ from zprime_recast.contour import (
     write_contour,
     write_text,
 )
-from zprime_recast.errors import InputError, OutputError, RangeError
+from zprime_recast.errors import InputError, OutputError, RangeError, ZprimeError
 from zprime_recast.limits import limit
 from zprime_recast.model_card import load_model
 from zprime_recast.plot import plot_contour, save_figure
@@ -83,7 +83,7 @@ def fabricated(g, reference=0.5):
     n = len(g)
     return ExclusionContour(
         model, np.arange(1.0, n + 1) * 1000, np.array(g), np.tile(np.array(g)[:, None], (1, 5)), np.array(g), 5.0,
-        np.full(n, 5.0), (), True, {},
+        np.full(n, 5.0), (), (), True, {},
     )  # fmt: skip
 
 
@@ -159,3 +159,14 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path):
         write_text(target, "new" * 10000)
     assert target.read_text() == "old"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_killed_worker_is_an_error_not_a_hang(elusive, searches):
+    import multiprocessing
+
+    def kill(point):
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(ZprimeError, match="worker process was killed"):
+        exclusion_contour(elusive, np.linspace(500, 3000, 8), searches, workers=2, on_point=kill)

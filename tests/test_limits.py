@@ -199,6 +199,28 @@ def test_a_negative_total_is_an_error_that_names_the_bin(searches):
         build_workspace([Signal(search, {"ee": np.full(100, np.nan)})])
 
 
+def test_a_deficit_beyond_the_fitted_background_in_the_tail_is_left_out_with_a_warning(searches):
+    """Z'_psi at its benchmark coupling: above 2.3 TeV the dimuon fit lies below the amplitude that interferes."""
+    model = load_model("e6_psi")
+    result = cls(model, 1250.0, model.reference_coupling, searches)
+    assert len(result.warnings) == 1
+    assert "atlas-139fb-dilepton, mumu: destructive interference exceeds" in result.warnings[0]
+    assert float(result.warnings[0].split("; ")[1].split()[0]) < 0.05  # events
+    assert not cls(model, 1250.0, 0.01, searches).warnings
+
+
+def test_random_hypotheses_have_cls_without_nan(searches):
+    """40 hypotheses over the whole plane, couplings from 1e-5 on, with and without interference."""
+    rng = np.random.default_rng(8)
+    for _ in range(40):
+        model = load_model(str(rng.choice(["elusive_bl", "minimal_bl", "ssm", "e6_psi", "e6_chi"])))
+        mass, g = rng.uniform(250, 6000), np.exp(rng.uniform(np.log(1e-5), np.log(1.0)))
+        result = cls(model, mass, g, searches, bool(rng.integers(2)))
+        values = np.array([result.cls_observed, *result.cls_expected])
+        assert ((values >= 0) & (values <= 1 + 1e-6)).all(), (model.id, mass, g)
+        assert (np.diff(values[1:]) >= -1e-9).all()
+
+
 def test_interference_matters_and_can_be_dropped(elusive, searches):
     with_it, without = (limit(elusive, 4000.0, searches, i).coupling_95_observed for i in (True, False))
     assert with_it != pytest.approx(without, rel=0.02)

@@ -12,7 +12,10 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,8 @@ class ExclusionContour:
     """Largest coupling looked at, (n,)."""
     errors: tuple[tuple[float, str], ...]
     """(mass, message) of points that have no limit for a reason other than a weak signal."""
+    warnings: tuple[tuple[float, str], ...]
+    """(mass, message) of points whose limit comes with a remark."""
     complete: bool
     provenance: dict[str, Any]
 
@@ -129,6 +134,7 @@ def exclusion_contour(
         coupling_perturbative=perturbative_coupling(model),
         coupling_max=np.array([p.coupling_max if p else nan for p in points]),
         errors=tuple(errors),
+        warnings=tuple((p.mass_gev, text) for p in points if p for text in p.warnings),
         complete=complete,
         provenance=provenance(model, searches, interference),
     )
@@ -176,30 +182,42 @@ _task: _Task | None = None  # of a worker process, set once by its initializer
 def _results(
     model: ZprimeModel, masses: FloatArray, searches: Sequence[FoldedSearch], interference: bool, workers: int
 ) -> Iterator[Iterator[tuple[float, LimitResult | str]]]:
+    """(mass, limit or error message) as they are done; leaving early ends the workers."""
     task: _Task = (model, searches, interference)
     if workers == 1:
         yield (_one(task, float(m)) for m in masses)
         return
-    with _single_threaded_children():
-        pool = multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker, initargs=(task,))
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(task,))
+    done = False
     try:
-        # the heaviest masses (most evaluations) are the high ones: start with them
-        yield pool.imap_unordered(_in_worker, [float(m) for m in masses[::-1]])
-        pool.close()
+        with _for_children():
+            # the high masses take most evaluations: start with them
+            futures = [executor.submit(_in_worker, float(m)) for m in masses[::-1]]
+        yield (future.result() for future in as_completed(futures))
+        done = True
+    except BrokenProcessPool:
+        raise ZprimeError("a worker process was killed (out of memory?); try fewer --workers") from None
     finally:
-        pool.terminate()
-        pool.join()
+        if not done:
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
 @contextlib.contextmanager
-def _single_threaded_children() -> Iterator[None]:
-    """Processes started inside use one thread each for linear algebra: the cores are shared among them."""
+def _for_children() -> Iterator[None]:
+    """Processes started inside use one thread each for linear algebra, and leave Ctrl-C to their parent."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
     try:
         yield
     finally:
+        if _in_main_thread():
+            signal.signal(signal.SIGINT, handler)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -207,9 +225,12 @@ def _single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def _start_worker(task: _Task) -> None:
     global _task
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _task = task
 
 
@@ -246,6 +267,7 @@ def contour_json(result: ExclusionContour) -> dict[str, Any]:
         "mass_limit_expected_gev": expected,
         "complete": result.complete,
         "errors": [{"mass_gev": m, "message": text} for m, text in result.errors],
+        "warnings": [{"mass_gev": m, "message": text} for m, text in result.warnings],
         "provenance": result.provenance,
     }
 

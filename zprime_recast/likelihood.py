@@ -26,6 +26,10 @@ from .search import Channel, Search
 MODE_UNIT = 5.0
 #: Largest |log change| of a bin per unit. Cuts only where less than 0.3 events per bin are expected.
 MODE_CAP = 2.0
+#: Largest deficit of a bin from interference, as a share of its background.
+DEFICIT_MAX = 0.9
+#: Largest sum of deficits beyond that, in events of a channel, that is left out with a warning.
+DEFICIT_LOST_MAX = 0.5
 #: Upper bound of the signal strength in fits.
 MU_MAX = 10.0
 POI = "mu"
@@ -63,8 +67,8 @@ def background_modes(channel: Channel) -> FloatArray:
 def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
     """A pyhf workspace (a JSON-able dict) of one hypothesis; the parameter of interest ``mu`` is 1 at the hypothesis.
 
-    Signal bins may be negative (interference) as long as background + signal stays positive in every bin; otherwise
-    LikelihoodError names the bin. InputError if the same search is given twice.
+    Signal bins may be negative (interference) as long as background + signal stays positive, see
+    :func:`bounded_interference`. InputError if the same search is given twice.
     """
     ids = [signal.search.id for signal in signals]
     if not ids or len(set(ids)) != len(ids):
@@ -75,8 +79,8 @@ def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
         for channel in signal.search.channels:
             if channel.name not in signal.yields:
                 continue
-            yields = np.asarray(signal.yields[channel.name], dtype=float)
-            mu_max = min(mu_max, _largest_mu(signal.search, channel, yields))
+            yields, _ = bounded_interference(signal.search, channel, signal.yields[channel.name])
+            mu_max = min(mu_max, _largest_mu(channel, yields))
             modes = background_modes(channel)
             for j in range(len(yields)):
                 name = f"{signal.search.id}_{channel.name}_{channel.edges_gev[j]:05.0f}GeV"
@@ -98,25 +102,51 @@ def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
     }
 
 
-def _largest_mu(search: Search, channel: Channel, yields: FloatArray) -> float:
-    """Upper bound of mu that keeps every bin positive; LikelihoodError if that is below 1."""
-    if not np.isfinite(yields).all():
+def bounded_interference(search: Search, channel: Channel, yields: FloatArray) -> tuple[FloatArray, float]:
+    """Yields with no bin below -DEFICIT_MAX times its background, and how many events of deficit that took away.
+
+    In the far tail a fitted background may lie below the Standard Model amplitude that interferes with the Z' (the
+    ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background. LikelihoodError if more
+    than DEFICIT_LOST_MAX events are concerned, or if a yield is not finite.
+    """
+    values = np.asarray(yields, dtype=float)
+    if not np.isfinite(values).all():
         raise LikelihoodError(
             f"{search.id}, {channel.name}: the signal is not finite; check mass, coupling and PDF set"
         )
+    bounded = np.maximum(values, -DEFICIT_MAX * channel.bkg)
+    lost = bounded - values
+    if lost.sum() > DEFICIT_LOST_MAX:
+        j = int(np.argmax(lost))
+        raise LikelihoodError(
+            f"{search.id}, {channel.name}, bin {channel.edges_gev[j]:.0f}-{channel.edges_gev[j + 1]:.0f} GeV: "
+            f"interference takes {-values[j]:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
+            "use a smaller coupling or --no-interference"
+        )
+    return bounded, float(lost.sum())
+
+
+def interference_warnings(signals: Sequence[Signal]) -> tuple[str, ...]:
+    """What :func:`bounded_interference` took away, per channel, for the reader of a result."""
+    warnings = []
+    for signal in signals:
+        for name, yields in signal.yields.items():
+            _, lost = bounded_interference(signal.search, signal.search.channel(name), yields)
+            if lost > 0:
+                warnings.append(
+                    f"{signal.search.id}, {name}: destructive interference exceeds the fitted background in the tail; "
+                    f"{lost:.2g} events of deficit left out"
+                )
+    return tuple(warnings)
+
+
+def _largest_mu(channel: Channel, yields: FloatArray) -> float:
+    """Upper bound of mu that keeps every bin positive, with a margin since the background floats."""
     negative = yields < 0
     if not negative.any():
         return MU_MAX
-    largest = np.where(negative, channel.bkg / np.where(negative, -yields, 1.0), np.inf)
-    worst = int(np.argmin(largest))
-    if largest[worst] <= 1.0:
-        raise LikelihoodError(
-            f"{search.id}, {channel.name}, bin {channel.edges_gev[worst]:.0f}-{channel.edges_gev[worst + 1]:.0f} GeV: "
-            f"interference takes {-yields[worst]:.3g} of {channel.bkg[worst]:.3g} expected events, their total is < 0; "
-            "use a smaller coupling or --no-interference"
-        )
-    # a margin of half of what is left, since the background floats
-    return float(min(MU_MAX, 0.5 * (1 + largest[worst])))
+    largest = float((channel.bkg[negative] / -yields[negative]).min())
+    return min(MU_MAX, 0.5 * (1 + largest))
 
 
 def _signal_sample(search: Search, channel: Channel, yields: FloatArray, j: int) -> dict[str, Any]:

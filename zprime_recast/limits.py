@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from scipy.special import ndtr, ndtri
 from .cards import FloatArray
 from .cross_section import sigma_br_narrow
 from .errors import InputError, LikelihoodError, UnknownName
-from .likelihood import Signal, build_workspace
+from .likelihood import Signal, build_workspace, interference_warnings
 from .luminosity import luminosity_table
 from .model import ZprimeModel, checked_positive, perturbative_coupling
 from .pdf import DEFAULT_SET, PDFMember, load_pdf
@@ -46,6 +46,7 @@ class CLsResult:
 
     cls_observed: float
     cls_expected: tuple[float, float, float, float, float]
+    warnings: tuple[str, ...] = ()
 
     @property
     def excluded(self) -> bool:
@@ -67,6 +68,7 @@ class LimitResult:
     gamma_over_m_observed: float | None
     coupling_max: float
     coupling_max_reason: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,17 +100,31 @@ def hypothesis_test(workspace: Mapping[str, Any], mu: float = 1.0) -> CLsResult:
     """
     if mu > _measurement(workspace)["parameters"][0]["bounds"][0][1]:
         raise LikelihoodError(f"signal strength {mu:g} is above the bound that keeps every bin positive")
-    signal = _signal_events(workspace)
-    if mu * np.abs(signal).sum() < 1e-12:
-        return CLsResult(1.0, (1.0,) * 5)
-    strength = mu
-    while True:
-        result, failure = _asymptotic_cls(workspace, strength)
-        if result is not None and (strength == mu or max(result.cls_observed, *result.cls_expected) < 1e-6):
-            return result
-        strength /= 10
-        if (signal < 0).any() or strength * signal.sum() < 10:
+    signal = _events(workspace, "signal")
+    nothing = CLsResult(1.0, (1.0,) * 5)
+    power = _unprofiled_q(workspace, mu)
+    if power < 1e-9:
+        return nothing
+    result, failure = _asymptotic_cls(workspace, mu)
+    if result is None and power < 1e-2:
+        return nothing  # the profiled statistic is below the resolution of the minimiser: no sensitivity
+    weaker = 1.0
+    while result is None:
+        weaker /= 10
+        if (signal < 0).any() or weaker * mu * signal.sum() < 10:
             raise LikelihoodError(f"the fit did not converge: {failure}")
+        result, _ = _asymptotic_cls(_with_signal_scaled(workspace, weaker), mu)
+        if result is not None and max(result.cls_observed, *result.cls_expected) > 1e-6:
+            raise LikelihoodError(f"the fit did not converge: {failure}")
+    return result
+
+
+def _with_signal_scaled(workspace: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    def scaled(sample: dict[str, Any]) -> dict[str, Any]:
+        return {**sample, "data": [factor * n for n in sample["data"]]} if sample["name"] == "signal" else sample
+
+    channels = [{**c, "samples": [scaled(s) for s in c["samples"]]} for c in workspace["channels"]]
+    return {**workspace, "channels": channels}
 
 
 def _asymptotic_cls(workspace: Mapping[str, Any], mu: float) -> tuple[CLsResult | None, str]:
@@ -144,8 +160,15 @@ def _measurement(workspace: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _signal_events(workspace: Mapping[str, Any]) -> FloatArray:
-    return np.array([s["data"][0] for c in workspace["channels"] for s in c["samples"] if s["name"] == "signal"])
+def _events(workspace: Mapping[str, Any], sample: str) -> FloatArray:
+    return np.array([s["data"][0] for c in workspace["channels"] for s in c["samples"] if s["name"] == sample])
+
+
+def _unprofiled_q(workspace: Mapping[str, Any], mu: float) -> float:
+    """Asimov statistic of background data with every nuisance fixed: an upper bound of the profiled one."""
+    bkg = _events(workspace, "background")
+    ratio = mu * _events(workspace, "signal") / bkg
+    return float(2 * (bkg * (ratio - np.log1p(np.maximum(ratio, -0.999)))).sum())
 
 
 @contextmanager
@@ -173,9 +196,16 @@ def workspace(
     interference: bool = True,
 ) -> dict[str, Any]:
     """The pyhf workspace of one hypothesis; RangeError outside the mass range of a search."""
+    return build_workspace(hypothesis_signals(model, mass_gev, coupling, searches, interference))
+
+
+def hypothesis_signals(
+    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch], interference: bool = True
+) -> list[Signal]:
+    """Expected signal of one hypothesis in every search; RangeError outside the mass range of one."""
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
     check_hypothesis(model, mass, g, searches)
-    return build_workspace([Signal(f.search, signal_template(f, model, mass, g, interference)) for f in searches])
+    return [Signal(f.search, signal_template(f, model, mass, g, interference)) for f in searches]
 
 
 def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch]) -> None:
@@ -198,7 +228,8 @@ def cls(
     interference: bool = True,
 ) -> CLsResult:
     """CLs of one hypothesis, all searches together."""
-    return hypothesis_test(workspace(model, mass_gev, coupling, searches, interference))
+    signals = hypothesis_signals(model, mass_gev, coupling, searches, interference)
+    return replace(hypothesis_test(build_workspace(signals)), warnings=interference_warnings(signals))
 
 
 def largest_coupling(model: ZprimeModel, mass_gev: float) -> tuple[float, str]:
@@ -236,6 +267,8 @@ def limit(
     assert lumi is not None
     sigma = [None if g is None else float(sigma_br_narrow(model, mass, g, lumi)) for g in roots]
     observed = roots[0]
+    largest = max((g for g in roots if g is not None), default=None)
+    signals = [] if largest is None else hypothesis_signals(model, mass, largest, searches, interference)
     return LimitResult(
         mass_gev=mass,
         coupling_95_observed=observed,
@@ -245,6 +278,7 @@ def limit(
         gamma_over_m_observed=None if observed is None else float(decay_widths(model, mass, observed).total_gev) / mass,
         coupling_max=g_max,
         coupling_max_reason=reason,
+        warnings=interference_warnings(signals),
     )
 
 

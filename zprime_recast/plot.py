@@ -100,10 +100,19 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
         axes.set_xlim(mass.min() if len(mass) else 0, mass.max() if len(mass) > 1 else None)
         axes.set_xlabel(r"$m_{Z'}$ [TeV]", loc="right")
         axes.set_ylabel(_coupling_label(result), loc="top")
-        axes.set_title(label, loc="right", fontsize=12)
         if not result.complete:
             axes.set_title("incomplete (interrupted)", loc="left", fontsize=12, color="#b22222")
-        axes.legend(handles=handles, loc="lower right", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none")
+        axes.legend(
+            handles=handles,
+            title=label,
+            alignment="left",
+            loc="lower right",
+            fontsize=10,
+            title_fontsize=11,
+            frameon=True,
+            framealpha=0.9,
+            edgecolor="none",
+        )
     return figure
 
 

@@ -80,6 +80,7 @@ def cls_(
         "excluded": result.excluded,
         "mass_gev": mass_gev,
         "coupling": g,
+        "warnings": list(result.warnings),
         "provenance": provenance(card, searches, not no_interference),
     }
     verdict = "excluded" if result.excluded else "not excluded"
@@ -87,6 +88,7 @@ def cls_(
         f"{card.id}, M = {mass_gev:g} GeV, g = {g:.5g}: {verdict} at 95% CL",
         f"CLs observed {result.cls_observed:.4g}",
         "CLs expected (-2..+2 sigma) " + ", ".join(f"{v:.4g}" for v in result.cls_expected),
+        *(f"warning: {w}" for w in result.warnings),
     ]
     emit(values, as_json, text)
 
@@ -122,6 +124,7 @@ def limit(
         "coupling_max": result.coupling_max,
         "coupling_max_reason": result.coupling_max_reason,
         "reference_coupling": card.reference_coupling,
+        "warnings": list(result.warnings),
         "provenance": provenance(card, searches, not no_interference),
     }
     text = [
@@ -132,7 +135,7 @@ def limit(
     ]
     if None in (result.coupling_95_observed, *result.coupling_95_expected):
         text.append(f"'-': nothing excluded up to g = {result.coupling_max:.4g} ({result.coupling_max_reason})")
-    emit(values, as_json, text)
+    emit(values, as_json, [*text, *(f"warning: {w}" for w in result.warnings)])
 
 
 @app.command("generic-limit")
