@@ -45,18 +45,21 @@ def test_workspace_is_valid_and_complete(elusive, searches):
     assert sum(expected) == pytest.approx(178000 + 138700 + signal, rel=1e-5)
 
 
-def test_cls_equals_plain_pyhf_on_the_written_workspace(elusive, searches):
-    """A user who loads the workspace with pyhf's defaults gets our CLs."""
-    spec = workspace(elusive, 2000.0, 0.03, searches)
+@pytest.mark.parametrize(("mass", "coupling"), [(500.0, 0.008), (2000.0, 0.03), (2400.0, 0.02), (4000.0, 0.25)])
+def test_cls_equals_plain_pyhf_on_the_written_workspace(elusive, searches, mass, coupling):
+    """A user who loads the workspace with pyhf's defaults and calls its hypotest gets our CLs: 0.2 % of it (the noise
+    of its minimiser; seen 0.03 %).
+    """
+    spec = workspace(elusive, mass, coupling, searches)
     loaded = pyhf.Workspace(spec)
     model = loaded.model()
     with np.errstate(all="ignore"):
         observed, expected = pyhf.infer.hypotest(
             1.0, loaded.data(model), model, test_stat="qtilde", return_expected_set=True
         )
-    result = cls(elusive, 2000.0, 0.03, searches)
-    assert result.cls_observed == pytest.approx(float(observed), rel=1e-6)
-    np.testing.assert_allclose(result.cls_expected, expected, rtol=1e-6)
+    result = cls(elusive, mass, coupling, searches)
+    assert result.cls_observed == pytest.approx(float(observed), rel=2e-3)
+    np.testing.assert_allclose(result.cls_expected, expected, rtol=2e-3)
 
 
 @pytest.mark.parametrize("mass", [400.0, 2000.0, 4200.0])
