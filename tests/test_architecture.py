@@ -14,7 +14,7 @@ PACKAGE = Path(zprime_recast.__file__).parent
 #: Stages in order: a module imports only from those before it.
 ORDER = [
     "errors", "units", "paths", "cards", "constants", "model", "model_card", "widths", "pdf", "luminosity", "lineshape",
-    "cross_section", "search", "response", "template", "likelihood", "limits", "contour", "plot", "cli",
+    "cross_section", "limit_curve", "search", "response", "template", "likelihood", "limits", "contour", "plot", "cli",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from zprime_recast.cards import read_csv
 from zprime_recast.errors import CardError, RangeError, UnknownName
 from zprime_recast.likelihood import MODE_CAP, MODE_UNIT, background_modes
+from zprime_recast.limit_curve import read_limit_curve
 from zprime_recast.response import (
     R_MAX,
     acceptance,
@@ -30,6 +31,13 @@ def atlas():
 
 @pytest.mark.parametrize("search_id", list(list_searches()))
 def test_every_shipped_folder_loads(search_id):
+    if 'kind = "limit-curve"' in (list_searches()[search_id] / "card.toml").read_text():
+        curve = read_limit_curve(list_searches()[search_id])
+        assert curve.id == search_id
+        assert any(note.startswith("derived") for note in curve.notes)
+        with pytest.raises(CardError, match="expected one of binned-likelihood"):
+            load_search(search_id)
+        return
     search = load_search(search_id)
     assert search.id == search_id
     assert (list_searches()[search_id] / "README.md").is_file()

@@ -37,9 +37,10 @@ def list_(what: Annotated[str, typer.Argument(metavar="models|analyses|pdfs")], 
 
         rows = {name: load_model(path).title for name, path in list_models().items()}
     elif what == "analyses":
-        from ..search import list_searches, load_search
+        from ..cards import read_toml
+        from ..search import list_searches
 
-        rows = {name: load_search(path).title for name, path in list_searches().items()}
+        rows = {name: read_toml(path / "card.toml").text("title") for name, path in list_searches().items()}
     elif what == "pdfs":
         from ..pdf import list_sets, read_set_info
 
