@@ -1,0 +1,136 @@
+r"""Exact thermal average of the annihilation cross section; Gondolo, Gelmini, Nucl. Phys. B 360 (1991) 145, eq. (3.8).
+
+With :math:`\sqrt s = 2 m_f + m_\chi\epsilon` (m_f the heavier of initial and final state), x = m_chi/T:
+
+.. math:: \langle\sigma v\rangle = \frac{x}{4 K_2^2(x)} \int d\epsilon\; \sigma\,(y^2 - 4)\,y^2\,K_1(x y),
+          \qquad y = \sqrt s/m_\chi .
+
+One set of nodes per point serves all x. They lie in three pieces: around the resonance equidistant (Gauss-Legendre)
+in asinh(distance/width), which resolves a peak of any width together with its tails, and on both sides in
+ln(epsilon), which resolves the thermal factor from x = 2 to 10^6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+from ..cards import FloatArray
+from .annihilation import ZZ, Points, channel_mass_gev, channels, diboson, fermion_sum
+
+#: Nodes below, around and above the resonance.
+NODES: Final = (64, 64, 48)
+#: Range of epsilon: x epsilon from 10^-4 at the largest x to 40 at the smallest.
+_X_EPSILON: Final = (1e-4, 40.0)
+#: Memory of one chunk of points, in numbers.
+_CHUNK: Final = 2_000_000
+
+
+def thermal_average(points: Points, x: FloatArray, only: tuple[str, ...] | None = None) -> FloatArray:
+    """<sigma v> of chi chibar in GeV^-2, shape (points, len(x)); ``only`` some final states if given.
+
+    x = m_chi/T, 1-d, ascending. The average over chi and chibar as distinct particles (no factor 1/2).
+    """
+    x = np.asarray(x, dtype=float)
+    result = np.zeros((points.mass_gev.size, x.size))
+    step = max(1, _CHUNK // (x.size * sum(NODES)))
+    for begin in range(0, points.mass_gev.size, step):
+        part = slice(begin, begin + step)
+        result[part] = _average(points.take(part), x, only)
+    return result
+
+
+def _average(points: Points, x: FloatArray, only: tuple[str, ...] | None) -> FloatArray:
+    """A chunk: final states open at rest together, each of the others from its own threshold."""
+    model = points.model
+    total = np.zeros((points.mass_gev.size, x.size))
+    late: dict[str, np.ndarray] = {}
+    early: dict[str, np.ndarray] = {}
+    for name in channels(model):
+        if only is None or name in only:
+            above = channel_mass_gev(points, name) > points.m_chi_gev
+            late[name], early[name] = above, ~above
+    always = [name for name in early if early[name].all() and name != ZZ]
+    if always:
+        total += _integral(points, x, points.m_chi_gev, lambda p, e: fermion_sum(p, always, e))
+    for name in early:
+        for mask, from_rest in ((early[name], True), (late[name], False)):
+            if name in always or not mask.any():
+                continue
+            some = points.take(mask)
+            heavy = some.m_chi_gev if from_rest else channel_mass_gev(some, name)
+            total[mask] += _integral(some, x, heavy, _rate_of(name))
+    return total
+
+
+def _rate_of(name: str) -> Callable[[Points, FloatArray], FloatArray]:
+    if name == ZZ:
+        return diboson
+    return lambda points, energy: fermion_sum(points, [name], energy)
+
+
+def _integral(
+    points: Points, x: FloatArray, heavy_gev: FloatArray, rate: Callable[[Points, FloatArray], FloatArray]
+) -> FloatArray:
+    """The module's integral over beta_chi sigma = ``rate``, from sqrt(s) = 2 ``heavy_gev``."""
+    from scipy.special import k1e, kve
+
+    m = points.m_chi_gev
+    start = 2 * heavy_gev / m
+    # a threshold far up the Boltzmann tail contributes nothing
+    open_ = x[0] * (start - 2) < 300
+    result = np.zeros((m.size, x.size))
+    if not open_.any():
+        return result
+    some = points.take(open_)
+    m, start = m[open_], start[open_]
+    epsilon, weight = nodes(some.mass_gev / m - start, some.gamma_gev / m, float(x[0]), float(x[-1]))
+    y = start[:, None] + epsilon
+    beta_chi = np.sqrt(np.maximum((y - 2) * (y + 2), 0.0)) / y
+    sigma = rate(some, m[:, None] * y)
+    integrand = weight * sigma * beta_chi * y**4
+    argument = x[None, :, None] * y[:, None, :]
+    kernel = k1e(argument)
+    kernel *= np.exp(2 * x[None, :, None] - argument)
+    average = np.matmul(kernel, integrand[:, :, None])[..., 0]
+    result[open_] = average * x / (4 * kve(2, x) ** 2)
+    return result
+
+
+@cache
+def _legendre(n: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights on [0, 1]."""
+    node, weight = np.polynomial.legendre.leggauss(n)
+    return (node + 1) / 2, weight / 2
+
+
+def nodes(resonance: FloatArray, gamma: FloatArray, x_low: float, x_high: float) -> tuple[FloatArray, FloatArray]:
+    """Nodes epsilon > 0 and their weights, each (points, nodes), for a peak at ``resonance`` of width ``gamma``.
+
+    Both in units of m_chi and of shape (points,); the peak may lie below zero (no real resonance) or outside.
+    """
+    low, high = _X_EPSILON[0] / x_high, _X_EPSILON[1] / x_low
+    centre = np.clip(np.abs(resonance), 4 * low, high / 4)
+    real = centre == resonance
+    scale = np.where(real, np.minimum(gamma, centre), centre)
+    left, right = centre / 2, 2 * centre
+    below, above = NODES[0], NODES[2]
+
+    def logarithmic(begin: FloatArray, end: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+        t, w = _legendre(n)
+        length = np.log(end / begin)[:, None]
+        epsilon = begin[:, None] * np.exp(length * t)
+        return epsilon, epsilon * length * w
+
+    t, w = _legendre(NODES[1])
+    first, last = np.arcsinh((left - centre) / scale)[:, None], np.arcsinh((right - centre) / scale)[:, None]
+    angle = first + (last - first) * t
+    middle = centre[:, None] + scale[:, None] * np.sinh(angle)
+    middle_weight = scale[:, None] * np.cosh(angle) * (last - first) * w
+    low_piece = logarithmic(np.full_like(left, low), left, below)
+    high_piece = logarithmic(right, np.full_like(right, high), above)
+    pieces = (low_piece, (middle, middle_weight), high_piece)
+    return np.concatenate([p[0] for p in pieces], axis=1), np.concatenate([p[1] for p in pieces], axis=1)
