@@ -19,26 +19,34 @@ from typing import Final
 import numpy as np
 
 from ..cards import FloatArray
+from ..errors import RangeError
 from .annihilation import ZZ, Points, channel_mass_gev, channels, diboson, fermion_sum
 
 #: Nodes below, around and above the resonance.
 NODES: Final = (64, 64, 48)
 #: Range of epsilon: x epsilon from 10^-4 at the largest x to 40 at the smallest.
 _X_EPSILON: Final = (1e-4, 40.0)
-#: Memory of one chunk of points, in numbers.
-_CHUNK: Final = 2_000_000
+#: Boltzmann exponents beyond this count as zero.
+_NEGLIGIBLE: Final = 60.0
+#: Smallest x = m_chi/T of an average.
+X_MIN: Final = 2.0
+#: Points, and values of x, treated at once: small enough for the cache of a core.
+_CHUNK: Final = 48
+_BLOCK: Final = 8
 
 
 def thermal_average(points: Points, x: FloatArray, only: tuple[str, ...] | None = None) -> FloatArray:
     """<sigma v> of chi chibar in GeV^-2, shape (points, len(x)); ``only`` some final states if given.
 
-    x = m_chi/T, 1-d, ascending. The average over chi and chibar as distinct particles (no factor 1/2).
+    x = m_chi/T >= 2, 1-d, ascending. The average over chi and chibar as distinct particles (no factor 1/2).
+    RangeError for x below 2.
     """
-    x = np.asarray(x, dtype=float)
+    x = np.atleast_1d(np.asarray(x, dtype=float))
+    if not (np.isfinite(x).all() and x.min() >= X_MIN):
+        raise RangeError(f"x = m_chi/T must be finite and >= {X_MIN:g}, found {x.min():g}")
     result = np.zeros((points.mass_gev.size, x.size))
-    step = max(1, _CHUNK // (x.size * sum(NODES)))
-    for begin in range(0, points.mass_gev.size, step):
-        part = slice(begin, begin + step)
+    for begin in range(0, points.mass_gev.size, _CHUNK):
+        part = slice(begin, begin + _CHUNK)
         result[part] = _average(points.take(part), x, only)
     return result
 
@@ -76,28 +84,55 @@ def _integral(
     points: Points, x: FloatArray, heavy_gev: FloatArray, rate: Callable[[Points, FloatArray], FloatArray]
 ) -> FloatArray:
     """The module's integral over beta_chi sigma = ``rate``, from sqrt(s) = 2 ``heavy_gev``."""
-    from scipy.special import k1e, kve
+    from scipy.special import kve
 
     m = points.m_chi_gev
     start = 2 * heavy_gev / m
-    # a threshold far up the Boltzmann tail contributes nothing
-    open_ = x[0] * (start - 2) < 300
     result = np.zeros((m.size, x.size))
-    if not open_.any():
+    # a threshold far up the Boltzmann tail contributes nothing
+    reached = x[0] * (start - 2) < _NEGLIGIBLE
+    if not reached.any():
         return result
-    some = points.take(open_)
-    m, start = m[open_], start[open_]
-    epsilon, weight = nodes(some.mass_gev / m - start, some.gamma_gev / m, float(x[0]), float(x[-1]))
-    y = start[:, None] + epsilon
-    beta_chi = np.sqrt(np.maximum((y - 2) * (y + 2), 0.0)) / y
-    sigma = rate(some, m[:, None] * y)
-    integrand = weight * sigma * beta_chi * y**4
-    argument = x[None, :, None] * y[:, None, :]
-    kernel = k1e(argument)
-    kernel *= np.exp(2 * x[None, :, None] - argument)
-    average = np.matmul(kernel, integrand[:, :, None])[..., 0]
-    result[open_] = average * x / (4 * kve(2, x) ** 2)
+    some = points.take(reached)
+    m, start = m[reached], start[reached, None]
+    epsilon, weight = nodes(some.mass_gev / m - start[:, 0], some.gamma_gev / m, float(x[0]), float(x[-1]))
+    y = start + epsilon
+    integrand = weight * rate(some, m[:, None] * y) * np.sqrt((y - 2) * (y + 2)) * y**3
+    average = np.zeros((m.size, x.size))
+    series = _bessel_series()
+    for begin in range(0, x.size, _BLOCK):
+        block = x[begin : begin + _BLOCK, None]
+        # nodes ascend: those beyond contribute nothing at any x of the block
+        count = int(np.count_nonzero(block[0] * (y - 2) < _NEGLIGIBLE, axis=1).max())
+        argument = block * y[:, None, :count]
+        kernel = np.exp(2 * block - argument)
+        inverse = 4 / argument
+        kernel *= np.sqrt(inverse) / 2
+        kernel *= _horner(series, inverse)
+        average[:, begin : begin + _BLOCK] = np.matmul(kernel, integrand[:, :count, None])[..., 0]
+    result[reached] = average * x / (4 * kve(2, x) ** 2)
     return result
+
+
+@cache
+def _bessel_series() -> FloatArray:
+    r"""Coefficients of :math:`\sqrt z e^z K_1(z)` in powers of 4/z for z >= 4 (x >= 2), good to 10^-9 or better."""
+    from scipy.special import k1e
+
+    def scaled(t: FloatArray) -> FloatArray:
+        z = 4 / t
+        return np.asarray(np.sqrt(z) * k1e(z))
+
+    fit = np.polynomial.Chebyshev.interpolate(scaled, 10, domain=[1e-9, 1.0])
+    return np.asarray(fit.convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1]).coef)
+
+
+def _horner(coefficients: FloatArray, t: FloatArray) -> FloatArray:
+    total = np.full_like(t, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total *= t
+        total += coefficient
+    return total
 
 
 @cache
