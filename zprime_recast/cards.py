@@ -115,7 +115,9 @@ class Section:
         """Reject unknown keys."""
         for key in self.values:
             if key not in self._read:
-                raise CardError(self.path, self.prefix + key, "an unknown key", f"one of {', '.join(sorted(self._read))}")
+                raise CardError(
+                    self.path, self.prefix + key, "an unknown key", f"one of {', '.join(sorted(self._read))}"
+                )
 
 
 _REQUIRED: Any = object()

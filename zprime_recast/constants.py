@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import pi, sqrt
-from types import MappingProxyType
 
 from .cards import read_toml
 from .paths import shipped
@@ -45,5 +44,5 @@ def standard_model() -> StandardModel:
         sin2_theta_w=electroweak.section("sin2_theta_w").number("value"),
         m_z_gev=electroweak.section("m_z_gev").number("value"),
         gamma_z_gev=electroweak.section("gamma_z_gev").number("value"),
-        fermion_mass_gev=MappingProxyType({f: masses.section(f).number("value", low=0.0) for f in masses.values}),
+        fermion_mass_gev={f: masses.section(f).number("value", low=0.0) for f in masses.values},
     )

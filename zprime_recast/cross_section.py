@@ -24,10 +24,16 @@ from .lineshape import breit_wigner_weights
 from .luminosity import FLAVORS, LuminosityTable
 from .model import ZprimeModel, checked_positive
 from .units import HBARC2_GEV2_FB
-from .widths import Widths, partial_width, widths
+from .widths import Widths, decay_widths, partial_width
 
 #: Weak isospin of the left-handed state and electric charge.
-_ISOSPIN_CHARGE = {"u": (0.5, 2 / 3), "c": (0.5, 2 / 3), "d": (-0.5, -1 / 3), "s": (-0.5, -1 / 3), "b": (-0.5, -1 / 3)}
+_ISOSPIN_CHARGE = {
+    "u": (0.5, 2 / 3),
+    "c": (0.5, 2 / 3),
+    "d": (-0.5, -1 / 3),
+    "s": (-0.5, -1 / 3),
+    "b": (-0.5, -1 / 3),
+}
 _LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
 
 #: Mass window of :func:`sigma_br_full` in units of the Z' mass; above it, to the end of the luminosity table.
@@ -74,7 +80,9 @@ def interference_amplitude(model: ZprimeModel, products: CouplingProducts, s: Fl
     """
     sm = model.sm
     z_propagator = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
-    return np.asarray(2 * (np.multiply.outer(products.zprime_photon, 1 / s) + np.multiply.outer(products.zprime_z, z_propagator)))
+    return np.asarray(
+        2 * (np.multiply.outer(products.zprime_photon, 1 / s) + np.multiply.outer(products.zprime_z, z_propagator))
+    )
 
 
 def partonic_sm(model: ZprimeModel, s: ArrayLike) -> FloatArray:
@@ -118,7 +126,11 @@ def dsigma_dm(
     if component in ("sm", "full"):
         partonic += partonic_sm(model, s)
     if component != "sm":
-        gamma = float(widths(model, mass, g).total_gev) if gamma_gev is None else float(checked_positive("gamma_gev", gamma_gev))
+        gamma = (
+            float(decay_widths(model, mass, g).total_gev)
+            if gamma_gev is None
+            else float(checked_positive("gamma_gev", gamma_gev))
+        )
         products = coupling_products(model, lepton)
         propagator = 1 / (s - mass**2 + 1j * mass * gamma)
         zprime = g**4 * np.multiply.outer(products.zprime_squared, np.abs(propagator) ** 2)
@@ -135,7 +147,7 @@ def sigma_br_narrow(
 
     sigma B = sum_q C_qq Gamma(Z' -> q qbar) BR / (S M) with C_qq = (4 pi^2/3) L_q. Mass and coupling broadcast.
     """
-    result = widths(model, mass_gev, coupling)
+    result = decay_widths(model, mass_gev, coupling)
     partial = np.stack([result.partial_gev[q] for q in FLAVORS])
     rate = (4 * np.pi**2 / 3 * lumi(result.mass_gev) * partial).sum(axis=0) / (lumi.sqrt_s_gev**2 * result.mass_gev)
     return np.asarray(HBARC2_GEV2_FB * rate * result.branching_ratios[lepton])
@@ -161,7 +173,11 @@ def sigma_br_full(
     low, high = window_gev or (max(FULL_WINDOW_LOW * mass, lumi.range_gev[0]), lumi.range_gev[1])
     if not 0 < low < high:
         raise InputError(f"mass window {low:g} to {high:g} GeV is empty")
-    gamma = float(widths(model, mass, g).total_gev) if gamma_gev is None else float(checked_positive("gamma_gev", gamma_gev))
+    gamma = (
+        float(decay_widths(model, mass, g).total_gev)
+        if gamma_gev is None
+        else float(checked_positive("gamma_gev", gamma_gev))
+    )
     m = np.geomspace(low, high, int(np.ceil(np.log(high / low) / cell)) + 1)
     s = m**2
     products = coupling_products(model, lepton)
@@ -189,7 +205,7 @@ class CrossSection:
     warnings: tuple[str, ...]
 
 
-def cross_section(
+def sigma_br(
     model: ZprimeModel,
     mass_gev: float,
     coupling: float,
@@ -202,7 +218,7 @@ def cross_section(
     """sigma x BR by the narrow-width formula or from the full line shape, with what was assumed."""
     if method not in ("narrow", "full"):
         raise InputError(f"method must be narrow or full, found {method!r}")
-    result = widths(model, mass_gev, coupling)
+    result = decay_widths(model, mass_gev, coupling)
     mass, g = float(result.mass_gev), float(result.coupling)
     if method == "narrow":
         if window_gev:

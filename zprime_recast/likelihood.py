@@ -80,20 +80,30 @@ def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
             modes = background_modes(channel)
             for j in range(len(yields)):
                 name = f"{signal.search.id}_{channel.name}_{channel.edges_gev[j]:05.0f}GeV"
-                samples = [_signal_sample(signal.search, channel, yields, j), _background_sample(signal.search, channel, modes, j)]
+                samples = [
+                    _signal_sample(signal.search, channel, yields, j),
+                    _background_sample(signal.search, channel, modes, j),
+                ]
                 channels.append({"name": name, "samples": samples})
                 observations.append({"name": name, "data": [float(channel.n_obs[j])]})
     if not channels:
         raise InputError("no channel of the analyses has a signal")
     parameters = [{"name": POI, "inits": [min(1.0, mu_max)], "bounds": [[0.0, mu_max]]}]
     measurement = {"name": "zprime", "config": {"poi": POI, "parameters": parameters}}
-    return {"channels": channels, "observations": observations, "measurements": [measurement], "version": "1.0.0"}
+    return {
+        "channels": channels,
+        "observations": observations,
+        "measurements": [measurement],
+        "version": "1.0.0",
+    }
 
 
 def _largest_mu(search: Search, channel: Channel, yields: FloatArray) -> float:
     """Upper bound of mu that keeps every bin positive; LikelihoodError if that is below 1."""
     if not np.isfinite(yields).all():
-        raise LikelihoodError(f"{search.id}, {channel.name}: the signal is not finite; check mass, coupling and PDF set")
+        raise LikelihoodError(
+            f"{search.id}, {channel.name}: the signal is not finite; check mass, coupling and PDF set"
+        )
     negative = yields < 0
     if not negative.any():
         return MU_MAX
@@ -102,7 +112,7 @@ def _largest_mu(search: Search, channel: Channel, yields: FloatArray) -> float:
     if largest[worst] <= 1.0:
         raise LikelihoodError(
             f"{search.id}, {channel.name}, bin {channel.edges_gev[worst]:.0f}-{channel.edges_gev[worst + 1]:.0f} GeV: "
-            f"interference takes {-yields[worst]:.3g} of {channel.bkg[worst]:.3g} expected events, the total is negative; "
+            f"interference takes {-yields[worst]:.3g} of {channel.bkg[worst]:.3g} expected events, their total is < 0; "
             "use a smaller coupling or --no-interference"
         )
     # a margin of half of what is left, since the background floats
@@ -125,4 +135,8 @@ def _background_sample(search: Search, channel: Channel, modes: FloatArray, j: i
 
 
 def _log_normal(name: str, log_change: float) -> dict[str, Any]:
-    return {"name": name, "type": "normsys", "data": {"hi": float(np.exp(log_change)), "lo": float(np.exp(-log_change))}}
+    return {
+        "name": name,
+        "type": "normsys",
+        "data": {"hi": float(np.exp(log_change)), "lo": float(np.exp(-log_change))},
+    }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from .cards import FloatArray
 from .cross_section import sigma_br_narrow
@@ -22,12 +23,12 @@ from .model import ZprimeModel, checked_positive, perturbative_coupling
 from .pdf import DEFAULT_SET, PDFMember, load_pdf
 from .search import Search, load_search
 from .template import FoldedSearch, fold_search, generic_template, signal_template
-from .widths import widths
+from .widths import decay_widths
 
 #: Exclusion at 95 % CL.
 CLS_EXCLUDED = 0.05
-#: A root is accepted where |ln CLs - ln 0.05| is below this.
-ROOT_TOLERANCE = 0.004
+#: A root is accepted where the logarithm of the coupling (or cross-section) is known to this.
+ROOT_TOLERANCE = 5e-4
 #: Largest relative width of a hypothesis; a fixed-width Breit-Wigner means little beyond.
 GAMMA_OVER_M_MAX = 0.5
 DEFAULT_ANALYSES = ("atlas-139fb-dilepton",)
@@ -124,7 +125,11 @@ def _start_at(model: Any, mu: float) -> list[float]:
 
 
 def workspace(
-    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch], interference: bool = True
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    searches: Sequence[FoldedSearch],
+    interference: bool = True,
 ) -> dict[str, Any]:
     """The pyhf workspace of one hypothesis; RangeError outside the mass range of a search."""
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
@@ -136,16 +141,20 @@ def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searc
     """RangeError or InputError if a hypothesis is outside what the searches or the line shape cover."""
     for folded in searches:
         folded.search.check_mass(mass_gev)
-    ratio = float(widths(model, mass_gev, coupling).total_gev) / mass_gev
+    ratio = float(decay_widths(model, mass_gev, coupling).total_gev) / mass_gev
     if ratio > GAMMA_OVER_M_MAX:
         raise InputError(
-            f"Gamma/M = {ratio:.2f} at coupling {coupling:g}: above {GAMMA_OVER_M_MAX} the fixed-width line shape means "
-            "nothing; use a smaller coupling"
+            f"Gamma/M = {ratio:.2f} at coupling {coupling:g}: above {GAMMA_OVER_M_MAX} a fixed-width line shape "
+            "means nothing; use a smaller coupling"
         )
 
 
 def cls(
-    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch], interference: bool = True
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    searches: Sequence[FoldedSearch],
+    interference: bool = True,
 ) -> CLsResult:
     """CLs of one hypothesis, all searches together."""
     return hypothesis_test(workspace(model, mass_gev, coupling, searches, interference))
@@ -154,7 +163,7 @@ def cls(
 def largest_coupling(model: ZprimeModel, mass_gev: float) -> tuple[float, str]:
     """Largest coupling a limit is looked for at, and why: perturbativity, or Gamma/M = GAMMA_OVER_M_MAX."""
     g_perturbative = perturbative_coupling(model)
-    unit = widths(model, mass_gev, 1.0)
+    unit = decay_widths(model, mass_gev, 1.0)
     fixed = model.gamma_extra_gev
     room = GAMMA_OVER_M_MAX * mass_gev - fixed
     if room <= 0:
@@ -178,7 +187,9 @@ def limit(
         return cls(model, mass, g, searches, interference)
 
     grid = np.geomspace(max(_COUPLING_MIN, 1e-5 * g_max), g_max, 60)
-    start = float(grid[_first_sensitive([signal_template(f, model, mass, grid, interference) for f in searches], searches)])
+    start = float(
+        grid[_first_sensitive([signal_template(f, model, mass, grid, interference) for f in searches], searches)]
+    )
     roots = solve_limits(evaluate, start, float(grid[0]), g_max)
     lumi = searches[0].lumi
     assert lumi is not None
@@ -190,13 +201,15 @@ def limit(
         coupling_95_expected=tuple(roots[1:]),
         sigma_br_95_observed_fb=sigma[0],
         sigma_br_95_expected_fb=tuple(sigma[1:]),
-        gamma_over_m_observed=None if observed is None else float(widths(model, mass, observed).total_gev) / mass,
+        gamma_over_m_observed=None if observed is None else float(decay_widths(model, mass, observed).total_gev) / mass,
         coupling_max=g_max,
         coupling_max_reason=reason,
     )
 
 
-def generic_limit(folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str = "ll") -> GenericLimitResult:
+def generic_limit(
+    folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str = "ll"
+) -> GenericLimitResult:
     """Limit on the fiducial sigma x BR of a generic resonance of given relative width, for validation and quick use.
 
     ``channel``: one of the search's, or ``ll`` for all of them with lepton universality.
@@ -245,11 +258,12 @@ def _first_sensitive(templates: Sequence[Mapping[str, FloatArray]], searches: Se
 def solve_limits(evaluate: Callable[[float], CLsResult], start: float, low: float, high: float) -> list[float | None]:
     """Where CLs falls through 0.05: observed, then expected -2..+2; None where it does not up to ``high``.
 
-    All six curves share their evaluations. Each root is bracketed, then refined by interpolating ln CLs over ln x
-    until it is known to ROOT_TOLERANCE. If CLs is not monotonic the crossing at the largest x is taken.
-    LikelihoodError if no bracket is found down to ``low``.
+    All curves share their evaluations. The expected ones follow from one function, the Asimov statistic
+    sqrt(q_A): CLs at N standard deviations is Phi(N - sqrt(q_A))/Phi(N). Each root is bracketed, then refined by
+    inverse interpolation until ln x is known to ROOT_TOLERANCE. If CLs is not monotonic the crossing at the largest x
+    is taken. LikelihoodError if no bracket is found down to ``low``.
     """
-    target = np.log(CLS_EXCLUDED)
+    thresholds = _sqrt_q_thresholds()
     points: dict[float, FloatArray] = {}
 
     def add(t: float) -> FloatArray:
@@ -257,21 +271,32 @@ def solve_limits(evaluate: Callable[[float], CLsResult], start: float, low: floa
             if len(points) >= _MAX_EVALUATIONS:
                 raise LikelihoodError(f"no limit found in {_MAX_EVALUATIONS} evaluations near {np.exp(t):g}")
             result = evaluate(float(np.exp(t)))
-            values = np.array([result.cls_observed, *result.cls_expected])
-            points[t] = np.log(np.maximum(values, 1e-30)) - target
+            observed = np.log(max(result.cls_observed, 1e-30) / CLS_EXCLUDED)
+            median = min(max(result.cls_expected[2], 1e-300), 1.0)
+            sqrt_q = max(float(-ndtri(0.5 * median)), 1e-6)
+            points[t] = np.array([observed, *np.log(thresholds / sqrt_q)])
         return points[t]
 
-    t_low, t_high = np.log(low), np.log(high)
+    t_low, t_high = float(np.log(low)), float(np.log(high))
     add(float(np.clip(np.log(start), t_low, t_high)))
-    roots: list[float | None] = []
-    for curve in (3, 1, 2, 4, 5, 0):  # median first: it brackets most of the others
-        roots.append(_solve_one(add, points, curve, t_low, t_high))
-    median, m2, m1, p1, p2, observed = roots
-    return [observed, m2, m1, median, p1, p2]
+    roots: dict[int, float | None] = {}
+    for curve in (3, 1, 5, 2, 4, 0):  # the median first, then the outer ones: they bracket the rest
+        roots[curve] = _solve_one(add, points, curve, t_low, t_high)
+    return [roots[curve] for curve in range(6)]
+
+
+def _sqrt_q_thresholds() -> FloatArray:
+    """sqrt(q_A) at which CLs = 0.05 for the -2..+2 standard deviation experiments."""
+    n = np.arange(-2, 3)
+    return np.asarray(n - ndtri(CLS_EXCLUDED * ndtr(n)))
 
 
 def _solve_one(
-    add: Callable[[float], FloatArray], points: dict[float, FloatArray], curve: int, t_low: float, t_high: float
+    add: Callable[[float], FloatArray],
+    points: dict[float, FloatArray],
+    curve: int,
+    t_low: float,
+    t_high: float,
 ) -> float | None:
     step = 0.15
     while True:  # bracket
@@ -283,38 +308,54 @@ def _solve_one(
         if not below:  # not excluded at the largest x tried
             if ts[-1] >= t_high:
                 return None
-            add(min(ts[-1] + step, t_high))
+            add(min(_step_to(points, curve, ts[-1], step), t_high))
         else:
             if ts[0] <= t_low:
                 raise LikelihoodError(f"excluded down to {np.exp(t_low):g}; the data reject every hypothesis")
-            add(max(ts[0] - step, t_low))
-        step *= 1.6
+            add(max(_step_to(points, curve, ts[0], -step), t_low))
+        step *= 1.7
     left, right = above[-1], below[0]
     for _ in range(30):
-        t = _interpolated_root(points, curve, left, right)
-        value = add(t)[curve]
-        if abs(value) < ROOT_TOLERANCE or right - left < 1e-7:
-            return float(np.exp(t))
-        left, right = (t, right) if value > 0 else (left, t)
+        guess, error = _interpolated_root(points, curve, left, right)
+        if error < ROOT_TOLERANCE or right - left < ROOT_TOLERANCE:
+            return float(np.exp(guess))
+        value = add(guess)[curve]
+        left, right = (guess, right) if value > 0 else (left, guess)
     return float(np.exp(0.5 * (left + right)))
 
 
-def _interpolated_root(points: dict[float, FloatArray], curve: int, left: float, right: float) -> float:
-    """Root between left and right of a cubic through up to four points around it, or else of the chord."""
-    ts = sorted(points, key=lambda t: abs(t - 0.5 * (left + right)))
-    near = sorted({left, right, *[t for t in ts if abs(points[t][curve]) < 4][:4]})
-    chord = left + (right - left) * points[left][curve] / (points[left][curve] - points[right][curve])
-    guess = chord
-    if len(near) >= 3:
-        y = np.array([points[t][curve] for t in near])
+def _step_to(points: dict[float, FloatArray], curve: int, edge: float, step: float) -> float:
+    """A point beyond ``edge``: about where the curve should cross, between one and three steps away."""
+    value = points[edge][curve]
+    return edge + float(np.sign(step) * np.clip(0.6 * abs(value), abs(step), 3 * abs(step)))
+
+
+def _interpolated_root(points: dict[float, FloatArray], curve: int, left: float, right: float) -> tuple[float, float]:
+    """Root between left and right by inverse interpolation through up to five points, and an estimate of its error.
+
+    The error is the change when the farthest point is left out; the whole bracket if there are too few points.
+    """
+    middle = 0.5 * (left + right)
+    inner = [t for t in sorted(points, key=lambda t: abs(t - middle)) if abs(t - middle) < 1.0]
+    near = [left, right, *[t for t in inner if t not in (left, right)]][:5]
+    y_left, y_right = points[left][curve], points[right][curve]
+    chord = left + (right - left) * y_left / (y_left - y_right)
+    guess, error = chord, right - left
+    while len(near) >= 4:
+        ordered = np.array(sorted(near))
+        y = np.array([points[t][curve] for t in ordered])
         if (np.diff(y) < 0).all():
-            guess = float(_lagrange(y, np.array(near)))
-    margin = 0.02 * (right - left)
-    return float(np.clip(guess if left < guess < right else chord, left + margin, right - margin))
+            full = _inverse_lagrange(y, ordered)
+            kept = np.isin(ordered, near[:-1])
+            if left <= full <= right:
+                return full, abs(full - _inverse_lagrange(y[kept], ordered[kept]))
+        near.pop()
+    margin = 0.05 * (right - left)
+    return float(np.clip(guess, left + margin, right - margin)), error
 
 
-def _lagrange(y: FloatArray, t: FloatArray) -> float:
-    """Inverse interpolation: t at y = 0 by the Lagrange polynomial through all points."""
+def _inverse_lagrange(y: FloatArray, t: FloatArray) -> float:
+    """t at y = 0 by the Lagrange polynomial t(y) through all points."""
     total = 0.0
     for i in range(len(y)):
         others = np.delete(y, i)

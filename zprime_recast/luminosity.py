@@ -1,6 +1,7 @@
 r"""Parton luminosities of a proton-proton collider, per quark flavour.
 
-.. math:: L_q(\tau) = \int_\tau^1 \frac{dx}{x} [f_q(x) f_{\bar q}(\tau/x) + f_{\bar q}(x) f_q(\tau/x)], \quad \tau = M^2/S
+.. math:: L_q(\tau) = \int_\tau^1 \frac{dx}{x} [f_q(x) f_{\bar q}(\tau/x) + f_{\bar q}(x) f_q(\tau/x)], \quad
+          \tau = M^2/S
 
 so that :math:`d\sigma/dM^2 = \frac1S \sum_q \hat\sigma_q(M^2) L_q`, and C_qq of arXiv:1707.08606, eq. (4.1), is
 :math:`\frac{4\pi^2}{3} L_q`. The integral runs over the pair rapidity y, x = sqrt(tau) exp(+-y).
@@ -9,6 +10,7 @@ so that :math:`d\sigma/dM^2 = \frac1S \sum_q \hat\sigma_q(M^2) L_q`, and C_qq of
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import tempfile
 from collections.abc import Callable
@@ -68,7 +70,7 @@ def rapidity_integral(
     y_max = np.log(sqrt_s_gev / mass_gev)
     edges = [0.0, *sorted(b for b in breaks if 0 < b < y_max), y_max]
     nodes, node_weights = np.polynomial.legendre.leggauss(_NODES)
-    fine = np.concatenate([np.linspace(a, b, panels + 1)[:-1] for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    fine = np.concatenate([np.linspace(a, b, panels + 1)[:-1] for a, b in itertools.pairwise(edges)])
     fine = np.append(fine, y_max)
     half = np.diff(fine)[:, None] / 2
     y = (fine[:-1, None] + half * (1 + nodes)).ravel()
@@ -94,7 +96,8 @@ def _check_mass_range(pdf: PDFMember, mass: FloatArray, sqrt_s_gev: float, mu_f_
     if (mass < low).any() or (mass >= high).any():
         found = mass[(mass < low) | (mass >= high)].flat[0]
         raise RangeError(
-            f"mass {found:g} GeV is outside set {pdf.info.name} at sqrt(s) = {sqrt_s_gev:g} GeV: {low:.4g} to {high:.4g} GeV"
+            f"mass {found:g} GeV is outside set {pdf.info.name} at sqrt(s) = {sqrt_s_gev:g} GeV: "
+            f"{low:.4g} to {high:.4g} GeV"
         )
 
 
@@ -138,7 +141,7 @@ class LuminosityTable:
 def _interpolate(grid: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
     """Interpolate rows (k, n) of non-negative values over a grid: the total by a spline of its logarithm, the shares
     of the rows by splines clipped to [0, 1]. A total of 0 (a set without positive luminosity) ends the table there.
-    """  # noqa: D205
+    """
     from scipy.interpolate import CubicSpline
 
     total = values.sum(axis=0)
@@ -154,7 +157,11 @@ def _interpolate(grid: FloatArray, values: FloatArray, at: FloatArray) -> FloatA
 
 
 def luminosity_table(
-    pdf: PDFMember, sqrt_s_gev: float = 13000.0, mu_f_over_m: float = 1.0, points: int = TABLE_POINTS, cache: bool = True
+    pdf: PDFMember,
+    sqrt_s_gev: float = 13000.0,
+    mu_f_over_m: float = 1.0,
+    points: int = TABLE_POINTS,
+    cache: bool = True,
 ) -> LuminosityTable:
     """The table of a PDF member, read from the disk cache if it is there.
 
@@ -166,7 +173,7 @@ def luminosity_table(
     low = max(TABLE_LOW_GEV, 1.001 * pdf.info.q_min_gev / mu_f_over_m, 1.001 * sqrt_s * np.sqrt(pdf.info.x_min))
     if not low < high:
         raise RangeError(f"sqrt_s_gev = {sqrt_s:g} leaves no masses between {low:g} and {high:g} GeV")
-    logit = np.linspace(*(np.log(m / (sqrt_s - m)) for m in (low, high)), points)
+    logit = np.linspace(np.log(low / (sqrt_s - low)), np.log(high / (sqrt_s - high)), points)
     grid = sqrt_s / (1 + np.exp(-logit))
     grid[0], grid[-1] = low, high
     key = (_CACHE_VERSION, pdf.digest, sqrt_s, mu_f_over_m, points, _NODES, _PANELS)

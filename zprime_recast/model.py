@@ -15,16 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import sqrt
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from .cards import FloatArray, Section, read_toml
+from .cards import FloatArray
 from .constants import StandardModel, standard_model
 from .errors import InputError, UnknownName
-from .paths import shipped, user_data_dir
 
 UP_QUARKS = ("u", "c", "t")
 DOWN_QUARKS = ("d", "s", "b")
@@ -139,7 +136,7 @@ class ZprimeModel:
             if name not in changed:
                 raise UnknownName(f"parameter of {self.id}", name, changed)
             changed[name] = replace(changed[name], value=checked_number(name, value, low=0.0))
-        return replace(self, parameters=MappingProxyType(changed))
+        return replace(self, parameters=changed)
 
     def parameter(self, name: str) -> float:
         """Value of a parameter."""
@@ -235,7 +232,7 @@ def checked_positive(name: str, values: object) -> FloatArray:
 # ---------------------------------------------------------------------------------------------------------------
 # Making a model
 
-_MULTIPLETS: dict[str, tuple[str, ...]] = {
+MULTIPLETS: dict[str, tuple[str, ...]] = {
     # key of the card: fermion species it sets
     "q_left": ("u", "d"),
     "l_left": ("nu", "e"),
@@ -247,7 +244,12 @@ _MULTIPLETS: dict[str, tuple[str, ...]] = {
     "d_right": ("d",),
     "e_right": ("e",),
 }
-_SPECIES: dict[str, tuple[str, ...]] = {"u": UP_QUARKS, "d": DOWN_QUARKS, "nu": NEUTRINOS, "e": CHARGED_LEPTONS}
+_SPECIES: dict[str, tuple[str, ...]] = {
+    "u": UP_QUARKS,
+    "d": DOWN_QUARKS,
+    "nu": NEUTRINOS,
+    "e": CHARGED_LEPTONS,
+}
 
 # (card key, colours, isospin states, hypercharge) of the Standard Model multiplets
 _SM_FIELDS = (
@@ -282,7 +284,7 @@ def make_model(
 
     ``generations`` overrides charges of generation 1, 2 or 3; ``dark`` adds fermions; ``extra_fields`` enter only
     the anomaly sums. Raises InputError on an unknown multiplet or a charge that is not exact.
-    """  # noqa: D205
+    """
     sm = sm or standard_model()
     tables = [_parse_charges({**charges, **(generations or {}).get(g, {})}) for g in (1, 2, 3)]
     fermions = []
@@ -332,7 +334,7 @@ def make_model(
         charge_norm_squared=norm,
         fermions=(*fermions, *dark),
         fields=tuple(fields),
-        parameters=MappingProxyType(known),
+        parameters=known,
         reference_coupling=reference_coupling,
         sm=sm,
     )
@@ -341,8 +343,8 @@ def make_model(
 def _parse_charges(charges: ChargeTable) -> dict[str, Charge]:
     parsed = {}
     for key, value in charges.items():
-        if key not in _MULTIPLETS:
-            raise UnknownName("multiplet", key, _MULTIPLETS)
+        if key not in MULTIPLETS:
+            raise UnknownName("multiplet", key, MULTIPLETS)
         try:
             parsed[key] = Charge.parse(value)
         except ValueError:
@@ -361,141 +363,3 @@ def _chiral(table: Mapping[str, Charge], species: str) -> tuple[Charge, Charge]:
 def _dark_field(fermion: Fermion, left: bool) -> ChiralField:
     charge = fermion.q_left if left else fermion.q_right
     return ChiralField(fermion.name, left, charge.rational, 1, 1, Fraction(0), fermion.multiplicity)
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Reading a model
-
-
-def model_folders() -> list[Path]:
-    """Folders that hold model cards: the user's first, then the shipped one."""
-    return [folder for folder in (user_data_dir() / "models", shipped("data") / "models") if folder.is_dir()]
-
-
-def list_models() -> dict[str, Path]:
-    """Model ids and their cards; a card of the user's hides a shipped one of the same id."""
-    found = {}
-    for folder in reversed(model_folders()):
-        found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
-    return dict(sorted(found.items()))
-
-
-def load_model(model: str | Path | ZprimeModel) -> ZprimeModel:
-    """A model by id, by card (a path ending in ``.toml``), or itself. UnknownName or CardError if it is none."""
-    if isinstance(model, ZprimeModel):
-        return model
-    path = Path(model)
-    if path.suffix != ".toml":
-        known = list_models()
-        if str(model) not in known:
-            raise UnknownName("model", str(model), known, "or give the path of a card ending in .toml")
-        path = known[str(model)]
-    return read_model_card(path)
-
-
-def read_model_card(path: Path) -> ZprimeModel:
-    """A model from a TOML card; CardError names the key at fault."""
-    card, sm = read_toml(path), standard_model()
-    u1 = card.choice("kind", ("u1", "couplings")) == "u1"
-    charge_section = card.section("charges")
-    charges = _card_charges(charge_section)
-    generations = {
-        g: _card_charges(section)
-        for g in (1, 2, 3)
-        if (section := card.section(f"charges_generation_{g}", required=False)).values
-    }
-    parameters = {}
-    parameter_section = card.section("parameters", required=False)
-    for name in parameter_section.values:
-        section = parameter_section.section(name)
-        parameters[name] = (section.number("default", low=0.0), section.text("doc", ""))
-        section.finish()
-    dark = tuple(_card_fermion(section) for section in card.sections("dark"))
-    heavy = tuple(f for section in card.sections("heavy") for f in _card_heavy(section))
-    for section in card.sections("scalar"):
-        section.text("name"), section.fraction("charge"), section.text("doc", "")
-        section.finish()
-    norm = card.fraction("charge_norm_squared", 1)
-    reference = card.values.get("reference_coupling")
-    known_couplings = {"g_z": sm.g_z, "g_e6": sqrt(5 / 3) * sm.e / sqrt(1 - sm.sin2_theta_w)}
-    if isinstance(reference, str):
-        reference_coupling: float | None = known_couplings[card.choice("reference_coupling", known_couplings)]
-    else:
-        reference_coupling = card.number("reference_coupling", low=0.0) if reference is not None else None
-    texts = [card.text("id"), card.text("title", path.stem), card.text("reference"), card.text("charge", "charge")]
-    card._read.add("reference_coupling")
-    card.finish()
-    try:
-        return make_model(
-            texts[0],
-            charges,
-            generations=generations,
-            dark=dark,
-            extra_fields=heavy,
-            parameters=parameters,
-            u1=u1,
-            title=texts[1],
-            reference=texts[2],
-            charge_name=texts[3],
-            charge_norm_squared=norm,
-            reference_coupling=reference_coupling,
-            sm=sm,
-        )
-    except InputError as err:
-        raise card.fault("", "a contradiction", str(err)) from None
-
-
-def _card_charge(section: Section, key: str) -> Charge:
-    try:
-        section._read.add(key)
-        return Charge.parse(section.values.get(key, 0))
-    except ValueError:
-        raise section.fault(key, section.values[key], "an integer, or in quotes a fraction or 'a + b*sw2'") from None
-
-
-def _card_charges(section: Section) -> dict[str, Charge]:
-    charges = {key: _card_charge(section, key) for key in _MULTIPLETS if key in section.values}
-    section._read.update(_MULTIPLETS)
-    section.finish()
-    return charges
-
-
-def _card_fermion(section: Section) -> Fermion:
-    kind = section.choice("kind", ("dirac", "weyl", "majorana"))
-    mass = section.values.get("mass", 0)
-    parameter = section.text("mass") if isinstance(mass, str) else None
-    fermion = Fermion(
-        name=section.text("name"),
-        kind=kind,
-        q_left=_card_charge(section, "q_left"),
-        q_right=_card_charge(section, "q_right"),
-        multiplicity=section.integer("multiplicity", 1, low=1),
-        mass_gev=0.0 if parameter else section.number("mass", 0.0, low=0.0),
-        mass_parameter=parameter,
-        invisible=True,
-        doc=section.text("doc", ""),
-    )
-    one_sided = ZERO in (fermion.q_left, fermion.q_right)
-    if kind != "dirac" and not one_sided:
-        raise section.fault("kind", kind, "dirac, or a charge for one chirality only")
-    if kind == "weyl" and (parameter or fermion.mass_gev):
-        raise section.fault("mass", mass, "no mass for a Weyl fermion")
-    section.finish()
-    return fermion
-
-
-def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
-    left, right = _card_charge(section, "q_left"), _card_charge(section, "q_right")
-    common = (
-        section.integer("colors", 1, low=1),
-        section.integer("isospin_states", 1, low=1),
-        section.fraction("hypercharge", 0),
-        section.integer("multiplicity", 1, low=1),
-    )
-    name = section.text("name")
-    section.finish()
-    colors, isospin, hypercharge, multiplicity = common
-    return (
-        ChiralField(name, True, left.rational, colors, isospin, hypercharge, multiplicity if "q_left" in section.values else 0),
-        ChiralField(name, False, right.rational, colors, isospin, hypercharge, multiplicity if "q_right" in section.values else 0),
-    )

@@ -3,17 +3,19 @@
 ``load_pdf("SET", member)`` uses the ``lhapdf`` library when it can be imported, else ``neopdf`` (package neopdf-hep).
 Sets are looked for in the folders of ``LHAPDF_DATA_PATH``, then in the user's folder, then among those shipped.
 
-neopdf ends the process on a broken file or a NaN, and downloads what it does not find; so every file is read and
-checked here first, every x and Q is checked on each call, and the grid file is handed over by its full path.
+neopdf ends the process on a broken file or a NaN, and downloads what it does not find. So every file is read and
+checked here first, neopdf is handed a copy whose .info holds only what was checked, and every x and Q is checked on
+each call.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,9 @@ class SetInfo:
     q_min_gev: float
     q_max_gev: float
     force_positive: int
+    alpha_s_qs_gev: tuple[float, ...]
+    """Knots of the strong coupling; empty if the set has no table of it."""
+    alpha_s_values: tuple[float, ...]
 
     def grid_file(self, member: int) -> Path:
         """The ``.dat`` file of a member."""
@@ -96,13 +101,23 @@ class PDFMember(ABC):
             values = np.maximum(values, 0.0 if info.force_positive == 1 else 1e-10)
         return values.reshape(len(pids), *points.shape)
 
+    def _checked_alpha_s_scale(self, q_gev: float) -> float:
+        scales = self.info.alpha_s_qs_gev
+        if not scales:
+            raise PDFError(f"set {self.info.name} has no table of alpha_s (AlphaS_Qs, AlphaS_Vals in its .info)")
+        if not scales[0] <= q_gev <= scales[-1]:
+            raise RangeError(
+                f"Q = {q_gev:g} GeV is outside alpha_s of {self.info.name}: {scales[0]:g} to {scales[-1]:g} GeV"
+            )
+        return float(q_gev)
+
     @abstractmethod
     def _xf_at(self, pids: list[int], x: FloatArray, q_gev: float) -> FloatArray:
         """(len(pids), len(x)) densities for checked arguments."""
 
     @abstractmethod
     def alpha_s(self, q_gev: float) -> float:
-        """Strong coupling of the set at Q."""
+        """Strong coupling of the set at Q; PDFError if it has no table, RangeError outside."""
 
 
 class NeopdfMember(PDFMember):
@@ -114,15 +129,21 @@ class NeopdfMember(PDFMember):
         super().__init__(info, member)
         from neopdf.pdf import PDF
 
-        self._pdf = PDF.mkPDF_lhapdf_file(str(info.grid_file(member)))
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / info.name
+            copy.mkdir()
+            (copy / f"{info.name}.info").write_text(_checked_info_text(info), encoding="utf-8")
+            grids = info.grid_file(member).read_text(encoding="utf-8").split("---\n", 1)[1]
+            grid_file = copy / f"{info.name}_0000.dat"
+            grid_file.write_text("PdfType: central\nFormat: lhagrid1\n---\n" + grids, encoding="utf-8")
+            self._pdf = PDF.mkPDF_lhapdf_file(str(grid_file))
 
     def _xf_at(self, pids: list[int], x: FloatArray, q_gev: float) -> FloatArray:
         return np.asarray(self._pdf.xfxQ2s(pids, x.tolist(), [q_gev**2]))
 
     def alpha_s(self, q_gev: float) -> float:
-        if not self.info.q_min_gev <= q_gev <= self.info.q_max_gev:
-            raise RangeError(f"Q = {q_gev:g} GeV is outside set {self.info.name}")
-        return float(self._pdf.alphasQ2(q_gev**2))
+        """Strong coupling of the set at Q; PDFError if it has no table, RangeError outside."""
+        return float(self._pdf.alphasQ2(self._checked_alpha_s_scale(q_gev) ** 2))
 
 
 class LhapdfMember(PDFMember):
@@ -144,7 +165,8 @@ class LhapdfMember(PDFMember):
         return np.array([[self._pdf.xfxQ(pid, float(v), q_gev) for v in x] for pid in pids])
 
     def alpha_s(self, q_gev: float) -> float:
-        return float(self._pdf.alphasQ(q_gev))
+        """Strong coupling of the set at Q; PDFError if it has no table, RangeError outside."""
+        return float(self._pdf.alphasQ(self._checked_alpha_s_scale(q_gev)))
 
 
 def default_backend() -> str:
@@ -157,7 +179,7 @@ def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = Non
     info = read_set_info(find_set(name))
     if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member < info.members:
         raise InputError(f"set {name} has members 0 to {info.members - 1}, not {member}")
-    check_grid(info, member)
+    info = check_grid(info, member)
     backends = {"lhapdf": LhapdfMember, "neopdf": NeopdfMember}
     chosen = backend or default_backend()
     if chosen not in backends:
@@ -222,9 +244,9 @@ def read_set_info(folder: Path) -> SetInfo:
     flavors = entries.get("Flavors")
     if not isinstance(flavors, list) or not flavors or not all(type(f) is int for f in flavors):
         raise PDFError(f"{path}: Flavors is {flavors!r}, expected a list of parton ids; fetch the set again")
-    scales, values = entries.get("AlphaS_Qs"), entries.get("AlphaS_Vals")
-    if entries.get("AlphaS_Type") == "ipol" and not _alpha_s_table_ok(scales, values):
-        raise PDFError(f"{path}: AlphaS_Qs and AlphaS_Vals are no table of equal length; fetch the set again")
+    scales, values = entries.get("AlphaS_Qs") or [], entries.get("AlphaS_Vals") or []
+    if (scales or values or entries.get("AlphaS_Type") == "ipol") and not _alpha_s_table_ok(scales, values):
+        raise PDFError(f"{path}: AlphaS_Qs and AlphaS_Vals are no ascending table of equal length; fetch the set again")
     info = SetInfo(
         name=folder.name,
         folder=folder,
@@ -240,6 +262,8 @@ def read_set_info(folder: Path) -> SetInfo:
         q_min_gev=number("QMin"),
         q_max_gev=number("QMax"),
         force_positive=int(number("ForcePositive", 0)),
+        alpha_s_qs_gev=tuple(float(q) for q in scales),
+        alpha_s_values=tuple(float(v) for v in values),
     )
     if info.members < 1 or not 0 < info.x_min < info.x_max <= 1 or not 0 < info.q_min_gev < info.q_max_gev:
         raise PDFError(f"{path}: NumMembers, XMin, XMax, QMin or QMax make no sense; fetch the set again")
@@ -249,11 +273,54 @@ def read_set_info(folder: Path) -> SetInfo:
 def _alpha_s_table_ok(scales: Any, values: Any) -> bool:
     if not isinstance(scales, list) or not isinstance(values, list) or len(scales) != len(values) or not scales:
         return False
-    return all(isinstance(v, (int, float)) and np.isfinite(v) and v > 0 for v in (*scales, *values))
+    if not all(isinstance(v, (int, float)) and np.isfinite(v) and v > 0 for v in (*scales, *values)):
+        return False
+    return len(scales) > 3 and bool((np.diff(scales) >= 0).all())  # a threshold is a knot given twice
 
 
-def check_grid(info: SetInfo, member: int) -> None:
-    """Read a member's grid file completely; PDFError says which subgrid is broken and how."""
+def _checked_info_text(info: SetInfo) -> str:
+    """An .info file of what was checked and the backend needs, member 0 standing for the one that is loaded."""
+    import yaml
+
+    entries: dict[str, Any] = {
+        "SetDesc": info.name,
+        "SetIndex": info.index,
+        "Format": "lhagrid1",
+        "DataVersion": 1,
+        "NumMembers": 1,
+        "Particle": 2212,
+        "Flavors": list(info.flavors),
+        "OrderQCD": info.order_qcd,
+        "FlavorScheme": "variable",
+        "NumFlavors": 5,
+        "ErrorType": "replicas",
+        "XMin": info.x_min,
+        "XMax": info.x_max,
+        "QMin": info.q_min_gev,
+        "QMax": info.q_max_gev,
+        "MZ": 91.1876,
+        **dict.fromkeys(("MUp", "MDown", "MStrange"), 0.0),
+        **dict.fromkeys(("MCharm", "MBottom", "MTop"), 0.0),
+        "AlphaS_MZ": 0.118,
+        "AlphaS_OrderQCD": info.order_qcd,
+        "AlphaS_Type": "ipol",
+        "AlphaS_Qs": list(info.alpha_s_qs_gev) or [1.0, 10.0, 100.0, 1000.0],
+        "AlphaS_Vals": list(info.alpha_s_values) or [0.1, 0.1, 0.1, 0.1],
+    }
+    return "".join(
+        f"{key}: {yaml.safe_dump(value, default_flow_style=True, width=1e9).splitlines()[0]}\n"
+        for key, value in entries.items()
+    )
+
+
+_GRID_CHARACTERS = frozenset("0123456789.eE+- \n")
+
+
+def check_grid(info: SetInfo, member: int) -> SetInfo:
+    """Read a member's grid file completely; PDFError says which subgrid is broken and how.
+
+    Returns the info with its x and Q range cut to that of the grid.
+    """
     path = info.grid_file(member)
     if not path.is_file():
         raise PDFError(f"{path}: no such file, though {info.info_file.name} promises {info.members} members")
@@ -265,25 +332,46 @@ def check_grid(info: SetInfo, member: int) -> None:
         raise PDFError(f"{path}: header says no 'Format: lhagrid1'; fetch the set again")
     if len(blocks) < 3 or blocks[-1].strip():
         raise PDFError(f"{path}: cut short (no closing '---'); fetch the set again")
-    previous_q = None
+    previous: tuple[FloatArray, FloatArray] | None = None
+    x_min, x_max, q_min, q_max = info.x_min, info.x_max, info.q_min_gev, info.q_max_gev
     for i, block in enumerate(blocks[1:-1], 1):
         where = f"{path}: subgrid {i}"
-        try:
-            x_line, q_line, pid_line, body = block.split("\n", 3)
-            x, q = np.array(x_line.split(), dtype=float), np.array(q_line.split(), dtype=float)
-            pids = [int(pid) for pid in pid_line.split()]
-            values = np.array(body.split(), dtype=float)
-        except ValueError:
-            raise PDFError(f"{where} holds something that is no number; fetch the set again") from None
-        if len(x) < 4 or len(q) < 2 or (np.diff(x) <= 0).any() or (np.diff(q) <= 0).any():
-            raise PDFError(f"{where}: knots are not ascending, or fewer than 4 in x or 2 in Q; fetch the set again")
-        if not np.isfinite(values).all() or not np.isfinite(x).all() or not np.isfinite(q).all():
-            raise PDFError(f"{where} holds NaN or infinity; fetch the set again")
-        if set(pids) != set(info.flavors):
-            raise PDFError(f"{where}: flavours {pids} are not those of {info.info_file.name}; fetch the set again")
-        if values.size != len(x) * len(q) * len(pids) or len(body.split("\n")) - 1 != len(x) * len(q):
-            expected = len(x) * len(q) * len(pids)
-            raise PDFError(f"{where}: {values.size} values, expected {expected}; fetch the set again")
-        if previous_q is not None and not np.isclose(q[0], previous_q, rtol=1e-4):
-            raise PDFError(f"{where} begins at Q = {q[0]:g}, the one before ends at {previous_q:g}; fetch the set again")
-        previous_q = q[-1]
+        if not _GRID_CHARACTERS.issuperset(block):
+            raise PDFError(f"{where} holds something that is no number; fetch the set again")
+        x, q = _check_subgrid(where, block, info)
+        if previous is not None:
+            if not np.array_equal(x, previous[0]):
+                raise PDFError(f"{where}: x knots differ from those of the subgrid before; fetch the set again")
+            if not np.isclose(q[0], previous[1][-1], rtol=1e-4):
+                raise PDFError(f"{where} begins at Q = {q[0]:g}, not where the one before ends; fetch the set again")
+        else:
+            x_min, x_max, q_min = max(x_min, x[0]), min(x_max, x[-1]), max(q_min, q[0])
+        previous = (x, q)
+        q_max = min(info.q_max_gev, q[-1])
+    if not x_min < x_max or not q_min < q_max:
+        raise PDFError(f"{path}: its knots and the range in {info.info_file.name} do not overlap; fetch the set again")
+    return replace(info, x_min=float(x_min), x_max=float(x_max), q_min_gev=float(q_min), q_max_gev=float(q_max))
+
+
+def _check_subgrid(where: str, block: str, info: SetInfo) -> tuple[FloatArray, FloatArray]:
+    """Knots in x and Q of a subgrid; PDFError unless its numbers are complete and its knots ascend."""
+    try:
+        x_line, q_line, pid_line, body = block.split("\n", 3)
+        x, q = np.array(x_line.split(), dtype=float), np.array(q_line.split(), dtype=float)
+        pids = [int(pid) for pid in pid_line.split()]
+        values = np.array(body.split(), dtype=float)
+    except ValueError:
+        raise PDFError(f"{where} holds something that is no number; fetch the set again") from None
+    finite = np.isfinite(values).all() and np.isfinite(x).all() and np.isfinite(q).all()
+    if not finite:
+        raise PDFError(f"{where} holds NaN or infinity; fetch the set again")
+    if len(x) < 4 or len(q) < 2 or (np.diff(x) <= 0).any() or (np.diff(q) <= 0).any():
+        raise PDFError(f"{where}: knots are not ascending, or fewer than 4 in x or 2 in Q; fetch the set again")
+    if x[0] <= 0 or x[-1] > 1 or q[0] <= 0:
+        raise PDFError(f"{where}: knots outside 0 < x <= 1 or Q > 0; fetch the set again")
+    if sorted(pids) != sorted(info.flavors):
+        raise PDFError(f"{where}: flavours {pids} are not those of {info.info_file.name}; fetch the set again")
+    lines = body.split("\n")[:-1]
+    if len(lines) != len(x) * len(q) or any(len(line.split()) != len(pids) for line in lines):
+        raise PDFError(f"{where}: not {len(x) * len(q)} lines of {len(pids)} values; fetch the set again")
+    return x, q

@@ -21,7 +21,9 @@ _ACCEPTANCE_POINTS = 160
 _ACCEPTANCE_VERSION = 2
 
 
-def crystal_ball_cdf(r: FloatArray, mean: FloatArray, sigma: FloatArray, alpha: FloatArray, n: FloatArray) -> FloatArray:
+def crystal_ball_cdf(
+    r: FloatArray, mean: FloatArray, sigma: FloatArray, alpha: FloatArray, n: FloatArray
+) -> FloatArray:
     """Integral of an unnormalised Crystal Ball (power-law tail below mean - alpha sigma, alpha > 0, n > 1) up to r.
 
     Density exp(-t^2/2) for t = (r - mean)/sigma > -alpha, (n/alpha)^n exp(-alpha^2/2) (n/alpha - alpha - t)^-n below;
@@ -74,7 +76,9 @@ def efficiency(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
     return np.asarray(np.interp(m_true_gev, channel.efficiency_m_gev, channel.efficiency))
 
 
-def acceptance_at(pdf: PDFMember, fiducial: Fiducial, m_gev: float, sqrt_s_gev: float, mu_f_over_m: float = 1.0) -> FloatArray:
+def acceptance_at(
+    pdf: PDFMember, fiducial: Fiducial, m_gev: float, sqrt_s_gev: float, mu_f_over_m: float = 1.0
+) -> FloatArray:
     """Fiducial acceptance per quark flavour (5,) of a spin-1 pair at one mass: exact in rapidity and cos theta.
 
     Both leptons have pt = (m/2) sin theta and eta = y +- atanh(cos theta), so the cuts are |cos theta| < c(y) with
@@ -99,11 +103,21 @@ def acceptance_at(pdf: PDFMember, fiducial: Fiducial, m_gev: float, sqrt_s_gev: 
     return np.clip(ratio, 0.0, 1.0)
 
 
-def acceptance(pdf: PDFMember, fiducial: Fiducial, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True) -> FloatArray:
+def acceptance(
+    pdf: PDFMember, fiducial: Fiducial, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
+) -> FloatArray:
     """Fiducial acceptance per quark flavour at many masses, (5, n): exact on a grid of masses, linear between."""
     low = max(lumi.range_gev[0], 2.0 * fiducial.pt_min_gev)
     grid = np.geomspace(low, lumi.range_gev[1], _ACCEPTANCE_POINTS)
-    key = ("acceptance", _ACCEPTANCE_VERSION, lumi.pdf_digest, lumi.sqrt_s_gev, lumi.mu_f_over_m, fiducial, _ACCEPTANCE_POINTS)
+    key = (
+        "acceptance",
+        _ACCEPTANCE_VERSION,
+        lumi.pdf_digest,
+        lumi.sqrt_s_gev,
+        lumi.mu_f_over_m,
+        fiducial,
+        _ACCEPTANCE_POINTS,
+    )
 
     def make() -> FloatArray:
         columns = [acceptance_at(pdf, fiducial, m, lumi.sqrt_s_gev, lumi.mu_f_over_m) for m in grid]

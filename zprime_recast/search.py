@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -28,7 +27,11 @@ class MassFunction:
 
     def __call__(self, m_gev: FloatArray) -> FloatArray:
         """Value at masses in GeV."""
-        forms = {"m": lambda e: m_gev**e, "log_m": lambda e: np.log(m_gev) ** e, "exp": lambda e: np.exp(e * m_gev)}
+        forms = {
+            "m": lambda e: m_gev**e,
+            "log_m": lambda e: np.log(m_gev) ** e,
+            "exp": lambda e: np.exp(e * m_gev),
+        }
         terms = np.stack(
             [c * forms[b](e) for c, b, e in zip(self.coefficients, self.bases, self.exponents, strict=True)]
         )
@@ -240,7 +243,12 @@ def _read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Ch
         raise CardError(spectrum, f"row {row + 1}", f"bin {low[row]:g} to {high[row]:g}", "ascending bins")
     if not np.allclose(low[1:], high[:-1], rtol=1e-9):
         row = int(np.argmax(~np.isclose(low[1:], high[:-1], rtol=1e-9)))
-        raise CardError(spectrum, f"row {row + 2}", f"bin from {low[row + 1]:g}", f"the end of the bin before, {high[row]:g}")
+        raise CardError(
+            spectrum,
+            f"row {row + 2}",
+            f"bin from {low[row + 1]:g}",
+            f"the end of the bin before, {high[row]:g}",
+        )
     for name in ("n_obs", "bkg"):
         if (table[name] < 0).any():
             row = int(np.argmax(table[name] < 0))
@@ -282,7 +290,7 @@ def _read_background(section: Section, sqrt_s_gev: float) -> BackgroundFunction:
         if name not in parameters or name == "c":
             raise section.fault("floating", name, f"some of {', '.join(p for p in parameters if p != 'c')}")
     function = BackgroundFunction(
-        MappingProxyType(parameters),
+        parameters,
         floating,
         sqrt_s_gev,
         section.number("m_z_gev", low=1.0),
@@ -298,7 +306,9 @@ def _read_response(path: Path) -> Mapping[str, MassFunction]:
     for name in _RESPONSE_PARAMETERS:
         rows = [i for i, p in enumerate(table["parameter"]) if p == name]
         if not rows:
-            raise CardError(path, "column parameter", f"no rows for {name}", f"rows for {', '.join(_RESPONSE_PARAMETERS)}")
+            raise CardError(
+                path, "column parameter", f"no rows for {name}", f"rows for {', '.join(_RESPONSE_PARAMETERS)}"
+            )
         combine = {table["combine"][i] for i in rows}
         bases = tuple(table["basis"][i] for i in rows)
         if len(combine) != 1 or not combine <= {"sum", "quadrature"}:
@@ -309,7 +319,7 @@ def _read_response(path: Path) -> Mapping[str, MassFunction]:
     unknown = set(table["parameter"]) - set(_RESPONSE_PARAMETERS)
     if unknown:
         raise CardError(path, "column parameter", ", ".join(sorted(unknown)), f"only {', '.join(_RESPONSE_PARAMETERS)}")
-    return MappingProxyType(functions)
+    return functions
 
 
 def _read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:

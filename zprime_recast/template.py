@@ -23,7 +23,7 @@ from .pdf import PDFMember
 from .response import acceptance, efficiency, response_matrix
 from .search import Channel, Search
 from .units import HBARC2_GEV2_FB
-from .widths import widths
+from .widths import decay_widths
 
 #: Nodes of the true mass: first one, and relative spacing (a tenth of the best mass resolution).
 NODE_LOW_GEV = 130.0
@@ -66,7 +66,13 @@ def fold_search(search: Search, pdf: PDFMember | None = None, lumi: LuminosityTa
     m[-1] = high
     rate = None
     if pdf is not None and lumi is not None:
-        rate = HBARC2_GEV2_FB * m**2 / (144 * np.pi * lumi.sqrt_s_gev**2) * lumi(m) * acceptance(pdf, search.fiducial, m, lumi)
+        rate = (
+            HBARC2_GEV2_FB
+            * m**2
+            / (144 * np.pi * lumi.sqrt_s_gev**2)
+            * lumi(m)
+            * acceptance(pdf, search.fiducial, m, lumi)
+        )
     folds = []
     for channel in search.channels:
         detector = response_matrix(channel, m) * (channel.int_lumi_fb * efficiency(channel, m))[:, None]
@@ -89,7 +95,7 @@ def signal_template(
     if folded.parton_rate is None:
         raise ValueError("this search was folded without a PDF set")
     mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
-    gamma = widths(model, mass, g).total_gev if gamma_gev is None else checked_positive("gamma_gev", gamma_gev)
+    gamma = decay_widths(model, mass, g).total_gev if gamma_gev is None else checked_positive("gamma_gev", gamma_gev)
     s = folded.m_nodes_gev**2
     weights, weights_u = breit_wigner_weights(s, mass, gamma)
     yields = {}

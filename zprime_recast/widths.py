@@ -63,7 +63,7 @@ def _mass_factor(state: Fermion, g_left: float, g_right: float, r: FloatArray) -
     return (g_left**2 + g_right**2) * beta**3
 
 
-def widths(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> Widths:
+def decay_widths(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> Widths:
     """All widths of a Z' of given mass (GeV) and coupling; the two broadcast. InputError unless both are > 0."""
     mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
     mass, g = np.broadcast_arrays(mass, g)

@@ -10,6 +10,7 @@ Paper: A.D. Martin, W.J. Stirling, R.S. Thorne, G. Watt, Eur. Phys. J. C 63 (200
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -33,12 +34,54 @@ FLAVORS = [-5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 21]
 
 # alpha_s at the Q knots of the MSTW2008 NLO LHAPDF6 set (and at m_Z), alpha_s(m_Z) = 0.120179.
 ALPHA_S = [
-    4.912800e-01, 4.468941e-01, 4.166457e-01, 3.795390e-01, 3.795390e-01, 3.539652e-01, 3.315294e-01, 3.137068e-01,
-    2.978109e-01, 2.821037e-01, 2.693411e-01, 2.577418e-01, 2.490182e-01, 2.230741e-01, 2.230741e-01, 2.184839e-01,
-    2.056695e-01, 1.933540e-01, 1.829930e-01, 1.732524e-01, 1.656694e-01, 1.570366e-01, 1.498724e-01, 1.436647e-01,
-    1.362511e-01, 1.297161e-01, 1.239475e-01, 1.201789e-01, 1.184991e-01, 1.134536e-01, 1.089222e-01, 1.048556e-01,
-    1.009563e-01, 9.729386e-02, 9.396168e-02, 9.093621e-02, 8.800367e-02, 8.522075e-02, 8.266457e-02, 8.032345e-02,
-    7.803570e-02, 7.584765e-02, 7.382313e-02, 7.195645e-02, 7.012071e-02, 6.835415e-02, 6.671013e-02, 6.518616e-02,
+    4.912800e-01,
+    4.468941e-01,
+    4.166457e-01,
+    3.795390e-01,
+    3.795390e-01,
+    3.539652e-01,
+    3.315294e-01,
+    3.137068e-01,
+    2.978109e-01,
+    2.821037e-01,
+    2.693411e-01,
+    2.577418e-01,
+    2.490182e-01,
+    2.230741e-01,
+    2.230741e-01,
+    2.184839e-01,
+    2.056695e-01,
+    1.933540e-01,
+    1.829930e-01,
+    1.732524e-01,
+    1.656694e-01,
+    1.570366e-01,
+    1.498724e-01,
+    1.436647e-01,
+    1.362511e-01,
+    1.297161e-01,
+    1.239475e-01,
+    1.201789e-01,
+    1.184991e-01,
+    1.134536e-01,
+    1.089222e-01,
+    1.048556e-01,
+    1.009563e-01,
+    9.729386e-02,
+    9.396168e-02,
+    9.093621e-02,
+    8.800367e-02,
+    8.522075e-02,
+    8.266457e-02,
+    8.032345e-02,
+    7.803570e-02,
+    7.584765e-02,
+    7.382313e-02,
+    7.195645e-02,
+    7.012071e-02,
+    6.835415e-02,
+    6.671013e-02,
+    6.518616e-02,
     6.367979e-02,
 ]
 
@@ -80,6 +123,7 @@ def native_grid() -> Path:
     name = "share/Pythia8/pdfdata/mstw2008nlo.00.dat"
     try:
         from importlib.metadata import files
+
         installed = files("pythia8mc") or []
     except ImportError as err:
         raise SystemExit(f"pythia8mc is not installed ({err}); pip install 'pythia8mc<8.318'") from None
@@ -111,7 +155,7 @@ def write_set(folder: Path, source: Path) -> Path:
     q = np.sqrt(Q2_KNOTS)
     edges = [0, 4, 14, len(q)]  # a subgrid ends and the next begins at each quark threshold
     blocks = ["PdfType: central\nFormat: lhagrid1\n---"]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         head = [" ".join(f"{v:.6e}" for v in knots) for knots in (X_KNOTS, q[low:high])]
         values = densities[:, low:high].reshape(-1, len(FLAVORS))
         lines = [" ".join(f"{v:.8e}" for v in row) for row in values]

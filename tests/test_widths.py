@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from zprime_recast.errors import InputError, UnknownName
+from zprime_recast.model import CHARGED_LEPTONS, NEUTRINOS, QUARKS
+from zprime_recast.model_card import load_model
+from zprime_recast.widths import decay_widths, massless_branching_ratios, partial_width
+
+HEAVY = 1e9  # GeV: every mass of the model is negligible against this
+
+
+def test_massless_branching_ratios_are_the_papers(elusive):
+    """chi closed: invisible 25/35, quarks 4/35, charged leptons 6/35; open: 66/76 (arXiv:1707.08606, section 4)."""
+    closed = massless_branching_ratios(elusive, closed=["chi"])
+    assert sum(closed[f] for f in QUARKS) == Fraction(4, 35)
+    assert sum(closed[f] for f in CHARGED_LEPTONS) == Fraction(6, 35)
+    assert sum(closed[f] for f in (*NEUTRINOS, "N", "chi", "omega")) == Fraction(25, 35)
+    opened = massless_branching_ratios(elusive)
+    assert sum(opened[f] for f in (*NEUTRINOS, "N", "chi", "omega")) == Fraction(66, 76)
+    assert sum(opened.values()) == 1
+
+
+@pytest.mark.parametrize(("m_chi", "expected"), [(1e12, (4 / 35, 6 / 35, 25 / 35)), (0.0, (4 / 76, 6 / 76, 66 / 76))])
+def test_widths_reach_the_massless_limit(elusive, m_chi, expected):
+    groups = decay_widths(elusive.with_parameters(m_chi=m_chi, m_n=0.0), HEAVY, 0.1).branching_ratios_by_group
+    np.testing.assert_allclose([groups["quarks"], groups["charged_leptons"], groups["invisible"]], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("model_id", ["elusive_bl", "minimal_bl", "ssm", "e6_psi", "e6_chi"])
+def test_branching_ratios_sum_to_one(model_id):
+    mass, g = np.geomspace(200, 1e5, 50)[:, None], np.geomspace(1e-4, 1, 4)
+    result = decay_widths(load_model(model_id).with_parameters(gamma_extra=0.5), mass, g)
+    assert result.total_gev.shape == (50, 4)
+    np.testing.assert_allclose(sum(result.branching_ratios.values()), 1.0, rtol=1e-13)
+    np.testing.assert_allclose(sum(result.branching_ratios_by_group.values()), 1.0, rtol=1e-13)
+
+
+def test_mass_terms_of_equation_3_4(elusive):
+    """Vector coupling: (1 + 2r) sqrt(1 - 4r); chi with charges 4, 5 as the equation is printed."""
+    mass, g = 400.0, 0.3
+    r = (elusive.sm.fermion_mass_gev["t"] / mass) ** 2
+    top = 3 * g**2 * mass / (12 * np.pi) / 9 * (1 + 2 * r) * np.sqrt(1 - 4 * r)
+    np.testing.assert_allclose(partial_width(elusive, "t", mass, g), top, rtol=1e-13)
+    m_z, m_chi = 3000.0, 1200.0
+    printed = g**2 * (6 * 4 * 5 * m_chi**2 + (16 + 25) * (m_z**2 - m_chi**2)) * np.sqrt(m_z**2 - 4 * m_chi**2)
+    chi = partial_width(elusive.with_parameters(m_chi=m_chi), "chi", m_z, g)
+    np.testing.assert_allclose(chi, printed / (24 * np.pi * m_z**2), rtol=1e-13)
+
+
+def test_axial_width_is_p_wave():
+    """A purely axial coupling (u in chi) has beta^3: g_A^2 M beta^3 N_c/(12 pi), g_L = -g_R = g_A."""
+    model = load_model("e6_chi")
+    mass, g = 400.0, 0.4
+    beta = np.sqrt(1 - 4 * (model.sm.fermion_mass_gev["t"] / mass) ** 2)
+    g_a = g / np.sqrt(40)
+    np.testing.assert_allclose(
+        partial_width(model, "t", mass, g), 3 * g_a**2 * mass * beta**3 / (12 * np.pi), rtol=1e-12
+    )
+
+
+def test_thresholds_close_smoothly(elusive):
+    m_chi = 1000.0
+    model = elusive.with_parameters(m_chi=m_chi)
+    above = 2 * m_chi * (1 + np.geomspace(1e-12, 1e-2, 30))
+    width = partial_width(model, "chi", above, 0.1)
+    assert (np.diff(width) > 0).all()
+    np.testing.assert_allclose(
+        width[:20] / np.sqrt(above[:20] - 2 * m_chi), width[0] / np.sqrt(above[0] - 2 * m_chi), rtol=1e-3
+    )
+    assert (partial_width(model, "chi", [1.0, 1500.0, 2 * m_chi], 0.1) == 0).all()
+
+
+def test_majorana_neutrinos_close_with_beta_cubed():
+    model = load_model("minimal_bl")
+    massless = partial_width(model, "N", 1000.0, 0.2)
+    np.testing.assert_allclose(massless, 3 * 0.04 * 1000 / (24 * np.pi), rtol=1e-14)
+    beta = np.sqrt(1 - 4 * 0.4**2)
+    np.testing.assert_allclose(partial_width(model.with_parameters(m_n=400.0), "N", 1000.0, 0.2), massless * beta**3)
+
+
+def test_extra_invisible_width_adds(elusive):
+    plain, more = (
+        decay_widths(elusive, 2000.0, 0.1),
+        decay_widths(elusive.with_parameters(gamma_extra=7.0), 2000.0, 0.1),
+    )
+    assert float(more.total_gev - plain.total_gev) == pytest.approx(7.0, rel=1e-12)
+    assert float(more.partial_gev["extra"]) == 7.0
+    assert more.branching_ratios_by_group["invisible"] > plain.branching_ratios_by_group["invisible"]
+
+
+def test_widths_agree_with_micromegas(elusive):
+    """Gamma of elusive_bl without N from micrOMEGAs 6.0 (m_chi, M, g, Gamma): to 4 digits; seen 5e-5."""
+    points = [
+        (480, 1000, 0.02, 0.241778),
+        (900, 2000, 0.05, 3.57068),
+        (1400, 4000, 0.2, 138.34),
+        (2000, 5000, 0.2, 162.296),
+    ]
+    for m_chi, mass, g, gamma in points:
+        model = elusive.with_parameters(m_chi=float(m_chi), m_n=1e6)
+        np.testing.assert_allclose(decay_widths(model, mass, g).total_gev, gamma, rtol=1e-4)
+
+
+def test_e6_widths_are_those_atlas_quotes():
+    """Z'_psi 0.5 %, Z'_chi 1.2 %, SSM 3 % of the mass (arXiv:1903.06248, section 2)."""
+    for model_id, percent in (("e6_psi", 0.5), ("e6_chi", 1.2), ("ssm", 3.0)):
+        model = load_model(model_id)
+        assert round(float(decay_widths(model, 3000.0, model.reference_coupling).total_gev) / 30, 1) == percent
+
+
+@pytest.mark.parametrize("bad", [0, -1.0, np.nan, np.inf, "x", None, [1000, -1]])
+def test_bad_numbers_are_refused(elusive, bad):
+    with pytest.raises(InputError, match="mass_gev"):
+        decay_widths(elusive, bad, 0.1)
+    with pytest.raises(InputError, match="coupling"):
+        decay_widths(elusive, 1000.0, bad)
+
+
+def test_unknown_fermion_is_named(elusive):
+    with pytest.raises(UnknownName, match="omega"):
+        partial_width(elusive, "omgea", 1000.0, 0.1)

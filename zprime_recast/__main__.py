@@ -1,0 +1,5 @@
+"""``python -m zprime_recast``."""
+
+from .cli import main
+
+main()

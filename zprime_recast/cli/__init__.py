@@ -1,0 +1,64 @@
+"""The command line: parse, call the library, print or write. No physics here.
+
+numpy, pyhf and matplotlib are imported inside the commands, so ``--help`` and ``--version`` are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import ZprimeError
+from . import contour, limits, models  # noqa: F401  (each registers its commands)
+from ._shared import app
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"zprime-recast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: every error of the user's is one line on stderr and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except ZprimeError as err:
+        _fail(str(err))
+    except KeyboardInterrupt:
+        _fail("interrupted")
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(2)
+    except OSError as err:
+        _fail(f"{err.filename or 'input/output'}: {err.strerror or err}")
+    except Exception as err:
+        _usage_error(err)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage_error(err: Exception) -> None:
+    """click's (or typer's own copy's) complaint about the arguments, without naming either at import time."""
+    if hasattr(err, "format_message"):
+        command = getattr(getattr(err, "ctx", None), "command_path", "zprime-recast")
+        _fail(f"{err.format_message()} Try '{command} --help'.")
+    if type(err).__name__ == "Abort":
+        _fail("interrupted")
+    raise err
+
+
+def _fail(message: str) -> None:
+    print("zprime-recast: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)

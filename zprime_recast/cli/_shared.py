@@ -1,0 +1,93 @@
+"""The application object, the options several commands share, and how commands read and print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..model import ZprimeModel
+    from ..template import FoldedSearch
+
+app = typer.Typer(
+    name="zprime-recast",
+    help="From the charges of a Z' boson to LHC dilepton exclusion contours. Masses in GeV, cross-sections in fb.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# ---------------------------------------------------------------------------------------------------------------
+# Options that several commands share
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model id (see 'list models') or a card ending in .toml.")]
+Mass = Annotated[str, typer.Option("--mass", "-m", metavar="M", help="Z' mass in GeV.")]
+Coupling = Annotated[
+    str | None,
+    typer.Option("--coupling", "-g", metavar="G", help="Coupling g; default: the model's benchmark coupling."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the card, e.g. m_chi=1000 (GeV); repeatable."),
+]
+Analyses = Annotated[
+    list[str] | None,
+    typer.Option("--analysis", "-a", metavar="ID", help="Analysis id or folder; repeatable. Default: all shipped."),
+]
+Pdf = Annotated[
+    str | None,
+    typer.Option("--pdf", metavar="SET", help="LHAPDF-format set (see 'list pdfs'). Default: MSTW2008nlo_central."),
+]
+NoInterference = Annotated[bool, typer.Option("--no-interference", help="Drop the interference with photon and Z.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def positive_number(name: str, text: str) -> float:
+    from ..model import checked_number
+
+    return checked_number(name, text, above=0.0)
+
+
+def load_with(model: str, assignments: Sequence[str] | None) -> ZprimeModel:
+    from ..model_card import load_model
+
+    values = {}
+    for assignment in assignments or ():
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise InputError(f"--set {assignment}: expected NAME=VALUE")
+        values[name.strip()] = value.strip()
+    return load_model(model).with_parameters(values)  # type: ignore[arg-type]  # checked and converted there
+
+
+def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
+    if text is not None:
+        return positive_number("--coupling", text)
+    if model.reference_coupling is None:
+        raise InputError(f"model {model.id} has no benchmark coupling: give --coupling G")
+    return model.reference_coupling
+
+
+def prepare_searches(analyses: Sequence[str] | None, pdf: str | None) -> tuple[FoldedSearch, ...]:
+    from ..limits import DEFAULT_ANALYSES, prepare
+    from ..pdf import DEFAULT_SET
+
+    return prepare(tuple(analyses or DEFAULT_ANALYSES), pdf or DEFAULT_SET)
+
+
+def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
+    if as_json:
+        typer.echo(json.dumps(values, allow_nan=False))
+    else:
+        typer.echo("\n".join(text))
+
+
+def format_number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"

@@ -1,0 +1,155 @@
+"""The contour command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from ._shared import (
+    Analyses,
+    Json,
+    Model,
+    NoInterference,
+    Pdf,
+    Set,
+    app,
+    format_number,
+    load_with,
+    positive_number,
+    prepare_searches,
+)
+
+if TYPE_CHECKING:
+    from ..limits import LimitResult
+    from ..model import ZprimeModel
+
+
+@app.command()
+def contour(
+    model: Model,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for contour.json, .csv, .png, .pdf.")],
+    analysis: Analyses = None,
+    masses: Annotated[
+        str | None,
+        typer.Option(
+            "--masses",
+            metavar="LOW:HIGH:N",
+            help="N masses in GeV, evenly spaced; default: 25 over the range of the searches.",
+        ),
+    ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option("--compare", metavar="MODEL", help="Another model in the same figure; repeatable."),
+    ] = None,
+    pdf: Pdf = None,
+    no_interference: NoInterference = False,
+    set_: Set = None,
+    workers: Annotated[int, typer.Option("--workers", help="Processes; default: one per core.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Exclusion contour in mass and coupling: files and a figure.
+
+    Example: zprime-recast contour elusive_bl --compare minimal_bl -o contour
+    """
+    import os
+
+    from ..contour import check_writable, contour_json, exclusion_contour, write_contour
+    from ..plot import plot_contour, save_figure
+
+    if workers < 0:
+        raise InputError(f"--workers must be at least 1, found {workers}")
+    count = workers or os.cpu_count() or 1
+    cards = [load_with(model, set_), *(load_with(name, None) for name in compare or ())]
+    if len({card.id for card in cards}) != len(cards):
+        raise InputError("--compare names the same model twice")
+    grid = _parse_masses(masses)
+    check_writable(output)
+    searches = prepare_searches(analysis, pdf)
+    results = []
+    with _progress() as progress:
+        for card in cards:
+            with progress(f"{card.id}", len(grid) if grid is not None else None) as on_point:
+                results.append(exclusion_contour(card, grid, searches, not no_interference, count, on_point))
+            if not results[-1].complete:
+                break
+    main_result, others = results[0], results[1:]
+    label = " + ".join(f.search.label for f in searches)
+    written = write_contour(main_result, output, others)
+    written += save_figure(plot_contour(main_result, label, others), output, "contour")
+    for mass, message in main_result.errors:
+        print(f"zprime-recast: no limit at {mass:g} GeV: {message}", file=sys.stderr)
+    if not results[-1].complete:
+        raise InputError(f"interrupted; the masses done so far are kept in {output}")
+    if as_json:
+        typer.echo(json.dumps(contour_json(main_result), allow_nan=False))
+    else:
+        for result in results:
+            _report_contour(result.model, result.mass_limit_gev)
+        typer.echo("wrote " + ", ".join(str(path) for path in written))
+
+
+def _report_contour(card: ZprimeModel, mass_limit: Any) -> None:
+    g = card.reference_coupling
+    if g:
+        observed, expected = (format_number(m) for m in mass_limit(g))
+        typer.echo(f"{card.id}: excluded below {observed} GeV (expected {expected} GeV) at g = {g:.4g}")
+
+
+def _parse_masses(text: str | None) -> Any:
+    if text is None:
+        return None
+    import numpy as np
+
+    parts = text.split(":")
+    if len(parts) != 3:
+        raise InputError(f"--masses {text}: expected LOW:HIGH:N")
+    low, high = positive_number("--masses LOW", parts[0]), positive_number("--masses HIGH", parts[1])
+    if not parts[2].isdecimal() or not 1 <= int(parts[2]) <= 10000:
+        raise InputError(f"--masses {text}: N must be a whole number from 1 to 10000")
+    count = int(parts[2])
+    if low > high or (low == high) != (count == 1):
+        raise InputError(f"--masses {text}: LOW must be below HIGH, or equal with N = 1")
+    return np.linspace(low, high, count)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A progress bar on stderr: masses done, masses in all, time used and left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from ..contour import DEFAULT_POINTS
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+
+        @contextmanager
+        def track(name: str, total: int | None) -> Iterator[Any]:
+            task = bar.add_task(name, total=total or DEFAULT_POINTS)
+
+            def on_point(_: LimitResult | None) -> None:
+                bar.advance(task)
+
+            yield on_point
+
+        yield track

@@ -1,0 +1,177 @@
+"""Commands on hypotheses: workspace, cls, limit, generic-limit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._shared import (
+    Analyses,
+    Coupling,
+    Json,
+    Mass,
+    Model,
+    NoInterference,
+    Pdf,
+    Set,
+    app,
+    coupling_or_reference,
+    emit,
+    format_number,
+    load_with,
+    positive_number,
+    prepare_searches,
+)
+
+
+@app.command()
+def workspace(
+    model: Model,
+    mass: Mass,
+    output: Annotated[Path, typer.Option("-o", "--output", help="JSON file to write.")],
+    coupling: Coupling = None,
+    analysis: Analyses = None,
+    pdf: Pdf = None,
+    no_interference: NoInterference = False,
+    set_: Set = None,
+) -> None:
+    """Write the pyhf workspace of a hypothesis.
+
+    Example: zprime-recast workspace elusive_bl --mass 3000 --coupling 0.05 -o ws.json
+    """
+    from ..contour import write_text
+    from ..limits import workspace as make_workspace
+
+    card = load_with(model, set_)
+    mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
+    spec = make_workspace(card, mass_gev, g, prepare_searches(analysis, pdf), not no_interference)
+    write_text(output, json.dumps(spec, allow_nan=False) + "\n")
+    typer.echo(f"wrote {output} ({len(spec['channels'])} bins); parameter of interest mu = 1 at the hypothesis")
+
+
+@app.command("cls")
+def cls_(
+    model: Model,
+    mass: Mass,
+    coupling: Coupling = None,
+    analysis: Analyses = None,
+    pdf: Pdf = None,
+    no_interference: NoInterference = False,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """CLs of a hypothesis, observed and expected.
+
+    Example: zprime-recast cls elusive_bl --mass 3000 --coupling 0.05
+    """
+    from ..contour import provenance
+    from ..limits import cls
+
+    card = load_with(model, set_)
+    mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
+    searches = prepare_searches(analysis, pdf)
+    result = cls(card, mass_gev, g, searches, not no_interference)
+    values = {
+        "cls_observed": result.cls_observed,
+        "cls_expected": list(result.cls_expected),
+        "excluded": result.excluded,
+        "mass_gev": mass_gev,
+        "coupling": g,
+        "provenance": provenance(card, searches, not no_interference),
+    }
+    verdict = "excluded" if result.excluded else "not excluded"
+    text = [
+        f"{card.id}, M = {mass_gev:g} GeV, g = {g:.5g}: {verdict} at 95% CL",
+        f"CLs observed {result.cls_observed:.4g}",
+        "CLs expected (-2..+2 sigma) " + ", ".join(f"{v:.4g}" for v in result.cls_expected),
+    ]
+    emit(values, as_json, text)
+
+
+@app.command()
+def limit(
+    model: Model,
+    mass: Mass,
+    analysis: Analyses = None,
+    pdf: Pdf = None,
+    no_interference: NoInterference = False,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Coupling at 95% CL at one mass, observed and expected; the width follows the coupling.
+
+    Example: zprime-recast limit elusive_bl --mass 2000
+    """
+    from ..contour import provenance
+    from ..limits import limit as find_limit
+
+    card = load_with(model, set_)
+    mass_gev = positive_number("--mass", mass)
+    searches = prepare_searches(analysis, pdf)
+    result = find_limit(card, mass_gev, searches, not no_interference)
+    values = {
+        "mass_gev": result.mass_gev,
+        "coupling_95_observed": result.coupling_95_observed,
+        "coupling_95_expected": list(result.coupling_95_expected),
+        "sigma_br_95_observed_fb": result.sigma_br_95_observed_fb,
+        "sigma_br_95_expected_fb": list(result.sigma_br_95_expected_fb),
+        "gamma_over_m_observed": result.gamma_over_m_observed,
+        "coupling_max": result.coupling_max,
+        "coupling_max_reason": result.coupling_max_reason,
+        "reference_coupling": card.reference_coupling,
+        "provenance": provenance(card, searches, not no_interference),
+    }
+    text = [
+        f"{card.id}, M = {mass_gev:g} GeV: 95% CL limit on the coupling",
+        f"observed {format_number(result.coupling_95_observed)}",
+        "expected (-2..+2 sigma) " + ", ".join(format_number(g) for g in result.coupling_95_expected),
+        f"sigma x BR observed {format_number(result.sigma_br_95_observed_fb)} fb per lepton flavour",
+    ]
+    if None in (result.coupling_95_observed, *result.coupling_95_expected):
+        text.append(f"'-': nothing excluded up to g = {result.coupling_max:.4g} ({result.coupling_max_reason})")
+    emit(values, as_json, text)
+
+
+@app.command("generic-limit")
+def generic_limit_(
+    analysis: Annotated[str, typer.Argument(metavar="ANALYSIS", help="Analysis id or folder.")],
+    mass: Mass,
+    width: Annotated[str, typer.Option("--width", "-w", metavar="GAMMA_OVER_M", help="Relative width, 0 to 0.5.")],
+    channel: Annotated[str, typer.Option("--channel", help="A channel of the analysis, or ll for all.")] = "ll",
+    as_json: Json = False,
+) -> None:
+    """Limit on sigma x BR of a generic resonance, defined as the experiment does (ATLAS: fiducial, per lepton flavour).
+
+    Example: zprime-recast generic-limit atlas-139fb-dilepton --mass 2000 --width 0.03 --channel ee
+    """
+    from ..limits import generic_limit
+    from ..model import checked_number
+    from ..search import load_search
+    from ..template import fold_search
+
+    mass_gev = positive_number("--mass", mass)
+    gamma_over_m = checked_number("--width", width, low=0.0)
+    search = load_search(analysis)
+    result = generic_limit(fold_search(search), mass_gev, gamma_over_m, channel)
+    values = {
+        "analysis": result.analysis,
+        "channel": result.channel,
+        "mass_gev": result.mass_gev,
+        "gamma_over_m": result.gamma_over_m,
+        "sigma_br_95_observed_fb": result.sigma_br_95_observed_fb,
+        "sigma_br_95_expected_fb": list(result.sigma_br_95_expected_fb),
+        "definition": "fiducial cross-section times branching ratio to one lepton flavour",
+        "notes": list(search.notes),
+    }
+    expected = ", ".join(f"{v:.5g}" for v in result.sigma_br_95_expected_fb)
+    text = [
+        f"{result.analysis}, {result.channel}, M = {mass_gev:g} GeV, Gamma/M = {gamma_over_m:g}",
+        "95% CL limit on the fiducial sigma x BR per lepton flavour",
+        f"observed {result.sigma_br_95_observed_fb:.5g} fb",
+        f"expected (-2..+2 sigma) {expected} fb",
+        *(f"note: {note}" for note in search.notes),
+    ]
+    emit(values, as_json, text)

@@ -1,0 +1,214 @@
+"""Commands on models and cross-sections: list, show, widths, xsec."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from ._shared import (
+    Coupling,
+    Json,
+    Mass,
+    Model,
+    NoInterference,
+    Pdf,
+    Set,
+    app,
+    coupling_or_reference,
+    emit,
+    load_with,
+    positive_number,
+)
+
+_LISTS = ("models", "analyses", "pdfs")
+
+
+@app.command("list")
+def list_(what: Annotated[str, typer.Argument(metavar="models|analyses|pdfs")], as_json: Json = False) -> None:
+    """List models, analyses or PDF sets.
+
+    Example: zprime-recast list models
+    """
+    rows: dict[str, str] = {}
+    if what == "models":
+        from ..model_card import list_models, load_model
+
+        rows = {name: load_model(path).title for name, path in list_models().items()}
+    elif what == "analyses":
+        from ..search import list_searches, load_search
+
+        rows = {name: load_search(path).title for name, path in list_searches().items()}
+    elif what == "pdfs":
+        from ..pdf import list_sets, read_set_info
+
+        rows = {name: read_set_info(folder).description for name, folder in list_sets().items()}
+    else:
+        from ..errors import UnknownName
+
+        raise UnknownName("list", what, _LISTS)
+    emit({what: rows}, as_json, [f"{name:24s} {title}" for name, title in rows.items()])
+
+
+@app.command()
+def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
+    """Charges, anomaly sums, parameters and references of a model.
+
+    Example: zprime-recast show elusive_bl
+    """
+    from ..model import anomaly_sums, perturbative_coupling
+
+    card = load_with(model, set_)
+    sums = {name: str(value) for name, value in anomaly_sums(card).items()} if card.fields else None
+    values: dict[str, Any] = {
+        "id": card.id,
+        "title": card.title,
+        "reference": card.reference,
+        "charge": card.charge_name,
+        "charge_norm_squared": str(card.charge_norm_squared),
+        "reference_coupling": card.reference_coupling,
+        "coupling_perturbative": perturbative_coupling(card),
+        "parameters": {name: {"value": p.value, "doc": p.doc} for name, p in card.parameters.items()},
+        "fermions": {
+            f.name: {
+                "kind": f.kind,
+                "q_left": str(f.q_left),
+                "q_right": str(f.q_right),
+                "colors": f.colors,
+                "multiplicity": f.multiplicity,
+                "mass_gev": card.mass_gev(f),
+            }
+            for f in card.fermions
+        },
+        "anomaly_sums": sums,
+        "digest": card.digest(),
+    }
+    text = [f"{card.id}: {card.title}", f"reference: {card.reference}", f"charge: {card.charge_name}"]
+    if card.charge_norm_squared != 1:
+        text.append(f"physical charge = charge x sqrt({card.charge_norm_squared})")
+    text.append(f"{'fermion':8s} {'copies':>6s} {'q_left':>18s} {'q_right':>18s} {'mass / GeV':>12s}")
+    for f in card.fermions:
+        copies = f.multiplicity * f.colors
+        text.append(f"{f.name:8s} {copies:6d} {f.q_left!s:>18s} {f.q_right!s:>18s} {card.mass_gev(f):12.5g}")
+    text += [f"parameter {name} = {p.value:g}: {p.doc}" for name, p in card.parameters.items()]
+    if sums is None:
+        text.append("anomaly sums: none (a set of couplings, not a U(1)' gauge theory)")
+    else:
+        text.append("anomaly sums (left - right): " + ", ".join(f"{name} {value}" for name, value in sums.items()))
+    text.append(f"perturbative up to g = {perturbative_coupling(card):.4g}")
+    if card.reference_coupling:
+        text.append(f"benchmark coupling g = {card.reference_coupling:.4g}")
+    emit(values, as_json, text)
+
+
+@app.command()
+def widths(model: Model, mass: Mass, coupling: Coupling = None, set_: Set = None, as_json: Json = False) -> None:
+    """Partial widths, total width and branching ratios.
+
+    Example: zprime-recast widths elusive_bl --mass 4000 --coupling 0.2 --set m_chi=1000
+    """
+    from ..widths import decay_widths
+
+    card = load_with(model, set_)
+    result = decay_widths(card, positive_number("--mass", mass), coupling_or_reference(card, coupling))
+    values: dict[str, Any] = {
+        "model": card.id,
+        "mass_gev": float(result.mass_gev),
+        "coupling": float(result.coupling),
+        "gamma_gev": float(result.total_gev),
+        "gamma_over_m": float(result.total_gev / result.mass_gev),
+        "partial_widths_gev": {name: float(w) for name, w in result.partial_gev.items()},
+        "branching_ratios": {name: float(b) for name, b in result.branching_ratios.items()},
+        "branching_ratios_by_group": {name: float(b) for name, b in result.branching_ratios_by_group.items()},
+    }
+    text = [f"{card.id}: M = {values['mass_gev']:g} GeV, g = {values['coupling']:.5g}"]
+    text.append(f"Gamma = {values['gamma_gev']:.5g} GeV, Gamma/M = {values['gamma_over_m']:.5g}")
+    text += [
+        f"{name:8s} {w:12.5g} GeV  BR {values['branching_ratios'][name]:.5f}"
+        for name, w in values["partial_widths_gev"].items()
+    ]
+    text.append(
+        ", ".join(f"{name.replace('_', ' ')} {b:.4f}" for name, b in values["branching_ratios_by_group"].items())
+    )
+    emit(values, as_json, text)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Cross-sections
+
+
+@app.command()
+def xsec(
+    model: Model,
+    mass: Mass,
+    coupling: Coupling = None,
+    sqrt_s: Annotated[str, typer.Option("--sqrt-s", metavar="GEV", help="Collider energy in GeV.")] = "13000",
+    pdf: Pdf = None,
+    order: Annotated[str, typer.Option("--order", help="Order of the QCD correction: lo.")] = "lo",
+    method: Annotated[str, typer.Option("--method", help="narrow (eq. 4.1) or full (the line shape).")] = "narrow",
+    window: Annotated[
+        str | None,
+        typer.Option("--window", metavar="LOW:HIGH", help="Dilepton masses in GeV for --method full."),
+    ] = None,
+    lepton: Annotated[str, typer.Option("--lepton", help="e, mu or tau.")] = "e",
+    no_interference: NoInterference = False,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """sigma(p p -> Z') x BR(l l) of one lepton flavour.
+
+    Example: zprime-recast xsec ssm --mass 3000 --method full --no-interference
+    """
+    from ..cross_section import sigma_br
+    from ..errors import UnknownName
+    from ..luminosity import luminosity_table
+    from ..model import CHARGED_LEPTONS
+    from ..pdf import DEFAULT_SET, load_pdf
+
+    if order != "lo":
+        raise InputError(f"--order {order}: this version computes lo only")
+    if lepton not in CHARGED_LEPTONS:
+        raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
+    card = load_with(model, set_)
+    lumi = luminosity_table(load_pdf(pdf or DEFAULT_SET), positive_number("--sqrt-s", sqrt_s))
+    low_high = _parse_pair("--window", window) if window else None
+    g = coupling_or_reference(card, coupling)
+    result = sigma_br(card, positive_number("--mass", mass), g, lumi, method, not no_interference, low_high, lepton)
+    values = {
+        "model": card.id,
+        "mass_gev": result.mass_gev,
+        "coupling": result.coupling,
+        "lepton": lepton,
+        "sigma_br_fb": result.sigma_br_fb,
+        "order": result.order,
+        "k_factor": 1.0,
+        "pdf_up_fb": None,
+        "pdf_down_fb": None,
+        "scale_up_fb": None,
+        "scale_down_fb": None,
+        "method": result.method,
+        "interference": result.interference,
+        "window_gev": result.window_gev,
+        "gamma_gev": float(result.widths.total_gev),
+        "br_ll": float(result.widths.branching_ratios[lepton]),
+        "sqrt_s_gev": lumi.sqrt_s_gev,
+        "pdf_set": lumi.pdf_set,
+        "pdf_member": lumi.pdf_member,
+        "warnings": list(result.warnings),
+    }
+    text = [
+        f"sigma x BR({lepton}{lepton}) = {result.sigma_br_fb:.6g} fb  ({result.method}, {result.order}, {lumi.pdf_set})"
+    ]
+    if result.window_gev:
+        content = "signal with interference" if result.interference else "|Z'|^2 alone"
+        text.append(f"dilepton mass {result.window_gev[0]:g} to {result.window_gev[1]:g} GeV, {content}")
+    text.append(f"Gamma = {values['gamma_gev']:.5g} GeV, BR = {values['br_ll']:.5g}")
+    emit(values, as_json, [*text, *(f"warning: {w}" for w in result.warnings)])
+
+
+def _parse_pair(name: str, text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise InputError(f"{name} {text}: expected LOW:HIGH in GeV")
+    return positive_number(name, low), positive_number(name, high)

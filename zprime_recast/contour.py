@@ -1,0 +1,303 @@
+"""The exclusion contour g_95(M) of a model: observed, expected and its 1 and 2 sigma bands.
+
+Masses are independent, so they are shared among worker processes. What is done is kept if the run is interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .cards import FloatArray
+from .errors import InputError, OutputError, ZprimeError
+from .limits import LimitResult, limit
+from .model import ZprimeModel, checked_positive, perturbative_coupling
+from .template import FoldedSearch
+
+#: Default number of masses, evenly spaced in the square root over the range all searches share.
+DEFAULT_POINTS = 25
+
+
+@dataclass(frozen=True)
+class ExclusionContour:
+    """g_95 against mass. NaN where nothing is excluded below the largest coupling, or where the point failed."""
+
+    model: ZprimeModel
+    mass_gev: FloatArray
+    coupling_95_observed: FloatArray
+    """(n,)."""
+    coupling_95_expected: FloatArray
+    """(n, 5): -2, -1, 0, 1, 2 standard deviations."""
+    sigma_br_95_observed_fb: FloatArray
+    coupling_perturbative: float
+    coupling_max: FloatArray
+    """Largest coupling looked at, (n,)."""
+    errors: tuple[tuple[float, str], ...]
+    """(mass, message) of points that have no limit for a reason other than a weak signal."""
+    complete: bool
+    provenance: dict[str, Any]
+
+    def mass_limit_gev(self, coupling: float) -> tuple[float | None, float | None]:
+        """(observed, expected) mass where g_95 crosses a coupling: the lower mass limit of a benchmark model."""
+        return (
+            _crossing(self.mass_gev, self.coupling_95_observed, coupling),
+            _crossing(self.mass_gev, self.coupling_95_expected[:, 2], coupling),
+        )
+
+
+def _crossing(mass: FloatArray, g: FloatArray, coupling: float) -> float | None:
+    """Last mass up to which g < coupling, interpolated in log g; None if it never crosses."""
+    excluded = g < coupling  # False for NaN
+    if not excluded.any() or excluded[-1]:
+        return None
+    last = int(np.nonzero(excluded)[0][-1])
+    if not np.isfinite(g[last + 1]):
+        return float(mass[last])
+    fraction = np.log(coupling / g[last]) / np.log(g[last + 1] / g[last])
+    return float(mass[last] + fraction * (mass[last + 1] - mass[last]))
+
+
+def default_masses(searches: Sequence[FoldedSearch], points: int = DEFAULT_POINTS) -> FloatArray:
+    """Masses (GeV) evenly spaced in their square root over the range all searches share."""
+    low = max(f.search.mass_range_gev[0] for f in searches)
+    high = min(f.search.mass_range_gev[1] for f in searches)
+    if low >= high:
+        raise InputError("the analyses share no mass range; use fewer of them")
+    masses = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
+    masses[0], masses[-1] = low, high
+    return np.asarray(masses)
+
+
+def exclusion_contour(
+    model: ZprimeModel,
+    mass_gev: ArrayLike | None,
+    searches: Sequence[FoldedSearch],
+    interference: bool = True,
+    workers: int = 1,
+    on_point: Callable[[LimitResult | None], None] | None = None,
+) -> ExclusionContour:
+    """The contour at given masses (ascending, GeV; None: :func:`default_masses`).
+
+    ``workers`` processes share the masses; ``on_point`` is called after each. KeyboardInterrupt ends the run with
+    the points done so far and ``complete`` False. A point that fails is kept in ``errors``, the rest goes on.
+    """
+    masses = default_masses(searches) if mass_gev is None else np.atleast_1d(checked_positive("mass_gev", mass_gev))
+    if (np.diff(masses) <= 0).any():
+        raise InputError("masses of a contour must ascend")
+    for folded in searches:
+        folded.search.check_mass(masses)
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, found {workers}")
+    done: dict[float, LimitResult] = {}
+    errors: list[tuple[float, str]] = []
+    complete = True
+    try:
+        with _results(model, masses, searches, interference, min(workers, len(masses))) as results:
+            for mass, result in results:
+                if isinstance(result, str):
+                    errors.append((mass, result))
+                else:
+                    done[mass] = result
+                if on_point:
+                    on_point(None if isinstance(result, str) else result)
+    except KeyboardInterrupt:
+        complete = False
+    points = [done.get(float(m)) for m in masses]
+    kept = [i for i, m in enumerate(masses) if complete or points[i] is not None]
+    points = [points[i] for i in kept]
+    nan = float("nan")
+    return ExclusionContour(
+        model=model,
+        mass_gev=masses[kept],
+        coupling_95_observed=np.array([_or_nan(p.coupling_95_observed) if p else nan for p in points]),
+        coupling_95_expected=np.array(
+            [[_or_nan(g) for g in p.coupling_95_expected] if p else [nan] * 5 for p in points]
+        ).reshape(-1, 5),
+        sigma_br_95_observed_fb=np.array([_or_nan(p.sigma_br_95_observed_fb) if p else nan for p in points]),
+        coupling_perturbative=perturbative_coupling(model),
+        coupling_max=np.array([p.coupling_max if p else nan for p in points]),
+        errors=tuple(errors),
+        complete=complete,
+        provenance=provenance(model, searches, interference),
+    )
+
+
+def provenance(model: ZprimeModel, searches: Sequence[FoldedSearch], interference: bool) -> dict[str, Any]:
+    """What a result was made from."""
+    from . import __version__
+
+    lumi = searches[0].lumi
+    assert lumi is not None
+    return {
+        "zprime_recast": __version__,
+        "model": model.id,
+        "model_digest": model.digest(),
+        "parameters": {name: p.value for name, p in model.parameters.items()},
+        "analyses": [{"id": f.search.id, "digest": f.search.digest, "notes": list(f.search.notes)} for f in searches],
+        "unverified_inputs": [
+            f"{f.search.id}: {u.name} ({u.status}: {u.source})"
+            for f in searches
+            for u in f.search.uncertainties
+            if u.status != "official"
+        ],
+        "pdf_set": lumi.pdf_set,
+        "pdf_member": lumi.pdf_member,
+        "order": "lo",
+        "interference": interference,
+        "calculator": "asymptotic",
+        "warnings": list(lumi.warnings),
+    }
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Sharing masses among processes
+
+_Task = tuple[ZprimeModel, Sequence[FoldedSearch], bool]
+_task: _Task | None = None  # of a worker process, set once by its initializer
+
+
+@contextlib.contextmanager
+def _results(
+    model: ZprimeModel, masses: FloatArray, searches: Sequence[FoldedSearch], interference: bool, workers: int
+) -> Iterator[Iterator[tuple[float, LimitResult | str]]]:
+    task: _Task = (model, searches, interference)
+    if workers == 1:
+        yield (_one(task, float(m)) for m in masses)
+        return
+    with _single_threaded_children():
+        pool = multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker, initargs=(task,))
+    try:
+        # the heaviest masses (most evaluations) are the high ones: start with them
+        yield pool.imap_unordered(_in_worker, [float(m) for m in masses[::-1]])
+        pool.close()
+    finally:
+        pool.terminate()
+        pool.join()
+
+
+@contextlib.contextmanager
+def _single_threaded_children() -> Iterator[None]:
+    """Processes started inside use one thread each for linear algebra: the cores are shared among them."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker(task: _Task) -> None:
+    global _task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _task = task
+
+
+def _in_worker(mass_gev: float) -> tuple[float, LimitResult | str]:
+    assert _task is not None
+    return _one(_task, mass_gev)
+
+
+def _one(task: _Task, mass_gev: float) -> tuple[float, LimitResult | str]:
+    model, searches, interference = task
+    try:
+        return mass_gev, limit(model, mass_gev, searches, interference)
+    except ZprimeError as err:
+        return mass_gev, str(err)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Files
+
+
+def contour_json(result: ExclusionContour) -> dict[str, Any]:
+    """The result as JSON-able values, null for NaN; keys as in the documentation of ``contour.json``."""
+    reference = result.model.reference_coupling
+    observed, expected = result.mass_limit_gev(reference) if reference else (None, None)
+    return {
+        "mass_gev": result.mass_gev.tolist(),
+        "coupling_95_observed": _nulls(result.coupling_95_observed),
+        "coupling_95_expected": [_nulls(row) for row in result.coupling_95_expected],
+        "sigma_br_95_observed_fb": _nulls(result.sigma_br_95_observed_fb),
+        "coupling_perturbative": result.coupling_perturbative,
+        "coupling_max": _nulls(result.coupling_max),
+        "reference_coupling": reference,
+        "mass_limit_observed_gev": observed,
+        "mass_limit_expected_gev": expected,
+        "complete": result.complete,
+        "errors": [{"mass_gev": m, "message": text} for m, text in result.errors],
+        "provenance": result.provenance,
+    }
+
+
+def _nulls(values: FloatArray) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]
+
+
+def contour_csv(result: ExclusionContour) -> str:
+    """The result as CSV text: one row a mass, empty cells where there is no limit."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    bands = [f"coupling_95_expected_{name}" for name in ("m2s", "m1s", "median", "p1s", "p2s")]
+    writer.writerow(["mass_gev", "coupling_95_observed", *bands, "sigma_br_95_observed_fb"])
+    for i, mass in enumerate(result.mass_gev):
+        row = [
+            result.coupling_95_observed[i],
+            *result.coupling_95_expected[i],
+            result.sigma_br_95_observed_fb[i],
+        ]
+        writer.writerow([f"{mass:.6g}", *(f"{v:.6g}" if np.isfinite(v) else "" for v in row)])
+    return text.getvalue()
+
+
+def write_contour(result: ExclusionContour, folder: Path, compare: Sequence[ExclusionContour] = ()) -> list[Path]:
+    """Write contour.json and contour.csv (``compare``: the same under ``contour_<model>``). Files appear whole or not
+    at all. OutputError if the folder cannot be written.
+    """
+    written = []
+    for item, stem in [(result, "contour"), *((other, f"contour_{other.model.id}") for other in compare)]:
+        written.append(
+            write_text(folder / f"{stem}.json", json.dumps(contour_json(item), indent=1, allow_nan=False) + "\n")
+        )
+        written.append(write_text(folder / f"{stem}.csv", contour_csv(item)))
+    return written
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file whole or not at all; OutputError says why it cannot be done."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as err:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OutputError(path, err.strerror or str(err)) from None
+    return path
+
+
+def check_writable(folder: Path) -> None:
+    """OutputError unless files can be written into a folder; called before a long run, not after it."""
+    write_text(folder / ".zprime-recast-write-test", "")
+    (folder / ".zprime-recast-write-test").unlink(missing_ok=True)

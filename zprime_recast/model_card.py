@@ -1,0 +1,167 @@
+"""Model cards: TOML files in ``data/models/``, in the user's folder, or anywhere (schema: docs/model-cards.md)."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+
+from .cards import Section, read_toml
+from .constants import standard_model
+from .errors import InputError, UnknownName
+from .model import MULTIPLETS, ZERO, Charge, ChiralField, Fermion, ZprimeModel, make_model
+from .paths import shipped, user_data_dir
+
+
+def model_folders() -> list[Path]:
+    """Folders that hold model cards: the user's first, then the shipped one."""
+    return [folder for folder in (user_data_dir() / "models", shipped("data") / "models") if folder.is_dir()]
+
+
+def list_models() -> dict[str, Path]:
+    """Model ids and their cards; a card of the user's hides a shipped one of the same id."""
+    found = {}
+    for folder in reversed(model_folders()):
+        found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
+    return dict(sorted(found.items()))
+
+
+def load_model(model: str | Path | ZprimeModel) -> ZprimeModel:
+    """A model by id, by card (a path ending in ``.toml``), or itself. UnknownName or CardError if it is none."""
+    if isinstance(model, ZprimeModel):
+        return model
+    path = Path(model)
+    if path.suffix != ".toml":
+        known = list_models()
+        if str(model) not in known:
+            raise UnknownName("model", str(model), known, "or give the path of a card ending in .toml")
+        path = known[str(model)]
+    return read_model_card(path)
+
+
+def read_model_card(path: Path) -> ZprimeModel:
+    """A model from a TOML card; CardError names the key at fault."""
+    card, sm = read_toml(path), standard_model()
+    u1 = card.choice("kind", ("u1", "couplings")) == "u1"
+    charge_section = card.section("charges")
+    charges = _card_charges(charge_section)
+    generations = {
+        g: _card_charges(section)
+        for g in (1, 2, 3)
+        if (section := card.section(f"charges_generation_{g}", required=False)).values
+    }
+    parameters = {}
+    parameter_section = card.section("parameters", required=False)
+    for name in parameter_section.values:
+        section = parameter_section.section(name)
+        parameters[name] = (section.number("default", low=0.0), section.text("doc", ""))
+        section.finish()
+    dark = tuple(_card_fermion(section) for section in card.sections("dark"))
+    heavy = tuple(f for section in card.sections("heavy") for f in _card_heavy(section))
+    for section in card.sections("scalar"):
+        section.text("name"), section.fraction("charge"), section.text("doc", "")
+        section.finish()
+    norm = card.fraction("charge_norm_squared", 1)
+    reference = card.values.get("reference_coupling")
+    known_couplings = {"g_z": sm.g_z, "g_e6": sqrt(5 / 3) * sm.e / sqrt(1 - sm.sin2_theta_w)}
+    if isinstance(reference, str):
+        reference_coupling: float | None = known_couplings[card.choice("reference_coupling", known_couplings)]
+    else:
+        reference_coupling = card.number("reference_coupling", low=0.0) if reference is not None else None
+    texts = [
+        card.text("id"),
+        card.text("title", path.stem),
+        card.text("reference"),
+        card.text("charge", "charge"),
+    ]
+    card._read.add("reference_coupling")
+    card.finish()
+    try:
+        return make_model(
+            texts[0],
+            charges,
+            generations=generations,
+            dark=dark,
+            extra_fields=heavy,
+            parameters=parameters,
+            u1=u1,
+            title=texts[1],
+            reference=texts[2],
+            charge_name=texts[3],
+            charge_norm_squared=norm,
+            reference_coupling=reference_coupling,
+            sm=sm,
+        )
+    except InputError as err:
+        raise card.fault("", "a contradiction", str(err)) from None
+
+
+def _card_charge(section: Section, key: str) -> Charge:
+    try:
+        section._read.add(key)
+        return Charge.parse(section.values.get(key, 0))
+    except ValueError:
+        raise section.fault(key, section.values[key], "an integer, or in quotes a fraction or 'a + b*sw2'") from None
+
+
+def _card_charges(section: Section) -> dict[str, Charge]:
+    charges = {key: _card_charge(section, key) for key in MULTIPLETS if key in section.values}
+    section._read.update(MULTIPLETS)
+    section.finish()
+    return charges
+
+
+def _card_fermion(section: Section) -> Fermion:
+    kind = section.choice("kind", ("dirac", "weyl", "majorana"))
+    mass = section.values.get("mass", 0)
+    parameter = section.text("mass") if isinstance(mass, str) else None
+    fermion = Fermion(
+        name=section.text("name"),
+        kind=kind,
+        q_left=_card_charge(section, "q_left"),
+        q_right=_card_charge(section, "q_right"),
+        multiplicity=section.integer("multiplicity", 1, low=1),
+        mass_gev=0.0 if parameter else section.number("mass", 0.0, low=0.0),
+        mass_parameter=parameter,
+        invisible=True,
+        doc=section.text("doc", ""),
+    )
+    one_sided = ZERO in (fermion.q_left, fermion.q_right)
+    if kind != "dirac" and not one_sided:
+        raise section.fault("kind", kind, "dirac, or a charge for one chirality only")
+    if kind == "weyl" and (parameter or fermion.mass_gev):
+        raise section.fault("mass", mass, "no mass for a Weyl fermion")
+    section.finish()
+    return fermion
+
+
+def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
+    left, right = _card_charge(section, "q_left"), _card_charge(section, "q_right")
+    common = (
+        section.integer("colors", 1, low=1),
+        section.integer("isospin_states", 1, low=1),
+        section.fraction("hypercharge", 0),
+        section.integer("multiplicity", 1, low=1),
+    )
+    name = section.text("name")
+    section.finish()
+    colors, isospin, hypercharge, multiplicity = common
+    return (
+        ChiralField(
+            name,
+            True,
+            left.rational,
+            colors,
+            isospin,
+            hypercharge,
+            multiplicity if "q_left" in section.values else 0,
+        ),
+        ChiralField(
+            name,
+            False,
+            right.rational,
+            colors,
+            isospin,
+            hypercharge,
+            multiplicity if "q_right" in section.values else 0,
+        ),
+    )
