@@ -20,7 +20,7 @@ longitudinal Z' grows like (g_A m_chi/M)^4 s/m_chi^2, so the formula holds below
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,10 +38,35 @@ ZZ = "ZZ"
 
 
 @dataclass(frozen=True)
+class State:
+    """A fermion with its numbers of the model looked up once: couplings at g = 1, mass in GeV."""
+
+    fermion: Fermion
+    g_left: float
+    g_right: float
+    mass_gev: float
+
+    @property
+    def states(self) -> int:
+        """Colours times copies."""
+        return self.fermion.colors * self.fermion.multiplicity
+
+    def width_gev(self, sqrt_s_gev: FloatArray, mass_gev: FloatArray | float | None = None) -> FloatArray:
+        """Eq. (3.4) at unit coupling for a Z' of virtual mass sqrt(s): all copies, 0 below threshold.
+
+        ``mass_gev`` in place of the mass of the card; arrays broadcast.
+        """
+        mass = self.mass_gev if mass_gev is None else mass_gev
+        factor = _mass_factor(self.fermion, self.g_left, self.g_right, np.asarray((mass / sqrt_s_gev) ** 2))
+        return np.asarray(self.states * sqrt_s_gev / (24 * np.pi) * factor)
+
+
+@dataclass(frozen=True)
 class Points:
     """Points of parameter space, flat arrays of one length."""
 
     model: ZprimeModel
+    states: Mapping[str, State]
     m_chi_gev: FloatArray
     mass_gev: FloatArray
     coupling: FloatArray
@@ -53,7 +78,7 @@ class Points:
     def take(self, keep: FloatArray | slice | np.ndarray) -> Points:
         """The points of a mask, index array or slice."""
         arrays = (self.m_chi_gev[keep], self.mass_gev[keep], self.coupling[keep], self.gamma_gev[keep])
-        return Points(self.model, *arrays, shape=arrays[0].shape)
+        return Points(self.model, self.states, *arrays, shape=arrays[0].shape)
 
 
 def dark_matter_fermion(model: ZprimeModel) -> Fermion:
@@ -82,38 +107,32 @@ def make_points(
         raise err if isinstance(err, InputError) else InputError(f"mass, coupling and m_chi: {err}") from None
     shape = mass.shape
     mass, g, m_chi = mass.ravel(), g.ravel(), m_chi.ravel()
-    gamma = np.full(mass.shape, model.gamma_extra_gev)
-    for fermion in model.fermions:
-        gamma = gamma + g**2 * width_at(model, fermion, mass, m_chi)
+    states = fermion_states(model)
+    unit = sum(
+        (s.width_gev(mass, m_chi if n == DARK_MATTER else None) for n, s in states.items()), np.zeros(mass.shape)
+    )
+    gamma = g**2 * unit + model.gamma_extra_gev
     if (gamma <= 0).any():
         raise InputError(f"model {model.id}: the Z' has no open decay at {mass[gamma <= 0][0]:g} GeV")
-    return Points(model, m_chi, mass, g, gamma, shape)
+    return Points(model, states, m_chi, mass, g, gamma, shape)
+
+
+def fermion_states(model: ZprimeModel) -> dict[str, State]:
+    """The fermions of a model that couple, by name."""
+    states = {f.name: State(f, *model.couplings(f.name), model.mass_gev(f)) for f in model.fermions}
+    return {name: state for name, state in states.items() if state.g_left or state.g_right}
+
+
+def channels(points: Points) -> tuple[str, ...]:
+    """Final states of chi chibar: every other fermion that couples, and ``ZZ``."""
+    return (*(name for name in points.states if name != DARK_MATTER), ZZ)
 
 
 def channel_mass_gev(points: Points, channel: str) -> FloatArray:
     """Mass (GeV) of one of the two particles of a final state, shape of the points."""
     if channel == ZZ:
         return points.mass_gev
-    if channel == DARK_MATTER:
-        return points.m_chi_gev
-    return np.full(points.mass_gev.shape, points.model.mass_gev(points.model.fermion(channel)))
-
-
-def channels(model: ZprimeModel) -> tuple[str, ...]:
-    """Final states of chi chibar: every other fermion that couples, and ``ZZ``."""
-    coupled = [f.name for f in model.fermions if f.name != DARK_MATTER and any(model.couplings(f.name))]
-    return (*coupled, ZZ)
-
-
-def width_at(model: ZprimeModel, fermion: Fermion, sqrt_s_gev: FloatArray, m_gev: FloatArray | float) -> FloatArray:
-    """Eq. (3.4) at unit coupling for a Z' of virtual mass sqrt(s); GeV, all copies, 0 below threshold.
-
-    ``m_gev`` is the mass of dark matter; any other fermion has its mass from the card.
-    """
-    g_left, g_right = model.couplings(fermion.name)
-    mass = m_gev if fermion.name == DARK_MATTER else model.mass_gev(fermion)
-    factor = _mass_factor(fermion, g_left, g_right, np.asarray((mass / sqrt_s_gev) ** 2))
-    return np.asarray(fermion.multiplicity * fermion.colors * sqrt_s_gev / (24 * np.pi) * factor)
+    return np.full(points.mass_gev.shape, points.states[channel].mass_gev)
 
 
 def fermion_sum(points: Points, final: Sequence[str], sqrt_s_gev: FloatArray) -> FloatArray:
@@ -121,33 +140,30 @@ def fermion_sum(points: Points, final: Sequence[str], sqrt_s_gev: FloatArray) ->
 
     ``sqrt_s_gev`` >= 2 m_chi has shape (points, nodes), as the result; finite at threshold, where sigma itself is not.
     """
-    model = points.model
     m, mass, g, gamma = (a[:, None] for a in (points.m_chi_gev, points.mass_gev, points.coupling, points.gamma_gev))
-    chi = model.fermion(DARK_MATTER)
-    left, right = model.couplings(DARK_MATTER)
+    chi = points.states[DARK_MATTER]
+    left, right = chi.g_left, chi.g_right
     s = sqrt_s_gev**2
-    r = (m / sqrt_s_gev) ** 2
+    r = m**2 / s
     # Gamma_chi(s)/beta_chi at unit coupling
     chi_over_beta = sqrt_s_gev / (24 * np.pi) * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
-    total, spin0 = np.zeros_like(s), np.zeros_like(s)
-    for name in final:
-        fermion = model.fermion(name)
-        total += width_at(model, fermion, sqrt_s_gev, m)
-        spin0 += _axial_divergence(model, fermion, s)
+    total = sum((points.states[name].width_gev(sqrt_s_gev) for name in final), np.zeros_like(s))
     pole = ((sqrt_s_gev - mass) * (sqrt_s_gev + mass)) ** 2 + (mass * gamma) ** 2
     transverse = 12 * np.pi * g**4 * chi_over_beta * total / pole
-    axial_chi = m**2 * ((right - left) / 2) ** 2 * chi.multiplicity
+    axial_chi = m**2 * ((right - left) / 2) ** 2
+    spin0 = sum(_axial_divergence(points.states[name], s) for name in final)
     return np.asarray(transverse + g**4 * axial_chi * spin0 / (np.pi * s * mass**2 * (mass**2 + gamma**2)))
 
 
-def _axial_divergence(model: ZprimeModel, fermion: Fermion, s: FloatArray) -> FloatArray | float:
+def _axial_divergence(state: State, s: FloatArray) -> FloatArray | float:
     """N_c m_f^2 g_A^2 beta_f of one final state, all copies; a Majorana pair is half a Dirac one of g_A = g."""
-    mass, (left, right) = model.mass_gev(fermion), model.couplings(fermion.name)
-    axial = (left**2 + right**2) / 2 if fermion.kind == "majorana" else ((right - left) / 2) ** 2
-    if not mass * axial:
+    majorana = state.fermion.kind == "majorana"
+    axial = (state.g_left**2 + state.g_right**2) / 2 if majorana else ((state.g_right - state.g_left) / 2) ** 2
+    if not state.mass_gev * axial:
         return 0.0
-    beta = np.sqrt(np.clip(1 - 4 * mass**2 / s, 0.0, None))
-    return np.asarray(fermion.multiplicity * fermion.colors * mass**2 * axial * beta)
+    return np.asarray(
+        state.states * state.mass_gev**2 * axial * np.sqrt(np.clip(1 - 4 * state.mass_gev**2 / s, 0.0, None))
+    )
 
 
 def diboson(points: Points, sqrt_s_gev: FloatArray) -> FloatArray:
@@ -158,7 +174,8 @@ def diboson(points: Points, sqrt_s_gev: FloatArray) -> FloatArray:
     sum |M|^2 averaged over the angle = A + B/(w^2 + s - 4 w) + L artanh(Z/h)/Z.
     """
     m, mass, g = (a[:, None] for a in (points.m_chi_gev, points.mass_gev, points.coupling))
-    left, right = points.model.couplings(DARK_MATTER)
+    chi = points.states[DARK_MATTER]
+    left, right = chi.g_left, chi.g_right
     v2, a2 = ((right + left) / 2) ** 2, ((right - left) / 2) ** 2
     s, w = (sqrt_s_gev / m) ** 2, (mass / m) ** 2
     beta_z = np.sqrt(np.clip(1 - 4 * w / s, 0.0, None))
@@ -191,8 +208,8 @@ def zz_unitarity_energy_gev(points: Points) -> FloatArray:
 
     :math:`\sqrt s < \pi M^2/(g_A^2 m_\chi)`; Kahlhoefer et al., JHEP 02 (2016) 016, arXiv:1510.02110, section 2.
     """
-    left, right = points.model.couplings(DARK_MATTER)
-    axial = points.coupling**2 * ((right - left) / 2) ** 2
+    chi = points.states[DARK_MATTER]
+    axial = points.coupling**2 * ((chi.g_right - chi.g_left) / 2) ** 2
     with np.errstate(divide="ignore"):
         energy = np.pi * points.mass_gev**2 / (axial * points.m_chi_gev)
     return np.asarray(energy.reshape(points.shape))
@@ -211,13 +228,15 @@ def cross_section_gev2(
     """
     chi_mass = model.mass_gev(dark_matter_fermion(model)) if m_chi_gev is None else m_chi_gev
     energy = checked_positive("sqrt_s_gev", sqrt_s_gev)
-    energy, mass, g, m_chi = np.broadcast_arrays(energy, *(np.asarray(a, float) for a in (mass_gev, coupling, chi_mass)))
+    energy, mass, g, m_chi = np.broadcast_arrays(
+        energy, *(np.asarray(a, float) for a in (mass_gev, coupling, chi_mass))
+    )
     points = make_points(model, mass, g, m_chi)
     flat = energy.ravel()[:, None]
     m = points.m_chi_gev[:, None]
     if (flat <= 2 * m).any():
         raise InputError(f"sqrt_s_gev must be above 2 m_chi, found {flat[flat <= 2 * m][0]:g} GeV")
     beta = np.sqrt(1 - (2 * m / flat) ** 2)
-    sigma = {name: fermion_sum(points, [name], flat) / beta for name in channels(model) if name != ZZ}
+    sigma = {name: fermion_sum(points, [name], flat) / beta for name in channels(points) if name != ZZ}
     sigma[ZZ] = diboson(points, flat) / beta
     return {name: value.reshape(energy.shape) for name, value in sigma.items()}

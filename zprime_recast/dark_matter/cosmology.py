@@ -67,7 +67,7 @@ class DegreesOfFreedom:
         return np.asarray(self._g(self._log(t_gev)))
 
     def sqrt_g_star(self, t_gev: ArrayLike) -> FloatArray:
-        r""":math:`g_*^{1/2} = h/\sqrt{g}\,[1 + \frac{1}{3}\frac{d\ln h}{d\ln T}]`; Gondolo, Gelmini (1991), eq. (2.20)."""
+        r""":math:`g_*^{1/2} = h/\sqrt{g}\,[1 + \frac{1}{3}\frac{d\ln h}{d\ln T}]`; Gondolo, Gelmini, eq. (2.20)."""
         log_t = self._log(t_gev)
         h = self._h(log_t)
         return np.asarray(h / np.sqrt(self._g(log_t)) * (1 + self._h(log_t, 1) / (3 * h)))
@@ -95,7 +95,9 @@ def degrees_of_freedom(source: str = DEFAULT_DOF) -> DegreesOfFreedom:
     t, h, g = (table[name][keep] for name in ("t_gev", "h_eff", "g_eff"))
     if (np.diff(t) <= 0).any():
         raise CardError(path, "column t_gev", "rows out of order", "ascending temperatures")
-    return DegreesOfFreedom(source, reference_line(path), t, h, g, PchipInterpolator(np.log(t), h), PchipInterpolator(np.log(t), g))
+    return DegreesOfFreedom(
+        source, reference_line(path), t, h, g, PchipInterpolator(np.log(t), h), PchipInterpolator(np.log(t), g)
+    )
 
 
 def reference_line(path: Path, line: int = 1) -> str:

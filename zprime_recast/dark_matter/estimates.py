@@ -61,12 +61,11 @@ def sigma_v_fermions_cm3_s(
     left, right = model.couplings(DARK_MATTER)
     common = (left + right) ** 2 / (8 * np.pi) * points.coupling**4 * m**2 / propagator * GEV2_TO_CM3_PER_S
     result = {}
-    for name in channels(model):
+    for name in channels(points):
         if name == ZZ:
             continue
-        fermion = model.fermion(name)
-        f_left, f_right = model.couplings(name)
-        states = fermion.colors * fermion.multiplicity * (f_left**2 + f_right**2)
+        f = points.states[name]
+        states = f.states * (f.g_left**2 + f.g_right**2)
         is_open = channel_mass_gev(points, name) < m
         result[name] = np.where(is_open, states * common, 0.0).reshape(points.shape)
     return result

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from ..cards import FloatArray
 from ..errors import InputError, RangeError
 from ..model import QUARKS, Fermion, ZprimeModel, checked_positive
-from .annihilation import width_at
+from .annihilation import fermion_states
 from .cosmology import (
     DEFAULT_DOF,
     H_EFF_NEUTRINO_DECOUPLING,
@@ -66,9 +66,7 @@ def dark_radiation_fermion(model: ZprimeModel) -> Fermion:
     raise InputError(f"model {model.id} has no dark radiation: add a weyl [[dark]] fermion '{DARK_RADIATION}'")
 
 
-def decoupling(
-    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF
-) -> Decoupling:
+def decoupling(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF) -> Decoupling:
     """Decoupling from the rate equation; Z' mass in GeV. Inputs broadcast.
 
     InputError for values that are not > 0 or a model without omega; RangeError if omega decouples outside
@@ -148,7 +146,7 @@ def interaction_rate_gev(model: ZprimeModel, t_gev: ArrayLike, mass_gev: ArrayLi
 
 @cache
 def _rate_nodes() -> tuple[FloatArray, FloatArray]:
-    r"""y = sqrt(s)/T and weights of :math:`\frac{1}{16}\int dy\,y^4 K_1(y)\,\sigma T^2 ...` for massless omega."""
+    r"""y = sqrt(s)/T and weights of :math:`\frac{1}{16}\int dy\,y^4 K_1(y)\,\sigma`; Gauss-Laguerre."""
     from scipy.special import k1e
 
     y, weight = _laguerre()
@@ -159,20 +157,19 @@ def _unit_rate(model: ZprimeModel, t_gev: FloatArray) -> FloatArray:
     r"""The rate times (M/g)^4, in GeV^5.
 
     One helicity each: sigma = 48 pi Gamma_omega(s) Gamma_f(s)/M^4 at unit coupling (eq. (3.4) at virtual mass).
-    <sigma v> = (1/16 T^2...) int dy y^4 K_1(y) sigma(y T) for Maxwell-Boltzmann, scaled by the squared mean energy of
+    <sigma v> = (1/16) int dy y^4 K_1(y) sigma(y T) for massless Maxwell-Boltzmann states, scaled by the squared mean energy of
     Fermi-Dirac over that of Maxwell-Boltzmann, exact for sigma ~ s; n = 3 zeta(3) T^3/(4 pi^2) per omega or omegabar.
     """
-    omega = dark_radiation_fermion(model)
     t = np.asarray(t_gev, dtype=float)[..., None]
     y, weight = _rate_nodes()
     energy = y * t
     final = np.zeros_like(energy)
-    for fermion in model.fermions:
-        if fermion.name == DARK_RADIATION:
-            continue
-        free = t > T_QCD_GEV if fermion.name in QUARKS else True
-        final += np.where(free, width_at(model, fermion, energy, model.mass_gev(fermion)), 0.0)
-    sigma = 48 * np.pi * width_at(model, omega, energy, 0.0) * final
+    states = fermion_states(model)
+    for name, state in states.items():
+        if name != DARK_RADIATION:
+            free = t > T_QCD_GEV if name in QUARKS else True
+            final += np.where(free, state.width_gev(energy), 0.0)
+    sigma = 48 * np.pi * states[DARK_RADIATION].width_gev(energy) * final
     average = (sigma * weight).sum(axis=-1) * (_MEAN_ENERGY / 3) ** 2
     density = 3 * _ZETA3 / (4 * np.pi**2) * t[..., 0] ** 3
     return np.asarray(density * average)

@@ -74,15 +74,18 @@ class NeutrinoSpectrum:
         return float(m[1] - m[0]), float(m[2] - m[0])
 
 
+def _complex(matrix: Any) -> ComplexArray:
+    return np.asarray(matrix, dtype=np.complex128)
+
+
 def from_yukawas(y_nu: Any, m_n_gev: Any, y_n_prime: Any, v2_gev: float, y_n: Any = None) -> InverseSeesaw:
     """The sector from the Yukawa matrices of (2.5), M_N (GeV) and v_2 (GeV): mu = Y'_N v_2/sqrt(2)."""
     v2 = checked_number("v2_gev", v2_gev, above=0.0)
-    nothing = np.zeros((3, 3)) if y_n is None else np.asarray(y_n)
     return InverseSeesaw(
-        m_dirac_gev=np.asarray(y_nu, dtype=complex) * V_EW_GEV / sqrt(2),
-        m_n_gev=np.asarray(m_n_gev, dtype=complex),
-        mu_gev=np.asarray(y_n_prime, dtype=complex) * v2 / sqrt(2),
-        mu_prime_gev=nothing.astype(complex) * v2 / sqrt(2),
+        m_dirac_gev=_complex(y_nu) * (V_EW_GEV / sqrt(2)),
+        m_n_gev=_complex(m_n_gev),
+        mu_gev=_complex(y_n_prime) * (v2 / sqrt(2)),
+        mu_prime_gev=_complex(np.zeros((3, 3)) if y_n is None else y_n) * (v2 / sqrt(2)),
     )
 
 
@@ -99,7 +102,8 @@ def light_mass_matrix_gev(sector: InverseSeesaw) -> ComplexArray:
 
 def light_masses_estimate_ev(sector: InverseSeesaw) -> FloatArray:
     """Light masses of (2.2) in eV, ascending."""
-    return np.linalg.svd(light_mass_matrix_gev(sector), compute_uv=False)[::-1] * EV_PER_GEV
+    values = np.linalg.svd(light_mass_matrix_gev(sector), compute_uv=False)
+    return np.asarray(values[::-1] * EV_PER_GEV, dtype=float)
 
 
 def exact_spectrum(sector: InverseSeesaw) -> NeutrinoSpectrum:
@@ -120,8 +124,8 @@ def exact_spectrum(sector: InverseSeesaw) -> NeutrinoSpectrum:
     zero = np.zeros((3, 3))
     inverse = np.block([[a_x, a_y, a_z], [b_x, zero, zero], [c_x, zero, c_z]])
     light = 1 / np.linalg.svd(inverse, compute_uv=False)[:3]
-    heavy = np.linalg.svd(sector.mass_matrix_gev(), compute_uv=False)[:6][::-1]
-    return NeutrinoSpectrum(light_ev=light * EV_PER_GEV, heavy_gev=heavy)
+    heavy = np.asarray(np.linalg.svd(sector.mass_matrix_gev(), compute_uv=False)[:6][::-1], dtype=float)
+    return NeutrinoSpectrum(light_ev=np.asarray(light * EV_PER_GEV, dtype=float), heavy_gev=heavy)
 
 
 def pmns() -> ComplexArray:
@@ -150,5 +154,5 @@ def benchmark(m_n_gev: float = 1000.0, y_nu: float = 0.03, lightest_ev: float = 
     m_dirac = y * V_EW_GEV / sqrt(2)
     u = pmns().conj()
     mu = (m_n / m_dirac) ** 2 * u @ np.diag(masses) @ u.T
-    one = np.eye(3, dtype=complex)
-    return InverseSeesaw(m_dirac * one, m_n * one, (mu + mu.T) / 2, np.zeros((3, 3), dtype=complex))
+    one, zero = _complex(np.eye(3)), _complex(np.zeros((3, 3)))
+    return InverseSeesaw(_complex(m_dirac * one), _complex(m_n * one), (mu + mu.T) / 2, zero)

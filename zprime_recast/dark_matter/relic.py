@@ -18,10 +18,11 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from ..cards import FloatArray
-from ..errors import InputError
+from ..errors import InputError, UnknownName
 from ..model import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
 from .annihilation import ZZ, Points, channels, diboson, fermion_sum, make_points
@@ -43,6 +44,8 @@ FREEZE_OUT_RATIO: Final = 2.5
 #: Early phase from the first x to the second, then d(1/Y) = lambda dx alone to the third.
 _X_START, _X_SWITCH, _X_END = 2.0, 60.0, 1e6
 _STEPS: Final = 128
+#: Points solved at once.
+_CHUNK: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class RelicDensity:
     sigma_v_today_cm3_s: FloatArray
     """sigma v at rest averaged over pairs of chi and chibar, i.e. half of that of chi chibar (as micrOMEGAs): the
     number that limits for self-conjugate dark matter apply to."""
-    thermal: FloatArray
+    thermal: npt.NDArray[np.bool_]
     """False where chi never was in equilibrium at T < m_chi/2: ``omega_h2`` then starts from an assumed Y_eq there."""
 
     @property
@@ -87,37 +90,47 @@ def relic_density(
     InputError for values that are not > 0, a model without chi, or if chi cannot annihilate at all.
     """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
-    known = channels(model)
+    known = channels(points)
     for name in exclude:
         if name not in known:
-            raise InputError(f"final state {name!r} of chi chibar: choose from {', '.join(known)}")
+            raise UnknownName("final state of chi chibar", name, known)
     only = tuple(name for name in known if name not in exclude)
+    size = points.mass_gev.size
+    parts = [_chunk(points.take(slice(i, i + _CHUNK)), only, dof) for i in range(0, size, _CHUNK)]
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 5
+    omega, x_f, sigma_v_f, today, thermal = (column.reshape(points.shape) for column in columns)
+    m_chi, mass, g, gamma = (
+        a.reshape(points.shape) for a in (points.m_chi_gev, points.mass_gev, points.coupling, points.gamma_gev)
+    )
+    return RelicDensity(
+        m_chi_gev=m_chi,
+        mass_gev=mass,
+        coupling=g,
+        gamma_gev=gamma,
+        omega_h2=omega,
+        x_freeze_out=x_f,
+        t_freeze_out_gev=m_chi / x_f,
+        sigma_v_freeze_out_cm3_s=sigma_v_f * GEV2_TO_CM3_PER_S,
+        sigma_v_today_cm3_s=today * GEV2_TO_CM3_PER_S,
+        thermal=thermal.astype(bool),
+    )
+
+
+def _chunk(points: Points, only: tuple[str, ...], dof: str) -> tuple[FloatArray, ...]:
+    """(Omega h^2, x_f, <sigma v> at x_f, pair-averaged sigma v at rest, was thermal) of some points; GeV^-2."""
     x = _x_nodes()
     average = thermal_average(points, x, only)
-    if not (average > 0).all():
-        bad = int(np.argmin(average.min(axis=1)))
-        where = f"m_chi {points.m_chi_gev[bad]:g} GeV, m_Z' {points.mass_gev[bad]:g} GeV"
-        raise InputError(f"model {model.id}: chi chibar has no open annihilation channel at {where}")
+    closed = ~(average > 0).all(axis=1)
+    if closed.any():
+        i = int(np.argmax(closed))
+        where = f"m_chi {points.m_chi_gev[i]:g} GeV, m_Z' {points.mass_gev[i]:g} GeV"
+        raise InputError(f"model {points.model.id}: chi chibar has no open annihilation channel at {where}")
     omega, x_f, thermal = _solve(points, x, average, dof)
-    sigma_v_f = np.exp([np.interp(np.log(a), np.log(x), b) for a, b in zip(x_f, np.log(average), strict=True)])
-    today = sum(_at_rest(points).values()) / 2
-    shape = points.shape
-
-    def shaped(values: FloatArray) -> FloatArray:
-        return np.asarray(values).reshape(shape)
-
-    return RelicDensity(
-        m_chi_gev=shaped(points.m_chi_gev),
-        mass_gev=shaped(points.mass_gev),
-        coupling=shaped(points.coupling),
-        gamma_gev=shaped(points.gamma_gev),
-        omega_h2=shaped(omega),
-        x_freeze_out=shaped(x_f),
-        t_freeze_out_gev=shaped(points.m_chi_gev / x_f),
-        sigma_v_freeze_out_cm3_s=shaped(sigma_v_f * GEV2_TO_CM3_PER_S),
-        sigma_v_today_cm3_s=shaped(today * GEV2_TO_CM3_PER_S),
-        thermal=shaped(thermal),
-    )
+    log_x = np.log(x)
+    at_freeze_out = [np.interp(u, log_x, row) for u, row in zip(np.log(x_f), np.log(average), strict=True)]
+    at_rest = _at_rest(points)
+    today = sum((at_rest[name] for name in only), np.zeros_like(omega)) / 2
+    return omega, x_f, np.exp(at_freeze_out), today, thermal
 
 
 @cache
@@ -152,7 +165,7 @@ class _FreezeOut:
     log_y: FloatArray
     """ln Y at the last x of the early phase."""
     x_f: FloatArray
-    thermal: FloatArray
+    thermal: npt.NDArray[np.bool_]
 
 
 def _freeze_out(
@@ -209,6 +222,6 @@ def sigma_v_at_rest_cm3_s(
 def _at_rest(points: Points) -> dict[str, FloatArray]:
     """sigma v of chi chibar in GeV^-2 per final state; v = 2 beta at threshold."""
     energy = 2 * points.m_chi_gev[:, None]
-    values = {n: 2 * fermion_sum(points, [n], energy)[:, 0] for n in channels(points.model) if n != ZZ}
+    values = {n: 2 * fermion_sum(points, [n], energy)[:, 0] for n in channels(points) if n != ZZ}
     values[ZZ] = 2 * diboson(points, energy)[:, 0]
     return values

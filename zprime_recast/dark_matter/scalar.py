@@ -61,7 +61,8 @@ class Potential:
         v, v1, v2 = self.v_gev**2, self.v1_gev**2, self.v2_gev
         return (
             -(self.lambda_1h * v1 + self.lambda_2h * v2**2 + 2 * self.lambda_h * v) / 2,
-            -(2 * self.lambda_1 * v1 + self.lambda_1h * v - 4 * sqrt(2) * self.eta_gev * v2 + self.lambda_12 * v2**2) / 2,
+            -(2 * self.lambda_1 * v1 + self.lambda_1h * v - 4 * sqrt(2) * self.eta_gev * v2 + self.lambda_12 * v2**2)
+            / 2,
             (sqrt(2) * self.eta_gev / v2 - self.lambda_12 / 2) * v1 - self.lambda_2 * v2**2 - self.lambda_2h / 2 * v,
         )
 
@@ -156,7 +157,8 @@ def spectrum(potential: Potential) -> Spectrum:
     # h = cos(alpha_1) h - sin(alpha_1) phi_1 and phi_1 = cos(alpha_2) phi_1 + sin(alpha_2) phi_2, as in (2.14)
     h, phi_2 = vectors[:, order[0]], vectors[:, order[2]]
     alpha_1, alpha_2 = atan(-h[1] / h[0]), atan(-phi_2[1] / phi_2[2])
-    return Spectrum(*masses, pseudoscalar(potential)[1], alpha_1, alpha_2)
+    m_h, m_phi1, m_phi2 = masses
+    return Spectrum(m_h, m_phi1, m_phi2, pseudoscalar(potential)[1], alpha_1, alpha_2)
 
 
 def spectrum_estimate(potential: Potential) -> Spectrum:
@@ -240,4 +242,3 @@ def violated_constraints(potential: Potential) -> list[str]:
 def paper_example() -> Potential:
     """The paper's numbers below (2.11): v_1 = m_2 = 10 TeV, eta = 1e-5 GeV, quartics of order 1."""
     return Potential(1e4, v2_estimate_gev(1e-5, 1e4, 1e4), 0.26, 0.5, 0.5, 0.0, 0.1, 0.0, 1e-5)
-

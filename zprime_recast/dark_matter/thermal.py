@@ -53,11 +53,10 @@ def thermal_average(points: Points, x: FloatArray, only: tuple[str, ...] | None 
 
 def _average(points: Points, x: FloatArray, only: tuple[str, ...] | None) -> FloatArray:
     """A chunk: final states open at rest together, each of the others from its own threshold."""
-    model = points.model
     total = np.zeros((points.mass_gev.size, x.size))
     late: dict[str, np.ndarray] = {}
     early: dict[str, np.ndarray] = {}
-    for name in channels(model):
+    for name in channels(points):
         if only is None or name in only:
             above = channel_mass_gev(points, name) > points.m_chi_gev
             late[name], early[name] = above, ~above
