@@ -122,7 +122,7 @@ def _check_range(wanted: FloatArray, ratio: FloatArray, scale: FloatArray) -> No
 def _result(t: FloatArray, table: DegreesOfFreedom) -> Decoupling:
     g_star = table.g_eff(t)
     return Decoupling(
-        t_freeze_out_gev=t,
+        t_freeze_out_gev=np.asarray(t),
         g_star=g_star,
         delta_neff=np.asarray((11 / (2 * g_star)) ** (4 / 3)),
         delta_neff_entropy=np.asarray((H_EFF_NEUTRINO_DECOUPLING / table.h_eff(t)) ** (4 / 3)),
@@ -157,8 +157,8 @@ def _unit_rate(model: ZprimeModel, t_gev: FloatArray) -> FloatArray:
     r"""The rate times (M/g)^4, in GeV^5.
 
     One helicity each: sigma = 48 pi Gamma_omega(s) Gamma_f(s)/M^4 at unit coupling (eq. (3.4) at virtual mass).
-    <sigma v> = (1/16) int dy y^4 K_1(y) sigma(y T) for massless Maxwell-Boltzmann states, scaled by the squared mean energy of
-    Fermi-Dirac over that of Maxwell-Boltzmann, exact for sigma ~ s; n = 3 zeta(3) T^3/(4 pi^2) per omega or omegabar.
+    <sigma v> = (1/16) int dy y^4 K_1(y) sigma(y T) for massless Maxwell-Boltzmann states, scaled by the squared mean
+    energy of Fermi-Dirac over that of Maxwell-Boltzmann, exact for sigma ~ s; n = 3 zeta(3) T^3/(4 pi^2) per omega.
     """
     t = np.asarray(t_gev, dtype=float)[..., None]
     y, weight = _rate_nodes()

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +116,7 @@ def relic_density(
     )
 
 
-def _chunk(points: Points, only: tuple[str, ...], dof: str) -> tuple[FloatArray, ...]:
+def _chunk(points: Points, only: tuple[str, ...], dof: str) -> tuple[npt.NDArray[Any], ...]:
     """(Omega h^2, x_f, <sigma v> at x_f, pair-averaged sigma v at rest, was thermal) of some points; GeV^-2."""
     x = _x_nodes()
     average = thermal_average(points, x, only)
@@ -139,7 +139,9 @@ def _x_nodes() -> FloatArray:
     return np.concatenate([np.geomspace(_X_START, 100.0, 48), np.geomspace(100.0, _X_END, 34)[1:]])
 
 
-def _solve(points: Points, x: FloatArray, average: FloatArray, dof: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _solve(
+    points: Points, x: FloatArray, average: FloatArray, dof: str
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
     """(Omega h^2, x of freeze-out, was thermal), each of shape (points,)."""
     from scipy.interpolate import CubicSpline
 
