@@ -31,7 +31,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 #: Direct-detection limit that fills the excluded region, and the lines drawn beside it.
 ERAS: Final = {
-    "paper": ("lux_2016", ("projection_xenonnt_20ty", "projection_lz_1000d")),
+    "paper": ("lux_2016", ("xenon1t_2018", "projection_lz_1000d")),
     "current": ("lz_2024", ("lux_2016", "projection_darwin_200ty")),
 }
 #: Cells of the default grid: masses (a third of them crowd around 2 m_chi) and couplings.

@@ -57,7 +57,7 @@ def _draw(ax: Axes, p: Panel, coupling_label: str) -> None:
     mass, top = p.mass_gev / GEV_PER_TEV, float(p.coupling[-1])
     with np.errstate(divide="ignore"):
         excess = np.log10(p.omega_h2 / OMEGA_H2_OBSERVED).T
-    ax.contourf(mass, p.coupling, excess, levels=[0, np.inf], colors=[_RELIC], alpha=0.75, zorder=1, extend="max")
+    ax.contourf(mass, p.coupling, excess, levels=[0, 99], colors=[_RELIC], alpha=0.75, zorder=1)
     ax.contour(mass, p.coupling, excess, levels=[0], colors=["#2f4f8f"], linewidths=1.2, zorder=4)
     direct = p.direct_coupling[p.direct_id]
     ax.fill_between(mass, np.minimum(direct, top), top, color=_DIRECT, alpha=0.75, lw=0, zorder=2)
