@@ -136,18 +136,25 @@ def panel(
     *,
     era: str = "paper",
     lhc: LhcSource | LhcLimit | None = None,
+    grid: tuple[int, int] = DEFAULT_GRID,
     mass_gev: ArrayLike | None = None,
     coupling: ArrayLike | None = None,
 ) -> Panel:
-    """The plane for one chi mass (GeV); masses (GeV) and couplings ascend, default: the paper's axes.
+    """The plane for one chi mass (GeV); masses (GeV) and couplings ascend, default: a grid over the paper's axes.
 
     UnknownName for an unknown era, InputError for values that are not > 0.
     """
     if era not in ERAS:
         raise UnknownName("era of direct detection", era, ERAS)
     card = model.with_parameters(m_chi=m_chi_gev)
-    masses = default_masses(m_chi_gev) if mass_gev is None else np.atleast_1d(checked_positive("mass_gev", mass_gev))
-    couplings = default_couplings(card) if coupling is None else np.atleast_1d(checked_positive("coupling", coupling))
+    masses = (
+        default_masses(m_chi_gev, grid[0])
+        if mass_gev is None
+        else np.atleast_1d(checked_positive("mass_gev", mass_gev))
+    )
+    couplings = (
+        default_couplings(card, grid[1]) if coupling is None else np.atleast_1d(checked_positive("coupling", coupling))
+    )
     for name, axis in (("mass_gev", masses), ("coupling", couplings)):
         if axis.ndim != 1 or (np.diff(axis) <= 0).any():
             raise InputError(f"{name} of a plane must be a list of ascending numbers")
@@ -173,15 +180,18 @@ def summary(
     *,
     era: str = "paper",
     lhc: LhcSource | LhcLimit | None = None,
+    grid: tuple[int, int] = DEFAULT_GRID,
     on_panel: Callable[[Panel], None] | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Summary:
     """Figure 2 for any chi masses (GeV). ``lhc`` gives the LHC limit of a model (see the module); None: without it."""
     if not dm_masses_gev:
         raise InputError("give at least one dark-matter mass")
+    if min(grid) < 10:
+        raise InputError(f"a grid needs at least 10 x 10 cells, found {grid[0]} x {grid[1]}")
     panels = []
     for m_chi in dm_masses_gev:
-        panels.append(panel(model, m_chi, era=era, lhc=lhc))
+        panels.append(panel(model, m_chi, era=era, lhc=lhc, grid=grid))
         if on_panel:
             on_panel(panels[-1])
     used = {

@@ -65,9 +65,8 @@ def _draw(ax: Axes, p: Panel, coupling_label: str) -> None:
     for name, dash in zip(p.lines, _DASHES, strict=False):
         ax.plot(mass, p.direct_coupling[name], color="#b05a00", ls=dash, lw=1.6, zorder=5)
     if p.lhc is not None:
-        limit = np.where(np.isfinite(p.lhc.coupling_95), p.lhc.coupling_95, top)
         x = p.lhc.mass_gev / GEV_PER_TEV
-        ax.fill_between(x, np.minimum(limit, top), top, color=_LHC, alpha=0.75, lw=0, zorder=3)
+        ax.fill_between(x, np.minimum(p.lhc.coupling_95, top), top, color=_LHC, alpha=0.75, lw=0, zorder=3)
         ax.plot(x, p.lhc.coupling_95, color="#8f2a2d", lw=1.2, zorder=4)
     ax.axhspan(p.coupling_perturbative, top, facecolor=_WALL, edgecolor="0.6", hatch="//", lw=0, zorder=3.5)
     ax.set_xlim(mass[0], mass[-1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -33,9 +35,7 @@ def current_trace(p, m, q, mq, left, right):
     vertex = (left * (np.eye(4) - GAMMA_5) + right * (np.eye(4) + GAMMA_5)) / 2
     v = [g @ vertex for g in GAMMA]
     one = np.eye(4)
-    return np.array(
-        [[np.trace((slash(p) + m * one) @ a @ (slash(q) - mq * one) @ b) for b in v] for a in v]
-    )
+    return np.array([[np.trace((slash(p) + m * one) @ a @ (slash(q) - mq * one) @ b) for b in v] for a in v])
 
 
 def fermion_cross_section(s, m, mf, mass, chi, f):
@@ -177,7 +177,7 @@ def test_average_against_adaptive_quadrature(elusive, mass, coupling, m_chi):
         edges = {low, top, 2 * m_chi + m_chi / x, 2 * m_chi + 5 * m_chi / x, 2 * m_chi + 0.1 * m_chi / x, 2 * mass}
         edges |= {mass + n * gamma for n in (-300, -30, -3, -1, 0, 1, 3, 30, 300)}
         inside = sorted(e for e in edges if low <= e <= top)
-        pieces = [quad(integrand, a, b, epsrel=1e-6)[0] for a, b in zip(inside[:-1], inside[1:], strict=True)]
+        pieces = [quad(integrand, a, b, epsrel=1e-6)[0] for a, b in pairwise(inside)]
         expected = sum(pieces) * x / (4 * kve(2, x) ** 2)
         found = thermal_average(points, np.array([x]))[0, 0]
         assert found == pytest.approx(expected, rel=2e-4), x

@@ -22,7 +22,16 @@ from zprime_recast.dark_matter.thermal import thermal_average
 from zprime_recast.errors import InputError, UnknownName
 from zprime_recast.units import CM2_PER_PB
 
-NUMBERS = ("m_chi_GeV", "m_Zp_GeV", "g_BL", "Gamma_Zp_GeV", "Omega_h2", "x_f", "sigv_today_cm3_s", "sigma_SI_nucleon_pb")
+NUMBERS = (
+    "m_chi_GeV",
+    "m_Zp_GeV",
+    "g_BL",
+    "Gamma_Zp_GeV",
+    "Omega_h2",
+    "x_f",
+    "sigv_today_cm3_s",
+    "sigma_SI_nucleon_pb",
+)
 TABLE = read_csv(Path(__file__).parents[1] / "data" / "relic_reference.csv", NUMBERS, ("model",))
 POINTS = range(len(TABLE["model"]))
 
@@ -48,7 +57,8 @@ def test_micromegas(point):
 
 
 @pytest.mark.parametrize(
-    ("mass", "g", "m_chi"), [(1000, 0.1, 400), (1000, 0.02, 480), (4000, 0.06, 1950), (500, 0.1, 2000), (1000, 1e-4, 499)]
+    ("mass", "g", "m_chi"),
+    [(1000, 0.1, 400), (1000, 0.02, 480), (4000, 0.06, 1950), (500, 0.1, 2000), (1000, 1e-4, 499)],
 )
 def test_boltzmann_against_a_general_solver(elusive, mass, g, m_chi):
     """The exact-step solution and a stiff ODE solver with small tolerance agree to 3e-4."""
