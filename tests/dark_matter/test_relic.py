@@ -191,3 +191,20 @@ def test_one_point_is_fast(elusive):
         relic_density(elusive, 4000.0, 0.06, 1999.0)
         times.append(time.perf_counter() - begin)
     assert min(times) < 0.025
+
+
+def test_numerical_error_anywhere(elusive, monkeypatch):
+    """Random points, on and off the pole, Gamma/M from 1e-9: more nodes, x and steps move Omega h^2 by < 3e-3."""
+    from zprime_recast.dark_matter import relic, thermal
+
+    rng = np.random.default_rng(11)
+    m_chi, g = 10 ** rng.uniform(1.5, 4.5, 80), 10 ** rng.uniform(-4.3, -0.2, 80)
+    near = 2 * (1 + np.where(rng.uniform(size=80) < 0.5, 1, -1) * 10 ** rng.uniform(-6, -1, 80))
+    mass = m_chi * np.where(rng.uniform(size=80) < 0.6, near, 10 ** rng.uniform(-1.5, 1.0, 80))
+    found = relic_density(elusive, mass, g, m_chi)
+    fine = np.concatenate([np.geomspace(2, 100, 140), np.geomspace(100, 1e6, 90)[1:]])
+    monkeypatch.setattr(thermal, "NODES", (30.0, 4.0))
+    monkeypatch.setattr(relic, "_STEPS", 400)
+    monkeypatch.setattr(relic, "_x_nodes", lambda: fine)
+    better = relic_density(elusive, mass, g, m_chi)
+    assert found.omega_h2[found.thermal] == pytest.approx(better.omega_h2[found.thermal], rel=3e-3)
