@@ -24,7 +24,7 @@ from ..errors import RangeError
 from .annihilation import ZZ, Points, channel_mass_gev, channels, diboson, fermion_sum
 
 #: Nodes of a piece: this many, and so many more per unit of its logarithmic variable. Good to 5e-4 in Omega h^2.
-NODES: Final = (12.0, 2.8)
+NODES: Final = (16.0, 3.0)
 #: Range of epsilon: x epsilon from 10^-4 at the largest x to 40 at the smallest.
 _X_EPSILON: Final = (1e-4, 40.0)
 #: Boltzmann exponents beyond this count as zero.
