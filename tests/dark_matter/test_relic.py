@@ -19,7 +19,7 @@ from zprime_recast.dark_matter.cosmology import (
 from zprime_recast.dark_matter.direct import direct_detection
 from zprime_recast.dark_matter.relic import relic_density, sigma_v_at_rest_cm3_s
 from zprime_recast.dark_matter.thermal import thermal_average
-from zprime_recast.errors import InputError, UnknownName
+from zprime_recast.errors import InputError, RangeError, UnknownName
 from zprime_recast.units import CM2_PER_PB
 
 NUMBERS = (
@@ -157,6 +157,20 @@ def test_bad_input_is_named(elusive, kwargs, message):
     arguments = {"mass_gev": 1000.0, "coupling": 0.1, "m_chi_gev": 400.0} | kwargs
     with pytest.raises(InputError, match=message):
         relic_density(elusive, **arguments)
+
+
+def test_absurdly_strong_annihilation_is_named(elusive):
+    with pytest.raises(RangeError, match="freezes out after m_chi/T = 60"):
+        relic_density(elusive, 1e-5, 30.0, 1e-3)
+
+
+@pytest.mark.parametrize("m_chi", [1.0, 1e3, 1e6])
+def test_extreme_points_are_finite(elusive, m_chi):
+    """From feeble to non-perturbative, Z' far below to far above, on the pole to the last digit: finite and > 0."""
+    ratio = np.array([1e-2, 0.999999, 1.0, 2.0, 2.0000001, 1e3, 1e6])[:, None]
+    result = relic_density(elusive, m_chi * ratio, np.array([1e-12, 1e-4, 0.3, 2.0]), m_chi)
+    for values in (result.omega_h2, result.x_freeze_out, result.sigma_v_today_cm3_s, result.sigma_v_freeze_out_cm3_s):
+        assert (np.isfinite(values) & (values > 0)).all()
 
 
 def test_closed_channels_are_named(elusive):

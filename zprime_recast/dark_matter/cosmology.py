@@ -27,11 +27,9 @@ PLANCK_MASS_PAPER_GEV: Final = 1.2e19
 CRITICAL_DENSITY_GEV_CM3: Final = 1.053672e-5
 #: Entropy density today in cm^-3 for T = 2.7255 K and three neutrinos, PDG 2024, astrophysical constants.
 ENTROPY_DENSITY_TODAY_CM3: Final = 2891.2
-#: Omega h^2 of dark matter: Planck 2018, A&A 641 (2020) A6, arXiv:1807.06209, Table 2 (TT,TE,EE+lowE+lensing).
+#: Omega h^2 of dark matter, +- 0.0012 (the paper: 0.1186):
+#: Planck 2018, A&A 641 (2020) A6, arXiv:1807.06209, Table 2 (TT,TE,EE+lowE+lensing).
 OMEGA_H2_OBSERVED: Final = 0.1200
-OMEGA_H2_OBSERVED_ERROR: Final = 0.0012
-#: The value the paper uses (Planck 2015), below eq. (3.6).
-OMEGA_H2_PAPER: Final = 0.1186
 #: Entropy degrees of freedom just before neutrinos decouple: photons, electrons, three neutrinos; 43/4.
 H_EFF_NEUTRINO_DECOUPLING: Final = 10.75
 
@@ -67,7 +65,7 @@ class DegreesOfFreedom:
         return np.asarray(self._g(self._log(t_gev)))
 
     def sqrt_g_star(self, t_gev: ArrayLike) -> FloatArray:
-        r""":math:`g_*^{1/2} = h/\sqrt{g}\,[1 + \frac{1}{3}\frac{d\ln h}{d\ln T}]`; Gondolo, Gelmini, eq. (2.20)."""
+        r""":math:`g_*^{1/2} = h/\sqrt{g}\,[1 + \frac{1}{3}\frac{d\ln h}{d\ln T}]`; Gondolo, Gelmini (1991)."""
         log_t = self._log(t_gev)
         h = self._h(log_t)
         return np.asarray(h / np.sqrt(self._g(log_t)) * (1 + self._h(log_t, 1) / (3 * h)))

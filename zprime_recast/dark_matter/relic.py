@@ -22,7 +22,7 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from ..cards import FloatArray
-from ..errors import InputError, UnknownName
+from ..errors import InputError, RangeError, UnknownName
 from ..model import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
 from .annihilation import ZZ, Points, channels, diboson, fermion_sum, make_points
@@ -87,7 +87,8 @@ def relic_density(
     """Relic density of chi for Z' masses (GeV), couplings and chi masses (GeV; the card's if None), which broadcast.
 
     ``dof`` names the table of degrees of freedom; ``exclude`` leaves out final states (they stay in the width).
-    InputError for values that are not > 0, a model without chi, or if chi cannot annihilate at all.
+    InputError for values that are not > 0, a model without chi, or if chi cannot annihilate at all; RangeError if it
+    annihilates so strongly that it freezes out after x = 60.
     """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
     known = channels(points)
@@ -191,6 +192,12 @@ def _freeze_out(
     for i, (up, down, factor) in enumerate(zip(upper, lower, decay, strict=True), 1):
         q = (z - up) / (z - down) * factor
         ratio[i] = z = (up - q * down) / (1 - q)
+    late = z < 10 * FREEZE_OUT_RATIO
+    if late.any():
+        raise RangeError(
+            f"m_chi {m_chi_gev[late][0]:g} GeV freezes out after m_chi/T = {_X_SWITCH:g}: its annihilation is too "
+            "strong for a perturbative coupling; lower it"
+        )
     return _FreezeOut(np.log(z) + log_y[:, -1], _crossing(edge, np.log(ratio)), thermal)
 
 

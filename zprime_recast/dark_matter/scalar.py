@@ -91,7 +91,7 @@ class Potential:
         return np.array([[self.lambda_h * v**2, h1, 0.0], [h1, self.lambda_1 * v1**2, m12], [0.0, m12, m22]])
 
     def is_bounded_below(self) -> bool:
-        """Vacuum stability: the quartic form is copositive; Kannike, arXiv:1205.3781, eqs. (5)-(6).
+        """Vacuum stability: the quartic form is copositive; Kannike, arXiv:1205.3781.
 
         With a_ii = lambda_i and a_ij = lambda_ij/2 on (|H|^2, |phi_1|^2, |phi_2|^2).
         """

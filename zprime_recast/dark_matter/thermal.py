@@ -1,4 +1,4 @@
-r"""Exact thermal average of the annihilation cross section; Gondolo, Gelmini, Nucl. Phys. B 360 (1991) 145, eq. (3.8).
+r"""Exact thermal average of the annihilation cross section; Gondolo, Gelmini, Nucl. Phys. B 360 (1991) 145.
 
 With :math:`\sqrt s = 2 m_f + m_\chi\epsilon` (m_f the heavier of initial and final state), x = m_chi/T:
 
