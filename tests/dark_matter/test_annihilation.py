@@ -88,6 +88,15 @@ def test_pole_is_breit_wigner(elusive, m_chi):
         assert sigma[name] == pytest.approx(float(expected), rel=1e-12), name
 
 
+def test_unitarity_of_the_s_channel(elusive):
+    """J = 1 exchange: the sum over fermions stays below (3/4) pi/k^2, the bound with BR_chi (1 - BR_chi) <= 1/4."""
+    energy = np.linspace(2010.0, 4000.0, 400)
+    for mass, coupling in ((2500.0, 0.1), (2500.0, 0.01), (1500.0, 0.5)):
+        sigma = cross_section_gev2(elusive, energy, mass, coupling, 1000.0)
+        total = sum(value for name, value in sigma.items() if name != ZZ)
+        assert (total <= 0.75 * np.pi / (energy**2 / 4 - 1e6)).all()
+
+
 @pytest.mark.parametrize("chi", [(4, 5), (1, 1), (1, -1), (0, 2)])
 @pytest.mark.parametrize("top", [(1, 1), (1, -1), (0, 1)])
 def test_fermions_against_traces(with_chi, chi, top):

@@ -51,8 +51,6 @@ class Experiment:
     reference: str
     kind: str
     """``observed``, ``projected`` or ``fog`` (the neutrino fog)."""
-    paper_era: bool
-    """Shown in figure 2 of the paper."""
     mass_gev: FloatArray
     sigma_cm2: FloatArray
 
@@ -126,14 +124,11 @@ def experiments() -> dict[str, Experiment]:
             continue
         section = card.section(name)
         table = read_csv(folder / f"{name}.csv", ("mass_gev", "sigma_si_cm2"))
-        flag = section.values.get("paper_era", False)
-        section._read.add("paper_era")
         found[name] = Experiment(
             id=name,
             label=section.text("label"),
             reference=section.text("reference"),
             kind=section.choice("kind", ("observed", "projected", "fog")),
-            paper_era=bool(flag),
             mass_gev=table["mass_gev"],
             sigma_cm2=table["sigma_si_cm2"],
         )
