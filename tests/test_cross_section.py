@@ -73,7 +73,7 @@ def test_z_peak_is_the_breit_wigner_of_the_widths():
     hard = mass**2 / (144 * np.pi) * g**4 * products.zprime_squared / (mass * gamma) ** 2
     partial = np.array([float(result.partial_gev[q]) for q in ("d", "u", "s", "c", "b")])
     expected = 4 * np.pi / 3 / mass**2 * partial * float(result.partial_gev["e"]) / gamma**2
-    np.testing.assert_allclose(hard, expected, rtol=2e-6)  # quark masses in the widths
+    np.testing.assert_allclose(hard, expected, rtol=1e-5)  # quark masses in the widths
 
 
 def test_an_ssm_on_top_of_the_z_doubles_its_amplitude(lumi):

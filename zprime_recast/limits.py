@@ -7,7 +7,9 @@ A hypothesis is (mass, coupling, width of that coupling); its limit g_95 is wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,33 +91,72 @@ def prepare(
 
 
 def hypothesis_test(workspace: Mapping[str, Any], mu: float = 1.0) -> CLsResult:
-    """CLs of signal strength ``mu`` in a workspace of :func:`build_workspace`. LikelihoodError if the fit fails."""
+    """CLs of signal strength ``mu`` in a workspace of :func:`build_workspace`.
+
+    A signal too large for the minimiser (CLs far below any use) gets the CLs of a weaker one that is excluded beyond
+    1e-6, an upper bound. LikelihoodError if the fit fails otherwise.
+    """
+    if mu > _measurement(workspace)["parameters"][0]["bounds"][0][1]:
+        raise LikelihoodError(f"signal strength {mu:g} is above the bound that keeps every bin positive")
+    signal = _signal_events(workspace)
+    if mu * np.abs(signal).sum() < 1e-12:
+        return CLsResult(1.0, (1.0,) * 5)
+    strength = mu
+    while True:
+        result, failure = _asymptotic_cls(workspace, strength)
+        if result is not None and (strength == mu or max(result.cls_observed, *result.cls_expected) < 1e-6):
+            return result
+        strength /= 10
+        if (signal < 0).any() or strength * signal.sum() < 10:
+            raise LikelihoodError(f"the fit did not converge: {failure}")
+
+
+def _asymptotic_cls(workspace: Mapping[str, Any], mu: float) -> tuple[CLsResult | None, str]:
+    """CLs from pyhf, or None and the reason; three starting points are tried."""
     import pyhf
 
-    loaded = pyhf.Workspace(workspace, validate=False)
-    model = loaded.model(validate=False)
-    data = loaded.data(model)
-    signal = sum(abs(s["data"][0]) for c in workspace["channels"] for s in c["samples"] if s["name"] == "signal")
-    if signal * mu < 1e-12:
-        return CLsResult(1.0, (1.0,) * 5)
-    failures = []
-    bounds = model.config.suggested_bounds()
-    if mu > bounds[model.config.poi_index][1]:
-        raise LikelihoodError(f"signal strength {mu:g} is above the bound that keeps every bin positive")
-    with np.errstate(all="ignore"):
+    measurement = _measurement(workspace)
+    # the same model as pyhf.Workspace(workspace).model(), without checking our own output against the schema
+    spec = {"channels": workspace["channels"], "parameters": measurement["parameters"]}
+    model = pyhf.Model(spec, poi_name=measurement["poi"], validate=False)
+    counts = {observation["name"]: observation["data"] for observation in workspace["observations"]}
+    data = [*(n for channel in model.config.channels for n in counts[channel]), *model.config.auxdata]
+    failure = ""
+    with np.errstate(all="ignore"), _quiet("pyhf.optimize.mixins"):
         for start in (model.config.suggested_init(), _start_at(model, 0.0), _start_at(model, 0.5 * mu)):
             try:
                 observed, expected = pyhf.infer.hypotest(
                     mu, data, model, init_pars=start, test_stat="qtilde", return_expected_set=True
                 )
             except pyhf.exceptions.FailedMinimization as err:
-                failures.append(str(err).splitlines()[0])
+                failure = str(err).splitlines()[0]
                 continue
             values = [float(observed), *(float(e) for e in expected)]
             if np.isfinite(values).all():
-                return CLsResult(values[0], (values[1], values[2], values[3], values[4], values[5]))
-            failures.append(f"CLs = {values}")
-    raise LikelihoodError(f"the fit did not converge from three starting points ({'; '.join(failures)})")
+                return CLsResult(values[0], (values[1], values[2], values[3], values[4], values[5])), ""
+            failure = "CLs is not a number"
+    return None, failure
+
+
+def _measurement(workspace: Mapping[str, Any]) -> dict[str, Any]:
+    (measurement,) = workspace["measurements"]
+    config: dict[str, Any] = measurement["config"]
+    return config
+
+
+def _signal_events(workspace: Mapping[str, Any]) -> FloatArray:
+    return np.array([s["data"][0] for c in workspace["channels"] for s in c["samples"] if s["name"] == "signal"])
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """A logger that keeps silent: failures it would print are handled."""
+    log = logging.getLogger(logger)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _start_at(model: Any, mu: float) -> list[float]:

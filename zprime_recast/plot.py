@@ -70,7 +70,7 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
             axes.plot(x, other.coupling_95_expected[:, 2], color=color, lw=1.2, ls=":", zorder=3)
             handles.append(Line2D([], [], color=color, lw=1.8, label=f"{_name(other)}: observed (dotted: expected)"))
         bottom, top = _limits(result, compare)
-        if result.coupling_perturbative < 3 * top:
+        if result.coupling_perturbative < 30 * top:
             top = max(top, 1.6 * result.coupling_perturbative)
             axes.axhspan(
                 result.coupling_perturbative,
@@ -89,7 +89,7 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
                     color="0.35",
                     lw=1.2,
                     ls="-.",
-                    label=r"perturbativity, $g\,q_{\max} = \sqrt{2\pi}$",
+                    label=rf"perturbativity of {_name(result)}, $g\,q_{{\max}} = \sqrt{{2\pi}}$",
                 )
             )
         if result.model.reference_coupling:

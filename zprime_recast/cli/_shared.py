@@ -50,12 +50,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 
 def positive_number(name: str, text: str) -> float:
+    """A finite number > 0 from an option's text; InputError names the option."""
     from ..model import checked_number
 
     return checked_number(name, text, above=0.0)
 
 
 def load_with(model: str, assignments: Sequence[str] | None) -> ZprimeModel:
+    """The model with its parameters set; every error names what was given."""
     from ..model_card import load_model
 
     values = {}
@@ -68,6 +70,7 @@ def load_with(model: str, assignments: Sequence[str] | None) -> ZprimeModel:
 
 
 def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
+    """The coupling given, else the benchmark coupling of the model, else InputError."""
     if text is not None:
         return positive_number("--coupling", text)
     if model.reference_coupling is None:
@@ -76,6 +79,7 @@ def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
 
 
 def prepare_searches(analyses: Sequence[str] | None, pdf: str | None) -> tuple[FoldedSearch, ...]:
+    """The searches of --analysis folded with the set of --pdf, or the defaults."""
     from ..limits import DEFAULT_ANALYSES, prepare
     from ..pdf import DEFAULT_SET
 
@@ -83,6 +87,7 @@ def prepare_searches(analyses: Sequence[str] | None, pdf: str | None) -> tuple[F
 
 
 def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
+    """Print a result: one JSON object, or lines of text."""
     if as_json:
         typer.echo(json.dumps(values, allow_nan=False))
     else:
@@ -90,4 +95,5 @@ def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
 
 
 def format_number(value: float | None) -> str:
+    """Five digits, '-' for no value."""
     return "-" if value is None else f"{value:.5g}"

@@ -72,6 +72,8 @@ def contour(
     grid = _parse_masses(masses)
     check_writable(output)
     searches = prepare_searches(analysis, pdf)
+    for folded in searches:
+        folded.search.check_mass(grid if grid is not None else folded.search.mass_range_gev[0])
     results = []
     with _progress() as progress:
         for card in cards:

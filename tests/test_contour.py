@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from zprime_recast.contour import (
+    ExclusionContour,
+    contour_csv,
+    contour_json,
+    default_masses,
+    exclusion_contour,
+    write_contour,
+    write_text,
+)
+from zprime_recast.errors import InputError, OutputError, RangeError
+from zprime_recast.limits import limit
+from zprime_recast.model_card import load_model
+from zprime_recast.plot import plot_contour, save_figure
+
+MASSES = [500.0, 2000.0, 5900.0]
+
+
+@pytest.fixture(scope="module")
+def result(searches):
+    return exclusion_contour(load_model("elusive_bl"), MASSES, searches, workers=2)
+
+
+def test_processes_give_the_numbers_of_one(result, elusive, searches):
+    single = limit(elusive, 2000.0, searches)
+    assert result.complete
+    assert not result.errors
+    assert result.coupling_95_observed[1] == pytest.approx(single.coupling_95_observed, rel=1e-3)
+    np.testing.assert_allclose(result.coupling_95_expected[1], single.coupling_95_expected, rtol=1e-3)
+    assert np.isnan(result.coupling_95_observed[2])  # nothing excluded at 5.9 TeV below perturbativity
+
+
+def test_json_and_csv(result, tmp_path):
+    write_contour(result, tmp_path / "deep" / "folder")
+    values = json.loads((tmp_path / "deep" / "folder" / "contour.json").read_text())
+    assert values["mass_gev"] == MASSES
+    assert values["coupling_95_observed"][2] is None
+    assert values["coupling_95_expected"][2] == [None] * 5
+    assert np.shape(values["coupling_95_expected"]) == (3, 5)
+    provenance = values["provenance"]
+    assert provenance["pdf_set"] == "MSTW2008nlo_central"
+    assert provenance["order"] == "lo"
+    assert provenance["analyses"][0]["id"] == "atlas-139fb-dilepton"
+    assert provenance["analyses"][0]["digest"]
+    assert provenance["model_digest"] == load_model("elusive_bl").digest()
+    assert any("recalled" in text for text in provenance["unverified_inputs"])
+    rows = (tmp_path / "deep" / "folder" / "contour.csv").read_text().splitlines()
+    assert len(rows) == 4
+    assert rows[0].startswith("mass_gev,coupling_95_observed,coupling_95_expected_m2s")
+    assert rows[3] == "5900,,,,,,,"
+    assert float(rows[1].split(",")[1]) == pytest.approx(result.coupling_95_observed[0], rel=1e-5)
+    assert not list((tmp_path / "deep" / "folder").glob(".*"))
+
+
+def test_figure_is_written_and_not_blank(result, tmp_path):
+    figure = plot_contour(result, "label", [result])
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    assert "m_{Z'}" in axes.get_xlabel()
+    texts = [t.get_text() for t in axes.get_legend().get_texts()]
+    assert any("observed" in t for t in texts)
+    assert any("perturbativity" in t for t in texts)
+    paths = save_figure(figure, tmp_path, "contour")
+    import matplotlib.image
+
+    image = matplotlib.image.imread(paths[0])
+    assert image.shape[0] > 1000
+    assert len(np.unique(image.reshape(-1, image.shape[2]), axis=0)) > 50
+    assert paths[1].read_bytes().startswith(b"%PDF")
+
+
+def fabricated(g, reference=0.5):
+    """A contour with given observed couplings; for what is done with a result, not for a result."""
+    from dataclasses import replace
+
+    model = replace(load_model("ssm"), reference_coupling=reference)
+    n = len(g)
+    return ExclusionContour(
+        model, np.arange(1.0, n + 1) * 1000, np.array(g), np.tile(np.array(g)[:, None], (1, 5)), np.array(g), 5.0,
+        np.full(n, 5.0), (), True, {},
+    )  # fmt: skip
+
+
+def test_mass_limit_of_a_benchmark():
+    assert fabricated([0.1, 0.25, 1.0]).mass_limit_gev(0.5)[0] == pytest.approx(2500.0)
+    assert fabricated([0.1, 0.2, 0.3]).mass_limit_gev(0.5) == (None, None)
+    assert fabricated([0.7, 0.8, 0.9]).mass_limit_gev(0.5) == (None, None)
+    assert fabricated([0.1, 0.2, np.nan]).mass_limit_gev(0.5)[0] == 2000.0
+    assert contour_json(fabricated([0.1, 0.25, 1.0]))["mass_limit_observed_gev"] == pytest.approx(2500.0)
+
+
+def test_empty_contour_can_be_written_and_drawn(tmp_path):
+    empty = fabricated([np.nan, np.nan])
+    save_figure(plot_contour(empty, ""), tmp_path, "c")
+    assert json.loads(json.dumps(contour_json(empty), allow_nan=False))["coupling_95_observed"] == [None, None]
+    assert contour_csv(empty).splitlines()[1] == "1000,,,,,,,"
+
+
+def test_interrupt_keeps_what_is_done(elusive, searches):
+    seen = []
+
+    def interrupt(point):
+        seen.append(point)
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+
+    partial = exclusion_contour(elusive, [500.0, 5900.0, 6000.0], searches, workers=1, on_point=interrupt)
+    assert not partial.complete
+    assert partial.mass_gev.tolist() == [500.0]
+    assert np.isfinite(partial.coupling_95_observed).all()
+    assert contour_json(partial)["complete"] is False
+
+
+def test_a_failing_point_is_reported_and_the_rest_goes_on(elusive, searches):
+    """gamma_extra above half of the lower mass: that point has an error, the other a limit."""
+    wide = elusive.with_parameters(gamma_extra=400.0)
+    partial = exclusion_contour(wide, [500.0, 2000.0], searches)
+    assert partial.complete
+    assert partial.errors[0][0] == 500.0
+    assert "gamma_extra" in partial.errors[0][1]
+    assert np.isnan(partial.coupling_95_observed[0])
+    assert np.isfinite(partial.coupling_95_observed[1])
+
+
+def test_default_masses_span_the_search(searches):
+    masses = default_masses(searches)
+    assert (masses[0], masses[-1], len(masses)) == (250.0, 6000.0, 25)
+
+
+def test_bad_requests(elusive, searches, tmp_path):
+    with pytest.raises(InputError, match="ascend"):
+        exclusion_contour(elusive, [2000.0, 1000.0], searches)
+    with pytest.raises(RangeError, match="250 to 6000"):
+        exclusion_contour(elusive, [100.0, 1000.0], searches)
+    with pytest.raises(InputError, match="workers"):
+        exclusion_contour(elusive, [1000.0], searches, workers=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        write_text(tmp_path / "file" / "x.json", "")
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path):
+    """/dev/full stands for the disk: writing through it fails as a full disk does."""
+    import os
+    from pathlib import Path
+
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    target = tmp_path / "contour.json"
+    target.write_text("old")
+    (tmp_path / f".contour.json.{os.getpid()}.tmp").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="No space left"):
+        write_text(target, "new" * 10000)
+    assert target.read_text() == "old"
+    assert not list(tmp_path.glob(".*"))
