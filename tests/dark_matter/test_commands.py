@@ -108,6 +108,16 @@ def test_commands_import_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_commands_of_the_page_run(run):
+    """What docs/dark-matter.md shows runs as written (summary, which takes minutes, is tested in test_summary)."""
+    page = (PACKAGE.parent / "docs" / "dark-matter.md").read_text()
+    lines = [line for block in page.split("```")[1::2] for line in block.strip().splitlines()]
+    commands = [line.split()[1:] for line in lines if line.startswith("zprime-recast") and "summary" not in line]
+    assert {words[0] for words in commands} == set(KEYS)
+    for words in commands:
+        assert run(*words).strip()
+
+
 def test_dark_side_does_not_know_the_lhc():
     """dark_matter imports only model, model cards, widths, constants, cards, errors, units and paths."""
     allowed = {"model", "model_card", "widths", "constants", "cards", "errors", "units", "paths"}
