@@ -110,3 +110,26 @@ def test_bad_input_is_named(model, tmp_path):
     nothing = Summary(model, (), "paper", {})
     with pytest.raises(OutputError, match="cannot write"):
         write_summary(nothing, tmp_path / "file")
+
+
+def test_command(tmp_path):
+    """zprime-recast summary: four files, and with --json one object on stdout."""
+    from typer.testing import CliRunner
+
+    from zprime_recast.cli import app
+
+    arguments = ["summary", "elusive_bl", "--dm-mass", "1000,3000", "--no-lhc", "--grid", "30x20", "--era", "current"]
+    done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "out"), "--json"])
+    assert done.exit_code == 0, done.output
+    values = json.loads(done.stdout)
+    assert [p["m_chi_gev"] for p in values["panels"]] == [1000.0, 3000.0]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"summary.{s}" for s in ("json", "csv", "png", "pdf")}
+    for option, value, message in (
+        ("--grid", "5x5", "at least 10 x 10"),
+        ("--grid", "many", "expected two whole numbers"),
+        ("--dm-mass", "1000,x", "--dm-mass must be a number"),
+        ("--era", "future", "unknown era"),
+        ("--lhc-points", "1", "--lhc-points"),
+    ):
+        with pytest.raises(InputError, match=message):
+            CliRunner().invoke(app, [*arguments, option, value, "-o", str(tmp_path)], catch_exceptions=False)

@@ -33,6 +33,9 @@ def summary(
         bool, typer.Option("--no-lhc", help="Leave the LHC limit out (it takes most of the time).")
     ] = False,
     lhc_points: Annotated[int, typer.Option("--lhc-points", help="Z' masses of each LHC limit.")] = 12,
+    grid: Annotated[
+        str, typer.Option("--grid", metavar="MxG", help="Cells of each plane: Z' masses times couplings.")
+    ] = "150x120",
     pdf: Pdf = None,
     set_: Set = None,
     workers: Annotated[int, typer.Option("--workers", help="Processes; default: one per core.")] = 0,
@@ -51,11 +54,17 @@ def summary(
     masses = [positive_number("--dm-mass", text) for text in dm_mass.split(",")]
     if lhc_points < 2 or workers < 0:
         raise InputError("--lhc-points must be at least 2 and --workers at least 1")
+    cells = _parse_grid(grid)
     card = load_with(model, set_)
     check_writable(output)
     lhc = None if no_lhc else lhc_source(analysis, pdf, lhc_points, workers)
     result = make_summary(
-        card, masses, era=era, lhc=lhc, on_panel=lambda p: print(f"m_chi = {p.m_chi_gev:g} GeV done", file=sys.stderr)
+        card,
+        masses,
+        era=era,
+        lhc=lhc,
+        grid=cells,
+        on_panel=lambda p: print(f"m_chi = {p.m_chi_gev:g} GeV done", file=sys.stderr),
     )
     written = write_summary(result, output) + save_figure(plot_summary(result), output, "summary")
     if as_json:
@@ -66,6 +75,13 @@ def summary(
         text = f"m_Z' in [{allowed.min():.0f}, {allowed.max():.0f}] GeV" if allowed.size else "nothing"
         typer.echo(f"m_chi = {p.m_chi_gev:g} GeV: allowed {text}")
     typer.echo("wrote " + ", ".join(str(path) for path in written))
+
+
+def _parse_grid(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise InputError(f"--grid {text}: expected two whole numbers such as 150x120")
+    return int(parts[0]), int(parts[1])
 
 
 def lhc_source(
