@@ -57,6 +57,14 @@ _EXPORTS = {
     "exclusion_contour": "contour",
     "write_contour": "contour",
     "plot_contour": "plot",
+    "RelicDensity": "dark_matter.relic",
+    "relic_density": "dark_matter.relic",
+    "DirectDetection": "dark_matter.direct",
+    "direct_detection": "dark_matter.direct",
+    "IndirectDetection": "dark_matter.indirect",
+    "indirect_detection": "dark_matter.indirect",
+    "Decoupling": "dark_matter.neff",
+    "decoupling": "dark_matter.neff",
     "ZprimeError": "errors",
 }
 __all__ = ["__version__", *_EXPORTS]
@@ -77,6 +85,10 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from .contour import ExclusionContour, exclusion_contour, write_contour
     from .cross_section import CrossSection, dsigma_dm, sigma_br, sigma_br_full, sigma_br_narrow
+    from .dark_matter.direct import DirectDetection, direct_detection
+    from .dark_matter.indirect import IndirectDetection, indirect_detection
+    from .dark_matter.neff import Decoupling, decoupling
+    from .dark_matter.relic import RelicDensity, relic_density
     from .errors import ZprimeError
     from .likelihood import build_workspace
     from .limits import (

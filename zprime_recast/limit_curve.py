@@ -18,6 +18,7 @@ from .errors import CardError
 from .luminosity import LuminosityTable
 from .model import ZprimeModel, perturbative_coupling
 from .model_card import load_model
+from .search import find_search
 from .widths import decay_widths
 
 
@@ -60,6 +61,13 @@ def read_limit_curve(folder: Path) -> LimitCurve:
     )
     card.finish()
     return curve
+
+
+def find_limit_curve(analysis: str) -> LimitCurve | None:
+    """The limit curve of an analysis id or folder; None if it is of another kind."""
+    folder = find_search(analysis)
+    card = read_toml(folder / "card.toml")
+    return read_limit_curve(folder) if card.text("kind") == "limit-curve" else None
 
 
 def curve_coupling(curve: LimitCurve, model: ZprimeModel, lumi: LuminosityTable) -> FloatArray:

@@ -181,13 +181,16 @@ def list_searches() -> dict[str, Path]:
 
 def load_search(search: str | Path | Search) -> Search:
     """A search by id, by folder, or itself. UnknownName or CardError if it is none."""
-    if isinstance(search, Search):
-        return search
+    return search if isinstance(search, Search) else read_search(find_search(search))
+
+
+def find_search(search: str | Path) -> Path:
+    """Folder of an analysis by id, or the folder itself; UnknownName if it is neither."""
     known = list_searches()
     if str(search) in known:
-        return read_search(known[str(search)])
-    if Path(search).is_dir():
-        return read_search(Path(search))
+        return known[str(search)]
+    if (Path(search) / "card.toml").is_file():
+        return Path(search)
     raise UnknownName("analysis", str(search), known, "or give the path of its folder")
 
 

@@ -10,3 +10,14 @@ GEV_PER_TEV: Final = 1000.0
 HBARC2_GEV2_FB: Final = 0.3893793721e12
 
 FB_PER_PB: Final = 1000.0
+
+#: GeV^-2 to cm^2: (hbar c)^2 = 0.3893793721e-27 GeV^2 cm^2; CODATA 2018.
+GEV2_TO_CM2: Final = 0.3893793721e-27
+
+#: Speed of light in cm/s, exact.
+SPEED_OF_LIGHT_CM_S: Final = 2.99792458e10
+
+#: GeV^-2 (natural units, <sigma v>) to cm^3/s.
+GEV2_TO_CM3_PER_S: Final = GEV2_TO_CM2 * SPEED_OF_LIGHT_CM_S
+
+CM2_PER_PB: Final = 1e-36

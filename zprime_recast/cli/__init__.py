@@ -11,9 +11,12 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from ..dark_matter.commands import register as register_dark_matter
 from ..errors import ZprimeError
-from . import contour, limits, models  # noqa: F401  (each registers its commands)
+from . import contour, limits, models, summary  # noqa: F401  (each registers its commands)
 from ._shared import app
+
+register_dark_matter(app)
 
 
 def _version(value: bool) -> None:

@@ -1,0 +1,242 @@
+r"""Cross sections of chi chibar -> Z' -> f fbar and chi chibar -> Z'Z', for any energy, mass and chiral coupling.
+
+**f fbar.** With the width formula (3.4) taken at a virtual mass :math:`\sqrt s`, the spin-1 part is
+
+.. math:: \sigma_T = \frac{12\pi}{\beta_\chi^2} \frac{\Gamma_\chi(s)\,\Gamma_f(s)}{(s-M^2)^2 + M^2\Gamma^2},
+          \qquad \beta_\chi = \sqrt{1 - 4 m_\chi^2/s},
+
+(at s = M^2 the Breit-Wigner peak by construction), and the spin-0 part, from the divergence of the axial currents,
+
+.. math:: \sigma_L = \frac{N_c\, m_\chi^2 m_f^2\, g_{A\chi}^2 g_{Af}^2}{\pi s\,(M^4 + M^2\Gamma^2)}
+          \frac{\beta_f}{\beta_\chi}, \qquad g_A = (g_R - g_L)/2 .
+
+It has no pole in s (complex-mass propagator, mu^2 = M^2 - i M Gamma) and vanishes for B-L, whose massive final states
+couple as vectors. Scalar exchange is left out.
+
+**Z'Z'.** t- and u-channel chi exchange, spin- and angle-averaged in closed form (traces of the chiral vertices,
+unitary gauge). phi_1 exchange is left out as in (3.5): it is velocity suppressed. Without it the axial part of
+longitudinal Z' grows like (g_A m_chi/M)^4 s/m_chi^2, so the formula holds below :func:`zz_unitarity_energy_gev`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..cards import FloatArray
+from ..errors import InputError
+from ..model import Fermion, ZprimeModel, checked_positive
+from ..widths import _mass_factor
+
+#: Name of the dark-matter fermion in a card.
+DARK_MATTER = "chi"
+#: Name of the diboson channel beside the names of the fermions.
+ZZ = "ZZ"
+
+
+@dataclass(frozen=True)
+class State:
+    """A fermion with its numbers of the model looked up once: couplings at g = 1, mass in GeV."""
+
+    fermion: Fermion
+    g_left: float
+    g_right: float
+    mass_gev: float
+
+    @property
+    def states(self) -> int:
+        """Colours times copies."""
+        return self.fermion.colors * self.fermion.multiplicity
+
+    def width_gev(self, sqrt_s_gev: FloatArray, mass_gev: FloatArray | float | None = None) -> FloatArray:
+        """Eq. (3.4) at unit coupling for a Z' of virtual mass sqrt(s): all copies, 0 below threshold.
+
+        ``mass_gev`` in place of the mass of the card; arrays broadcast.
+        """
+        mass = self.mass_gev if mass_gev is None else mass_gev
+        factor = _mass_factor(self.fermion, self.g_left, self.g_right, np.asarray((mass / sqrt_s_gev) ** 2))
+        return np.asarray(self.states * sqrt_s_gev / (24 * np.pi) * factor)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of parameter space, flat arrays of one length."""
+
+    model: ZprimeModel
+    states: Mapping[str, State]
+    m_chi_gev: FloatArray
+    mass_gev: FloatArray
+    coupling: FloatArray
+    gamma_gev: FloatArray
+    """Total width with the same chi mass."""
+    shape: tuple[int, ...]
+    """Broadcast shape of the inputs; results are given back in it."""
+
+    def take(self, keep: FloatArray | slice | np.ndarray) -> Points:
+        """The points of a mask, index array or slice."""
+        arrays = (self.m_chi_gev[keep], self.mass_gev[keep], self.coupling[keep], self.gamma_gev[keep])
+        return Points(self.model, self.states, *arrays, shape=arrays[0].shape)
+
+
+def dark_matter_fermion(model: ZprimeModel) -> Fermion:
+    """The dark-matter fermion ``chi`` of a model; InputError if it has none, or one that is no Dirac fermion."""
+    for fermion in model.fermions:
+        if fermion.name == DARK_MATTER:
+            if fermion.kind != "dirac":
+                raise InputError(f"model {model.id}: dark matter {DARK_MATTER} must be a Dirac fermion")
+            return fermion
+    raise InputError(f"model {model.id} has no dark matter: add a [[dark]] fermion '{DARK_MATTER}' to its card")
+
+
+def make_points(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
+) -> Points:
+    """Points from Z' mass (GeV), coupling and chi mass (GeV; the card's if None), which broadcast.
+
+    InputError unless all are finite and > 0, or where the Z' has no open decay.
+    """
+    chi = dark_matter_fermion(model)
+    named = {"mass_gev": mass_gev, "coupling": coupling}
+    named["m_chi"] = model.mass_gev(chi) if m_chi_gev is None else m_chi_gev
+    try:
+        mass, g, m_chi = np.broadcast_arrays(*(checked_positive(name, value) for name, value in named.items()))
+    except ValueError as err:
+        raise err if isinstance(err, InputError) else InputError(f"mass, coupling and m_chi: {err}") from None
+    shape = mass.shape
+    mass, g, m_chi = mass.ravel(), g.ravel(), m_chi.ravel()
+    states = fermion_states(model)
+    unit = sum(
+        (s.width_gev(mass, m_chi if n == DARK_MATTER else None) for n, s in states.items()), np.zeros(mass.shape)
+    )
+    gamma = g**2 * unit + model.gamma_extra_gev
+    if (gamma <= 0).any():
+        raise InputError(f"model {model.id}: the Z' has no open decay at {mass[gamma <= 0][0]:g} GeV")
+    return Points(model, states, m_chi, mass, g, gamma, shape)
+
+
+def fermion_states(model: ZprimeModel) -> dict[str, State]:
+    """The fermions of a model that couple, by name."""
+    states = {f.name: State(f, *model.couplings(f.name), model.mass_gev(f)) for f in model.fermions}
+    return {name: state for name, state in states.items() if state.g_left or state.g_right}
+
+
+def channels(points: Points) -> tuple[str, ...]:
+    """Final states of chi chibar: every other fermion that couples, and ``ZZ``."""
+    return (*(name for name in points.states if name != DARK_MATTER), ZZ)
+
+
+def channel_mass_gev(points: Points, channel: str) -> FloatArray:
+    """Mass (GeV) of one of the two particles of a final state, shape of the points."""
+    if channel == ZZ:
+        return points.mass_gev
+    return np.full(points.mass_gev.shape, points.states[channel].mass_gev)
+
+
+def fermion_sum(points: Points, final: Sequence[str], sqrt_s_gev: FloatArray) -> FloatArray:
+    r"""Flux-free cross section :math:`\beta_\chi \sum_f \sigma(\chi\bar\chi\to f\bar f)` in GeV^-2.
+
+    ``sqrt_s_gev`` >= 2 m_chi has shape (points, nodes), as the result; finite at threshold, where sigma itself is not.
+    """
+    m, mass, g, gamma = (a[:, None] for a in (points.m_chi_gev, points.mass_gev, points.coupling, points.gamma_gev))
+    chi = points.states[DARK_MATTER]
+    left, right = chi.g_left, chi.g_right
+    s = sqrt_s_gev**2
+    r = m**2 / s
+    # Gamma_chi(s)/beta_chi at unit coupling
+    chi_over_beta = sqrt_s_gev / (24 * np.pi) * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
+    total = sum((points.states[name].width_gev(sqrt_s_gev) for name in final), np.zeros_like(s))
+    pole = ((sqrt_s_gev - mass) * (sqrt_s_gev + mass)) ** 2 + (mass * gamma) ** 2
+    transverse = 12 * np.pi * g**4 * chi_over_beta * total / pole
+    axial_chi = m**2 * ((right - left) / 2) ** 2
+    spin0 = sum(_axial_divergence(points.states[name], s) for name in final)
+    return np.asarray(transverse + g**4 * axial_chi * spin0 / (np.pi * s * mass**2 * (mass**2 + gamma**2)))
+
+
+def _axial_divergence(state: State, s: FloatArray) -> FloatArray | float:
+    """N_c m_f^2 g_A^2 beta_f of one final state, all copies; a Majorana pair is half a Dirac one of g_A = g."""
+    majorana = state.fermion.kind == "majorana"
+    axial = (state.g_left**2 + state.g_right**2) / 2 if majorana else ((state.g_right - state.g_left) / 2) ** 2
+    if not state.mass_gev * axial:
+        return 0.0
+    return np.asarray(
+        state.states * state.mass_gev**2 * axial * np.sqrt(np.clip(1 - 4 * state.mass_gev**2 / s, 0.0, None))
+    )
+
+
+def diboson(points: Points, sqrt_s_gev: FloatArray) -> FloatArray:
+    r"""Flux-free cross section :math:`\beta_\chi\,\sigma(\chi\bar\chi\to Z'Z')` in GeV^-2; 0 below threshold.
+
+    ``sqrt_s_gev`` of shape (points, nodes). With s and w = M^2 in units of m_chi^2, g_V = (g_L + g_R)/2,
+    g_A = (g_R - g_L)/2 and Z = sqrt((s - 4)(s - 4 w))/2, h = s/2 - w:
+    sum |M|^2 averaged over the angle = A + B/(w^2 + s - 4 w) + L artanh(Z/h)/Z.
+    """
+    m, mass, g = (a[:, None] for a in (points.m_chi_gev, points.mass_gev, points.coupling))
+    chi = points.states[DARK_MATTER]
+    left, right = chi.g_left, chi.g_right
+    v2, a2 = ((right + left) / 2) ** 2, ((right - left) / 2) ** 2
+    s, w = (sqrt_s_gev / m) ** 2, (mass / m) ** 2
+    beta_z = np.sqrt(np.clip(1 - 4 * w / s, 0.0, None))
+    # below threshold s is put there: the phase space kills it
+    s = np.maximum(s, 4 * w)
+    h = s / 2 - w
+    z = np.sqrt(np.maximum((s - 4) * (s - 4 * w), 0.0)) / 2
+    constant = -16 * v2**2 - 96 * v2 * a2 + 16 * a2**2 * (2 * s - 8 * w - w**2) / w**2
+    poles = -16 * v2**2 * (w + 2) ** 2 - 16 * a2**2 * (w - 4) ** 2
+    poles = poles - 32 * v2 * a2 * (3 * w**2 - 10 * w + 4 * s - 8)
+    logs = 16 * v2**2 * (4 * w**2 - 8 * w + s**2 + 4 * s - 8)
+    logs = logs + 32 * v2 * a2 * (12 * w**3 - 20 * w**2 + 3 * w * s**2 - 20 * w * s + 16 * w + 2 * s**2) / w
+    quartic = 4 * w**4 - 16 * w**3 + (w * s) ** 2 - 12 * w**2 * s + 4 * w * s**2 + 16 * w * s - 4 * s**2
+    logs = (logs + 16 * a2**2 * quartic / w**2) / (s - 2 * w)
+    squared = constant + poles / (w**2 + s - 4 * w) + logs * _artanh_over(z, h)
+    # flux 2 s beta_chi, spin average 1/4, identical bosons 1/2, phase space beta_Z/(8 pi)
+    return np.asarray(g**4 * np.maximum(squared, 0.0) * beta_z / (128 * np.pi * s * m**2))
+
+
+def _artanh_over(z: FloatArray, h: FloatArray) -> FloatArray:
+    """artanh(z/h)/z, also for z -> 0."""
+    ratio = z / h
+    small = ratio < 1e-4
+    safe = np.where(small, 0.5, ratio)
+    return np.where(small, 1 + ratio**2 / 3, np.arctanh(safe) / safe) / h
+
+
+def zz_unitarity_energy_gev(points: Points) -> FloatArray:
+    r"""Energy sqrt(s) (GeV) up to which chi chibar -> Z'_L Z'_L without phi_1 respects unitarity; inf for g_A = 0.
+
+    :math:`\sqrt s < \pi M^2/(g_A^2 m_\chi)`; Kahlhoefer et al., JHEP 02 (2016) 016, arXiv:1510.02110, section 2.
+    """
+    chi = points.states[DARK_MATTER]
+    axial = points.coupling**2 * ((chi.g_right - chi.g_left) / 2) ** 2
+    with np.errstate(divide="ignore"):
+        energy = np.pi * points.mass_gev**2 / (axial * points.m_chi_gev)
+    return np.asarray(energy.reshape(points.shape))
+
+
+def cross_section_gev2(
+    model: ZprimeModel,
+    sqrt_s_gev: ArrayLike,
+    mass_gev: ArrayLike,
+    coupling: ArrayLike,
+    m_chi_gev: ArrayLike | None = None,
+) -> dict[str, FloatArray]:
+    """Spin-averaged cross sections of chi chibar in GeV^-2 per final state; all inputs broadcast.
+
+    0 where a final state is closed. InputError at or below sqrt(s) = 2 m_chi, where there is no initial state.
+    """
+    chi_mass = model.mass_gev(dark_matter_fermion(model)) if m_chi_gev is None else m_chi_gev
+    energy = checked_positive("sqrt_s_gev", sqrt_s_gev)
+    energy, mass, g, m_chi = np.broadcast_arrays(
+        energy, *(np.asarray(a, float) for a in (mass_gev, coupling, chi_mass))
+    )
+    points = make_points(model, mass, g, m_chi)
+    flat = energy.ravel()[:, None]
+    m = points.m_chi_gev[:, None]
+    if (flat <= 2 * m).any():
+        raise InputError(f"sqrt_s_gev must be above 2 m_chi, found {flat[flat <= 2 * m][0]:g} GeV")
+    beta = np.sqrt(1 - (2 * m / flat) ** 2)
+    sigma = {name: fermion_sum(points, [name], flat) / beta for name in channels(points) if name != ZZ}
+    sigma[ZZ] = diboson(points, flat) / beta
+    return {name: value.reshape(energy.shape) for name, value in sigma.items()}

@@ -1,0 +1,104 @@
+r"""Degrees of freedom of the early Universe, the Hubble rate, and the cosmological constants the dark side needs.
+
+Tables in ``data/dof/`` give :math:`h_\mathrm{eff}` (entropy) and :math:`g_\mathrm{eff}` (energy) of the Standard
+Model; two sources ship, and their spread (up to 8 % near the QCD transition) is a theory error of the relic density.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..cards import FloatArray, read_csv
+from ..errors import CardError, UnknownName
+from ..model import checked_positive
+from ..paths import shipped
+
+#: Planck mass (not reduced) in GeV, CODATA 2018.
+PLANCK_MASS_GEV: Final = 1.220890e19
+#: Planck mass as the paper rounds it below eq. (3.6), for its estimates (3.6) and (3.10) only.
+PLANCK_MASS_PAPER_GEV: Final = 1.2e19
+#: Critical density over h^2 in GeV cm^-3, PDG 2024, astrophysical constants.
+CRITICAL_DENSITY_GEV_CM3: Final = 1.053672e-5
+#: Entropy density today in cm^-3 for T = 2.7255 K and three neutrinos, PDG 2024, astrophysical constants.
+ENTROPY_DENSITY_TODAY_CM3: Final = 2891.2
+#: Omega h^2 of dark matter, +- 0.0012 (the paper: 0.1186):
+#: Planck 2018, A&A 641 (2020) A6, arXiv:1807.06209, Table 2 (TT,TE,EE+lowE+lensing).
+OMEGA_H2_OBSERVED: Final = 0.1200
+#: Entropy degrees of freedom just before neutrinos decouple: photons, electrons, three neutrinos; 43/4.
+H_EFF_NEUTRINO_DECOUPLING: Final = 10.75
+
+DOF_SOURCES: Final = {
+    "drees": "drees_hajkarim_schmitz_2015.csv",
+    "saikawa": "saikawa_shirai_2020.csv",
+}
+DEFAULT_DOF: Final = "drees"
+
+
+@dataclass(frozen=True)
+class DegreesOfFreedom:
+    """h_eff(T) and g_eff(T) of one source; monotone cubic (PCHIP) between rows in ln T.
+
+    Above the last row (13 TeV or more: every Standard Model state relativistic) and below the first one after T = 0
+    the end values hold; the tables are flat there.
+    """
+
+    source: str
+    reference: str
+    t_gev: FloatArray
+    h_table: FloatArray
+    g_table: FloatArray
+    _h: Any
+    _g: Any
+
+    def h_eff(self, t_gev: ArrayLike) -> FloatArray:
+        """Entropy degrees of freedom, s = (2 pi^2/45) h T^3; shape of ``t_gev``. InputError unless T > 0."""
+        return np.asarray(self._h(self._log(t_gev)))
+
+    def g_eff(self, t_gev: ArrayLike) -> FloatArray:
+        """Energy degrees of freedom, rho = (pi^2/30) g T^4; shape of ``t_gev``. InputError unless T > 0."""
+        return np.asarray(self._g(self._log(t_gev)))
+
+    def sqrt_g_star(self, t_gev: ArrayLike) -> FloatArray:
+        r""":math:`g_*^{1/2} = h/\sqrt{g}\,[1 + \frac{1}{3}\frac{d\ln h}{d\ln T}]`; Gondolo, Gelmini (1991)."""
+        log_t = self._log(t_gev)
+        h = self._h(log_t)
+        return np.asarray(h / np.sqrt(self._g(log_t)) * (1 + self._h(log_t, 1) / (3 * h)))
+
+    def hubble_gev(self, t_gev: ArrayLike) -> FloatArray:
+        r"""Hubble rate :math:`\sqrt{4\pi^3 g/45}\,T^2/M_{Pl}` in GeV, radiation only."""
+        t = checked_positive("t_gev", t_gev)
+        return np.asarray(np.sqrt(4 * np.pi**3 * self.g_eff(t) / 45) * t**2 / PLANCK_MASS_GEV)
+
+    def _log(self, t_gev: ArrayLike) -> FloatArray:
+        t = checked_positive("t_gev", t_gev)
+        return np.log(np.clip(t, self.t_gev[0], self.t_gev[-1]))
+
+
+@cache
+def degrees_of_freedom(source: str = DEFAULT_DOF) -> DegreesOfFreedom:
+    """Table by name, ``drees`` (micrOMEGAs' default) or ``saikawa``; UnknownName for any other."""
+    from scipy.interpolate import PchipInterpolator
+
+    if source not in DOF_SOURCES:
+        raise UnknownName("table of degrees of freedom", source, DOF_SOURCES)
+    path = shipped("data") / "dof" / DOF_SOURCES[source]
+    table = read_csv(path, ("t_gev", "h_eff", "g_eff"))
+    keep = table["t_gev"] > 0
+    t, h, g = (table[name][keep] for name in ("t_gev", "h_eff", "g_eff"))
+    if (np.diff(t) <= 0).any():
+        raise CardError(path, "column t_gev", "rows out of order", "ascending temperatures")
+    return DegreesOfFreedom(
+        source, reference_line(path), t, h, g, PchipInterpolator(np.log(t), h), PchipInterpolator(np.log(t), g)
+    )
+
+
+def reference_line(path: Path, line: int = 1) -> str:
+    """A comment line of one of our tables, without its mark; line 1 names the paper in ``data/dof``."""
+    comments = [text[1:].strip() for text in path.read_text(encoding="utf-8").splitlines() if text.startswith("#")]
+    return comments[line] if len(comments) > line else path.name

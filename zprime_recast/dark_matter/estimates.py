@@ -1,0 +1,121 @@
+r"""The paper's own estimates: sigma v at leading order in v, eqs. (3.3) and (3.5), and the relic density (3.6).
+
+They stand beside the exact results, never inside them. Each refuses the region where it does not apply:
+(3.3) on the pole, where thermal motion decides, and (3.5) below its threshold.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..cards import FloatArray
+from ..errors import RangeError
+from ..model import ZprimeModel, checked_positive
+from ..units import GEV2_TO_CM3_PER_S
+from .annihilation import DARK_MATTER, ZZ, Points, channel_mass_gev, channels, make_points
+from .cosmology import DEFAULT_DOF, PLANCK_MASS_PAPER_GEV, degrees_of_freedom
+
+#: x = m_chi/T at which "on the pole" is judged: typical of freeze-out.
+_X_TYPICAL: Final = 25.0
+
+
+def on_pole(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    r"""Where (3.3) does not apply, a bool array of the broadcast shape of the inputs.
+
+    There thermal motion, s = 4 m^2 + 6 m T at x = 25, moves s by more than the distance from the pole
+    :math:`|4m_\chi^2 - M^2|` and more than half the width: the expansion in v is then no expansion.
+    """
+    points = make_points(model, mass_gev, coupling, m_chi_gev)
+    return _on_pole(points).reshape(points.shape)
+
+
+def _on_pole(points: Points) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    m2, mass = points.m_chi_gev**2, points.mass_gev
+    distance = np.hypot(4 * m2 - mass**2, mass * points.gamma_gev / 2)
+    return np.asarray(distance < 6 * m2 / _X_TYPICAL)
+
+
+def sigma_v_fermions_cm3_s(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
+) -> dict[str, FloatArray]:
+    """Eq. (3.3): <sigma v> of chi chibar -> f fbar at leading order in v, cm^3/s, per fermion lighter than chi.
+
+    Inputs broadcast. Fermion masses are neglected, as in the paper; closed final states are 0.
+    RangeError on the pole (:func:`on_pole`).
+    """
+    points = make_points(model, mass_gev, coupling, m_chi_gev)
+    pole = _on_pole(points)
+    if pole.any():
+        i = int(np.argmax(pole))
+        raise RangeError(
+            f"eq. (3.3) does not apply on the pole: m_Z' {points.mass_gev[i]:g} GeV, 2 m_chi "
+            f"{2 * points.m_chi_gev[i]:g} GeV; use the exact relic density"
+        )
+    m, mass = points.m_chi_gev, points.mass_gev
+    propagator = (4 * m**2 - mass**2) ** 2 + (points.gamma_gev * mass) ** 2
+    left, right = model.couplings(DARK_MATTER)
+    common = (left + right) ** 2 / (8 * np.pi) * points.coupling**4 * m**2 / propagator * GEV2_TO_CM3_PER_S
+    result = {}
+    for name in channels(points):
+        if name == ZZ:
+            continue
+        f = points.states[name]
+        states = f.states * (f.g_left**2 + f.g_right**2)
+        is_open = channel_mass_gev(points, name) < m
+        result[name] = np.where(is_open, states * common, 0.0).reshape(points.shape)
+    return result
+
+
+def sigma_v_diboson_cm3_s(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
+) -> FloatArray:
+    """Eq. (3.5): <sigma v> of chi chibar -> Z'Z' at leading order in v, cm^3/s. Inputs broadcast.
+
+    RangeError unless m_Z' < m_chi.
+    """
+    points = make_points(model, mass_gev, coupling, m_chi_gev)
+    closed = points.mass_gev >= points.m_chi_gev
+    if closed.any():
+        i = int(np.argmax(closed))
+        raise RangeError(
+            f"eq. (3.5) needs m_Z' < m_chi, found m_Z' {points.mass_gev[i]:g} GeV, m_chi {points.m_chi_gev[i]:g} GeV"
+        )
+    return _diboson(points).reshape(points.shape)
+
+
+def _diboson(points: Points) -> FloatArray:
+    """Eq. (3.5) where it is open, 0 elsewhere; cm^3/s."""
+    m2, mass2, g4 = points.m_chi_gev**2, points.mass_gev**2, points.coupling**4
+    left, right = points.model.couplings(DARK_MATTER)
+    plus, minus = (right + left) ** 2, (right - left) ** 2
+    r = np.minimum(mass2 / m2, 1.0)
+    couplings = 8 * g4 * plus * minus * m2 + (minus**2 + plus**2 - 6 * minus * plus) * g4 * mass2
+    value = (1 - r) ** 1.5 / (1 - r / 2) ** 2 * couplings / (256 * np.pi * m2 * mass2)
+    return np.asarray(value * GEV2_TO_CM3_PER_S)
+
+
+def relic_density_estimate(
+    model: ZprimeModel,
+    mass_gev: ArrayLike,
+    coupling: ArrayLike,
+    t_freeze_out_gev: ArrayLike,
+    m_chi_gev: ArrayLike | None = None,
+    *,
+    dof: str = DEFAULT_DOF,
+) -> FloatArray:
+    """Eq. (3.6): Omega h^2 from (3.3), and (3.5) where it is open, given the freeze-out temperature (GeV).
+
+    All inputs broadcast. RangeError on the pole, InputError unless t_freeze_out_gev > 0.
+    """
+    t = checked_positive("t_freeze_out_gev", t_freeze_out_gev)
+    fermions = sum(sigma_v_fermions_cm3_s(model, mass_gev, coupling, m_chi_gev).values())
+    points = make_points(model, mass_gev, coupling, m_chi_gev)
+    sigma_v = (fermions + _diboson(points).reshape(points.shape)) / GEV2_TO_CM3_PER_S
+    m = points.m_chi_gev.reshape(points.shape)
+    g_star = degrees_of_freedom(dof).g_eff(t)
+    return np.asarray(2.5e28 * m / (t * PLANCK_MASS_PAPER_GEV**2 * np.sqrt(g_star) * sigma_v))

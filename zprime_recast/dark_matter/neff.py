@@ -1,0 +1,181 @@
+r"""Dark radiation: decoupling of the massless omega and its share in N_eff, eqs. (3.9)-(3.11).
+
+**Rate equation** (:func:`decoupling`): omega decouples where :math:`\Gamma = n_\omega\langle\sigma v\rangle` falls
+below H(T), with the thermal average of the exact sigma(omega omegabar -> f fbar) for massive final states, and g(T)
+from a table. Quarks count above the QCD crossover only. The Z' is taken as a contact interaction (T << M).
+
+**Closed form** (:func:`decoupling_estimate`): eq. (3.10), solved with g(T).
+
+Two numbers for Delta N_eff. Eq. (3.9), :math:`[11/(2g)]^{4/3}`, passes all entropy after decoupling to the photons
+and counts 2 degrees of freedom below the electron mass; keeping the neutrinos' share (h = 43/4 when they decouple)
+gives :math:`[43/(4h)]^{4/3}`, 2.4 times as much. Both are returned; ``delta_neff`` is the paper's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..cards import FloatArray
+from ..errors import InputError, RangeError
+from ..model import QUARKS, Fermion, ZprimeModel, checked_positive
+from .annihilation import fermion_states
+from .cosmology import (
+    DEFAULT_DOF,
+    H_EFF_NEUTRINO_DECOUPLING,
+    PLANCK_MASS_PAPER_GEV,
+    DegreesOfFreedom,
+    degrees_of_freedom,
+)
+
+#: Name of the massless fermion in a card.
+DARK_RADIATION: Final = "omega"
+#: Pseudo-critical temperature of QCD in GeV; HotQCD, Phys. Lett. B 795 (2019) 15, arXiv:1812.08235.
+T_QCD_GEV: Final = 0.1565
+#: Mean energy of a massless fermion over T, 7 pi^4/(180 zeta(3)); Maxwell-Boltzmann: 3.
+_MEAN_ENERGY: Final = 3.15137
+_ZETA3: Final = 1.2020569031595942
+#: Temperatures of the rate table, GeV.
+_T_RANGE: Final = (1e-3, 1e4)
+#: The contact interaction needs M > this times T (then s < M^2/4 for all but the tail).
+_CONTACT: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Decoupling:
+    """Decoupling of omega; arrays of the broadcast shape of mass and coupling."""
+
+    t_freeze_out_gev: FloatArray
+    g_star: FloatArray
+    """g_eff at decoupling."""
+    delta_neff: FloatArray
+    """Eq. (3.9)."""
+    delta_neff_entropy: FloatArray
+    """[43/(4 h)]^(4/3): entropy shared with the neutrinos."""
+
+
+def dark_radiation_fermion(model: ZprimeModel) -> Fermion:
+    """The massless Weyl fermion ``omega`` of a model; InputError if it has none."""
+    for fermion in model.fermions:
+        if fermion.name == DARK_RADIATION and fermion.kind == "weyl":
+            return fermion
+    raise InputError(f"model {model.id} has no dark radiation: add a weyl [[dark]] fermion '{DARK_RADIATION}'")
+
+
+def decoupling(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF) -> Decoupling:
+    """Decoupling from the rate equation; Z' mass in GeV. Inputs broadcast.
+
+    InputError for values that are not > 0 or a model without omega; RangeError if omega decouples outside
+    1 MeV - 10 TeV, or above M/10, where the Z' is no contact interaction.
+    """
+    mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
+    dark_radiation_fermion(model)
+    table = degrees_of_freedom(dof)
+    t, unit = _rate_table(model)
+    # Gamma/H at (M/g) = 1 GeV grows with T; it is (M/g)^4 at decoupling
+    ratio = np.log(unit / table.hubble_gev(t))
+    wanted = 4 * np.log(mass / g)
+    _check_range(wanted, ratio, mass / g)
+    found = np.exp(np.interp(wanted, ratio, np.log(t)))
+    if (mass < _CONTACT * found).any():
+        i = np.unravel_index(int(np.argmin(mass / found)), mass.shape)
+        raise RangeError(
+            f"omega would decouple at {found[i]:g} GeV, above m_Z'/{_CONTACT:g} = {mass[i] / _CONTACT:g} GeV: "
+            "no contact interaction; take a larger coupling"
+        )
+    return _result(found, table)
+
+
+def decoupling_estimate(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF
+) -> Decoupling:
+    r"""Eq. (3.10), :math:`T^3 = 2.16\sqrt g M^4/(M_{Pl} g_{BL}^4 \sum_f N_c (q_L^2 + q_R^2))`, solved with g(T).
+
+    The sum runs over the Standard Model fermions but the top. Inputs and errors as :func:`decoupling`.
+    """
+    mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
+    dark_radiation_fermion(model)
+    table = degrees_of_freedom(dof)
+    light = [f for f in model.fermions if f.name != "t" and not f.mass_parameter and f.name != DARK_RADIATION]
+    charges = sum(f.multiplicity * f.colors * sum(q**2 for q in model.couplings(f.name)) for f in light)
+    t = np.geomspace(*_T_RANGE, 400)
+    ratio = np.log(t**3 * PLANCK_MASS_PAPER_GEV * charges / (2.16 * np.sqrt(table.g_eff(t))))
+    wanted = 4 * np.log(mass / g)
+    _check_range(wanted, ratio, mass / g)
+    return _result(np.exp(np.interp(wanted, ratio, np.log(t))), table)
+
+
+def _check_range(wanted: FloatArray, ratio: FloatArray, scale: FloatArray) -> None:
+    outside = (wanted < ratio[0]) | (wanted > ratio[-1])
+    if outside.any():
+        low, high = np.exp(ratio[0] / 4), np.exp(ratio[-1] / 4)
+        raise RangeError(
+            f"omega decouples outside {_T_RANGE[0] * 1e3:g} MeV - {_T_RANGE[1] / 1e3:g} TeV: m_Z'/coupling must be in "
+            f"[{low:.3g}, {high:.3g}] GeV, found {scale[outside].flat[0]:.3g}"
+        )
+
+
+def _result(t: FloatArray, table: DegreesOfFreedom) -> Decoupling:
+    g_star = table.g_eff(t)
+    return Decoupling(
+        t_freeze_out_gev=np.asarray(t),
+        g_star=g_star,
+        delta_neff=np.asarray((11 / (2 * g_star)) ** (4 / 3)),
+        delta_neff_entropy=np.asarray((H_EFF_NEUTRINO_DECOUPLING / table.h_eff(t)) ** (4 / 3)),
+    )
+
+
+@cache
+def _laguerre() -> tuple[FloatArray, FloatArray]:
+    return np.polynomial.laguerre.laggauss(48)
+
+
+def interaction_rate_gev(model: ZprimeModel, t_gev: ArrayLike, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
+    """Rate n_omega <sigma v> in GeV of omega omegabar -> f fbar at temperature T (GeV). Inputs broadcast.
+
+    All fermions but omega, with their masses; quarks only above the QCD crossover. Contact interaction.
+    """
+    t = checked_positive("t_gev", t_gev)
+    mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
+    return np.asarray(_unit_rate(model, t) * (g / mass) ** 4)
+
+
+@cache
+def _rate_nodes() -> tuple[FloatArray, FloatArray]:
+    r"""y = sqrt(s)/T and weights of :math:`\frac{1}{16}\int dy\,y^4 K_1(y)\,\sigma`; Gauss-Laguerre."""
+    from scipy.special import k1e
+
+    y, weight = _laguerre()
+    return y, weight * k1e(y) * y**4 / 16
+
+
+def _unit_rate(model: ZprimeModel, t_gev: FloatArray) -> FloatArray:
+    r"""The rate times (M/g)^4, in GeV^5.
+
+    One helicity each: sigma = 48 pi Gamma_omega(s) Gamma_f(s)/M^4 at unit coupling (eq. (3.4) at virtual mass).
+    <sigma v> = (1/16) int dy y^4 K_1(y) sigma(y T) for massless Maxwell-Boltzmann states, scaled by the squared mean
+    energy of Fermi-Dirac over that of Maxwell-Boltzmann, exact for sigma ~ s; n = 3 zeta(3) T^3/(4 pi^2) per omega.
+    """
+    t = np.asarray(t_gev, dtype=float)[..., None]
+    y, weight = _rate_nodes()
+    energy = y * t
+    final = np.zeros_like(energy)
+    states = fermion_states(model)
+    for name, state in states.items():
+        if name != DARK_RADIATION:
+            free = t > T_QCD_GEV if name in QUARKS else True
+            final += np.where(free, state.width_gev(energy), 0.0)
+    sigma = 48 * np.pi * states[DARK_RADIATION].width_gev(energy) * final
+    average = (sigma * weight).sum(axis=-1) * (_MEAN_ENERGY / 3) ** 2
+    density = 3 * _ZETA3 / (4 * np.pi**2) * t[..., 0] ** 3
+    return np.asarray(density * average)
+
+
+def _rate_table(model: ZprimeModel) -> tuple[FloatArray, FloatArray]:
+    """Temperatures (GeV) and the rate times (M/g)^4 (GeV^5)."""
+    t = np.geomspace(*_T_RANGE, 400)
+    return t, _unit_rate(model, t)
