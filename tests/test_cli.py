@@ -246,9 +246,7 @@ def test_broken_files_are_one_clear_line(run, tmp_path, repository):
 
 def test_unwritable_output_is_told_before_the_work(run, tmp_path):
     (tmp_path / "file").write_text("")
-    start = time.monotonic()
-    refused(run("contour", "ssm", "-o", "file/below"), "cannot write", "file/below")
-    assert time.monotonic() - start < 20
+    refused(run("contour", "ssm", "-o", "file/below"), "cannot write", "file/below")  # no progress bar: not begun
     refused(run("workspace", "ssm", *M, "-o", "file/ws.json"), "cannot write")
 
 

@@ -66,7 +66,9 @@ def test_the_card_of_the_docs_loads(repository, tmp_path):
     assert set(anomaly_sums(model).values()) == {0}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/model-cards.md", "docs/analysis-folders.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/model-cards.md", "docs/analysis-folders.md", "docs/dark-matter.md"]
+)
 def test_links_lead_somewhere(repository, page):
     path = repository / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):

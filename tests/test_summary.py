@@ -133,3 +133,19 @@ def test_command(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             CliRunner().invoke(app, [*arguments, option, value, "-o", str(tmp_path)], catch_exceptions=False)
+
+
+def test_the_era_chooses_the_lhc_data(model):
+    """Paper: the ATLAS 36/fb limit curve; today: the contour of the 139/fb likelihood, stronger in the median."""
+    from zprime_recast.cli.summary import LHC_OF_ERA, lhc_source
+
+    card = model.with_parameters(m_chi=10000.0)
+    old = lhc_source(list(LHC_OF_ERA["paper"]), None, 5, 1)(card)
+    new = lhc_source(list(LHC_OF_ERA["current"]), None, 5, 1)(card)
+    assert "36.1" in old.label
+    assert "139" in new.label
+    assert old.provenance["analyses"][0]["notes"][0].startswith("derived")
+    at = new.mass_gev[np.isfinite(new.coupling_95)]
+    assert len(at) >= 3
+    before = np.interp(at, old.mass_gev, old.coupling_95)
+    assert np.median(before / new.coupling_95[np.isfinite(new.coupling_95)]) > 1.2
