@@ -115,8 +115,11 @@ def test_both_backends_agree(pdf):
     )
 
 
-def test_lhapdf_backend_through_a_stand_in_library(monkeypatch, tmp_path):
-    """The adapter's calls, against a library with lhapdf's names that reads the same grid with neopdf."""
+def test_lhapdf_backend_through_a_stand_in_library(tmp_path, repository):
+    """The adapter's calls, against a library with lhapdf's names that reads the same grid with neopdf.
+
+    In a process of its own: an imported lhapdf would stay.
+    """
     (tmp_path / "lhapdf.py").write_text(
         "import neopdf.pdf\n_paths = []\n"
         "def setVerbosity(level): pass\n"
@@ -128,13 +131,18 @@ def test_lhapdf_backend_through_a_stand_in_library(monkeypatch, tmp_path):
         "    def alphasQ(self, q): return self._pdf.alphasQ2(q * q)\n"
         "def mkPDF(name, member): return _PDF(f'{_paths[0]}/{name}/{name}_{member:04d}.dat')\n"
     )
-    monkeypatch.syspath_prepend(tmp_path)
-    ours, x = load_pdf(backend="neopdf"), np.geomspace(1e-4, 0.9, 20).reshape(4, 5)
-    through = load_pdf()  # lhapdf is preferred as soon as it can be imported
-    assert through.backend == "lhapdf"
-    np.testing.assert_allclose(through.xf(PARTONS, x, 500.0), ours.xf(PARTONS, x, 500.0), rtol=1e-12)
-    assert through.alpha_s(100.0) == ours.alpha_s(100.0)
-    monkeypatch.delitem(sys.modules, "lhapdf")
+    code = f"""
+import numpy as np
+from zprime_recast.pdf import load_pdf
+partons, x = {PARTONS}, np.geomspace(1e-4, 0.9, 20).reshape(4, 5)
+ours, through = load_pdf(backend="neopdf"), load_pdf()
+assert through.backend == "lhapdf"  # preferred as soon as it can be imported
+np.testing.assert_allclose(through.xf(partons, x, 500.0), ours.xf(partons, x, 500.0), rtol=1e-12)
+assert through.alpha_s(100.0) == ours.alpha_s(100.0)
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{repository}"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # ---------------------------------------------------------------------------------------------------------------
