@@ -15,7 +15,8 @@ import time
 import numpy as np
 import pyhf
 
-from zprime_recast.limits import hypothesis_test, limit, prepare, workspace
+from zprime_recast.fit import hypothesis_test
+from zprime_recast.limits import limit, prepare, workspace
 from zprime_recast.luminosity import luminosity_table
 from zprime_recast.model_card import load_model
 from zprime_recast.pdf import load_pdf

@@ -11,12 +11,11 @@ import pytest
 from scipy.optimize import brentq
 
 from zprime_recast.errors import InputError, LikelihoodError, RangeError, UnknownName
+from zprime_recast.fit import CLsResult, hypothesis_test
 from zprime_recast.likelihood import Signal, build_workspace
 from zprime_recast.limits import (
-    CLsResult,
     cls,
     generic_limit,
-    hypothesis_test,
     largest_coupling,
     limit,
     solve_limits,

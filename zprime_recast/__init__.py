@@ -45,7 +45,7 @@ _EXPORTS = {
     "fold_search": "template",
     "signal_template": "template",
     "build_workspace": "likelihood",
-    "CLsResult": "limits",
+    "CLsResult": "fit",
     "GenericLimitResult": "limits",
     "LimitResult": "limits",
     "cls": "limits",
@@ -90,9 +90,9 @@ if TYPE_CHECKING:
     from .dark_matter.neff import Decoupling, decoupling
     from .dark_matter.relic import RelicDensity, relic_density
     from .errors import ZprimeError
+    from .fit import CLsResult
     from .likelihood import build_workspace
     from .limits import (
-        CLsResult,
         GenericLimitResult,
         LimitResult,
         cls,
