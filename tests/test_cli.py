@@ -93,6 +93,15 @@ def test_lists(run):
     assert "elusive_bl" in run("list", "models").stdout
 
 
+def test_a_broken_file_does_not_hide_the_rest_of_a_list(run, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.toml").write_text("schema = ")
+    rows = ok(run("list", "models", "--json", env={"ZPRIME_RECAST_HOME": str(tmp_path)}))["models"]
+    assert rows["mine"].startswith("unusable: ")
+    assert "broken TOML" in rows["mine"]
+    assert rows["ssm"].startswith("Sequential")
+
+
 def test_show(run):
     values = ok(run("show", "elusive_bl", "--json"))
     assert values["anomaly_sums"] == dict.fromkeys(values["anomaly_sums"], "0")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, ZprimeError
 from ._shared import (
     Coupling,
     Json,
@@ -31,24 +33,31 @@ def list_(what: Annotated[str, typer.Argument(metavar="models|analyses|pdfs")], 
 
     Example: zprime-recast list models
     """
-    rows: dict[str, str] = {}
+    found: Mapping[str, Path]
+    title: Callable[[Path], str]
     if what == "models":
         from ..model_card import list_models, load_model
 
-        rows = {name: load_model(path).title for name, path in list_models().items()}
+        found, title = list_models(), lambda path: load_model(path).title
     elif what == "analyses":
         from ..cards import read_toml
         from ..search import list_searches
 
-        rows = {name: read_toml(path / "card.toml").text("title") for name, path in list_searches().items()}
+        found, title = list_searches(), lambda folder: read_toml(folder / "card.toml").text("title")
     elif what == "pdfs":
         from ..pdf import list_sets, read_set_info
 
-        rows = {name: read_set_info(folder).description for name, folder in list_sets().items()}
+        found, title = list_sets(), lambda folder: read_set_info(folder).description
     else:
         from ..errors import UnknownName
 
         raise UnknownName("list", what, _LISTS)
+    rows = {}
+    for name, path in found.items():
+        try:
+            rows[name] = title(path)
+        except ZprimeError as err:  # one broken file of the user's must not hide the rest
+            rows[name] = f"unusable: {err}"
     emit({what: rows}, as_json, [f"{name:24s} {title}" for name, title in rows.items()])
 
 
