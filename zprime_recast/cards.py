@@ -37,6 +37,10 @@ class Section:
             raise self.fault(key, "no such key", expected)
         return default
 
+    def raw(self, key: str, default: Any = None) -> Any:
+        """The value as it stands in the file, for a caller that checks it."""
+        return self._get(key, "a value", default)
+
     def text(self, key: str, default: Any = ...) -> str:
         """A string."""
         value = self._get(key, "a string", _REQUIRED if default is ... else default)

@@ -24,7 +24,7 @@ from .lineshape import breit_wigner_weights
 from .luminosity import FLAVORS, LuminosityTable
 from .model import ZprimeModel, checked_positive
 from .units import HBARC2_GEV2_FB
-from .widths import Widths, decay_widths, partial_width
+from .widths import Widths, decay_widths
 
 #: Weak isospin of the left-handed state and electric charge.
 _ISOSPIN_CHARGE = {
@@ -228,8 +228,3 @@ def sigma_br(
         used = window_gev or (max(FULL_WINDOW_LOW * mass, lumi.range_gev[0]), lumi.range_gev[1])
         sigma = float(sigma_br_full(model, mass, g, lumi, interference, used, lepton))
     return CrossSection(mass, g, result, sigma, method, method == "full" and interference, "lo", used, lumi.warnings)
-
-
-def production_width_gev(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
-    """Sum of the quark widths that produce the Z' (five flavours), in GeV."""
-    return np.asarray(sum(partial_width(model, q, mass_gev, coupling) for q in FLAVORS))

@@ -85,7 +85,6 @@ class Fermion:
     mass_gev: float = 0.0
     mass_parameter: str | None = None
     """Parameter of the card that overrides ``mass_gev``."""
-    invisible: bool = False
     doc: str = ""
 
 
@@ -299,7 +298,6 @@ def make_model(
                     q_right=right,
                     colors=3 if species in "ud" else 1,
                     mass_gev=sm.fermion_mass_gev[name],
-                    invisible=species == "nu",
                 )
             )
     order = {name: i for i, name in enumerate(SM_FERMIONS)}

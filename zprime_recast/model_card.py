@@ -61,7 +61,7 @@ def read_model_card(path: Path) -> ZprimeModel:
         section.text("name"), section.fraction("charge"), section.text("doc", "")
         section.finish()
     norm = card.fraction("charge_norm_squared", 1)
-    reference = card.values.get("reference_coupling")
+    reference = card.raw("reference_coupling")
     known_couplings = {"g_z": sm.g_z, "g_e6": sqrt(5 / 3) * sm.e / sqrt(1 - sm.sin2_theta_w)}
     if isinstance(reference, str):
         reference_coupling: float | None = known_couplings[card.choice("reference_coupling", known_couplings)]
@@ -73,7 +73,6 @@ def read_model_card(path: Path) -> ZprimeModel:
         card.text("reference"),
         card.text("charge", "charge"),
     ]
-    card._read.add("reference_coupling")
     card.finish()
     try:
         return make_model(
@@ -96,18 +95,17 @@ def read_model_card(path: Path) -> ZprimeModel:
 
 
 def _card_charge(section: Section, key: str) -> Charge:
+    value = section.raw(key, 0)
     try:
-        section._read.add(key)
-        return Charge.parse(section.values.get(key, 0))
+        return Charge.parse(value)
     except ValueError:
-        raise section.fault(key, section.values[key], "an integer, or in quotes a fraction or 'a + b*sw2'") from None
+        raise section.fault(key, value, "an integer, or in quotes a fraction or 'a + b*sw2'") from None
 
 
 def _card_charges(section: Section) -> dict[str, Charge]:
-    charges = {key: _card_charge(section, key) for key in MULTIPLETS if key in section.values}
-    section._read.update(MULTIPLETS)
+    charges = {key: _card_charge(section, key) for key in MULTIPLETS}
     section.finish()
-    return charges
+    return {key: charge for key, charge in charges.items() if key in section.values}
 
 
 def _card_fermion(section: Section) -> Fermion:
@@ -122,7 +120,6 @@ def _card_fermion(section: Section) -> Fermion:
         multiplicity=section.integer("multiplicity", 1, low=1),
         mass_gev=0.0 if parameter else section.number("mass", 0.0, low=0.0),
         mass_parameter=parameter,
-        invisible=True,
         doc=section.text("doc", ""),
     )
     one_sided = ZERO in (fermion.q_left, fermion.q_right)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _BAND_1, _BAND_2 = "#5fbf5f", "#ffdf70"
 
 #: On top of mplhep's ROOT style: sizes for a figure of one text column, fonts that any PDF viewer can show.
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 12,
     "axes.labelsize": 15,
     "xtick.labelsize": 12,
@@ -46,7 +46,7 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    with matplotlib.style.context([mplhep.style.ROOT, _STYLE]):
+    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
         figure = Figure(figsize=(7.2, 5.6), layout="constrained")
         axes = figure.add_subplot()
         mass = result.mass_gev / GEV_PER_TEV

@@ -8,7 +8,7 @@ import numpy as np
 
 from .dark_matter.cosmology import OMEGA_H2_OBSERVED
 from .dark_matter.direct import experiment
-from .plot import _STYLE
+from .plot import STYLE
 from .summary import Panel, Summary
 from .units import GEV_PER_TEV
 
@@ -30,7 +30,7 @@ def plot_summary(result: Summary) -> Figure:
 
     columns = min(2, len(result.panels))
     rows = -(-len(result.panels) // columns)
-    with matplotlib.style.context([mplhep.style.ROOT, _STYLE]):
+    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
         figure = Figure(figsize=(5.4 * columns, 4.4 * rows + 0.7), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, p in zip(axes, result.panels, strict=False):

@@ -9,10 +9,8 @@ GEV_PER_TEV: Final = 1000.0
 #: (hbar c)^2 in GeV^2 fb: 0.3893793721 GeV^2 mbarn, exact by the SI of 2019; CODATA 2018.
 HBARC2_GEV2_FB: Final = 0.3893793721e12
 
-FB_PER_PB: Final = 1000.0
-
-#: GeV^-2 to cm^2: (hbar c)^2 = 0.3893793721e-27 GeV^2 cm^2; CODATA 2018.
-GEV2_TO_CM2: Final = 0.3893793721e-27
+#: GeV^-2 to cm^2: the same, with 1 fb = 1e-39 cm^2.
+GEV2_TO_CM2: Final = HBARC2_GEV2_FB * 1e-39
 
 #: Speed of light in cm/s, exact.
 SPEED_OF_LIGHT_CM_S: Final = 2.99792458e10

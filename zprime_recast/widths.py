@@ -51,11 +51,11 @@ def partial_width(model: ZprimeModel, fermion: str, mass_gev: ArrayLike, couplin
     mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
     state = model.fermion(fermion)
     g_left, g_right = model.couplings(fermion)
-    shape = _mass_factor(state, g_left, g_right, (model.mass_gev(state) / mass) ** 2)
+    shape = mass_factor(state, g_left, g_right, (model.mass_gev(state) / mass) ** 2)
     return np.asarray(state.multiplicity * state.colors * g**2 * mass / (24 * np.pi) * shape)
 
 
-def _mass_factor(state: Fermion, g_left: float, g_right: float, r: FloatArray) -> FloatArray:
+def mass_factor(state: Fermion, g_left: float, g_right: float, r: FloatArray) -> FloatArray:
     """Couplings squared times phase space; r = m^2/M^2."""
     beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
     if state.kind == "dirac":

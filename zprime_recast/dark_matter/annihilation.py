@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from ..cards import FloatArray
 from ..errors import InputError
 from ..model import Fermion, ZprimeModel, checked_positive
-from ..widths import _mass_factor
+from ..widths import mass_factor
 
 #: Name of the dark-matter fermion in a card.
 DARK_MATTER = "chi"
@@ -57,7 +57,7 @@ class State:
         ``mass_gev`` in place of the mass of the card; arrays broadcast.
         """
         mass = self.mass_gev if mass_gev is None else mass_gev
-        factor = _mass_factor(self.fermion, self.g_left, self.g_right, np.asarray((mass / sqrt_s_gev) ** 2))
+        factor = mass_factor(self.fermion, self.g_left, self.g_right, np.asarray((mass / sqrt_s_gev) ** 2))
         return np.asarray(self.states * sqrt_s_gev / (24 * np.pi) * factor)
 
 
