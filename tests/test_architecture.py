@@ -13,7 +13,7 @@ PACKAGE = Path(zprime_recast.__file__).parent
 
 #: Stages in order: a module imports only from those before it.
 ORDER = [
-    "errors", "units", "paths", "cards", "constants", "model", "model_card", "widths", "dark_matter", "pdf", "luminosity",
+    "errors", "units", "files", "paths", "cards", "constants", "model", "model_card", "widths", "dark_matter", "pdf", "luminosity",
     "lineshape", "cross_section", "search", "limit_curve", "response", "template", "likelihood", "fit", "limits", "contour",
     "plot", "summary", "summary_plot", "cli",
 ]  # fmt: skip

@@ -12,9 +12,9 @@ from zprime_recast.contour import (
     default_masses,
     exclusion_contour,
     write_contour,
-    write_text,
 )
 from zprime_recast.errors import InputError, OutputError, RangeError, ZprimeError
+from zprime_recast.files import write_text
 from zprime_recast.limits import limit
 from zprime_recast.model_card import load_model
 from zprime_recast.plot import plot_contour, save_figure

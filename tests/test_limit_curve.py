@@ -26,7 +26,7 @@ def crossing(curve, model, lumi):
     ("model_id", "atlas_tev", "tolerance"), [("ssm", 4.5, 0.05), ("e6_psi", 3.8, 0.2), ("e6_chi", 4.1, 0.2)]
 )
 def test_mass_limits_of_2017(curve, lumi, model_id, atlas_tev, tolerance):
-    """ATLAS arXiv:1707.02424: SSM 4.5, psi 3.8, chi 4.1 TeV ; seen 4.54, 3.95, 4.11."""
+    """ATLAS arXiv:1707.02424: SSM 4.5, psi 3.8, chi 4.1 TeV; seen 4.54, 3.95, 4.11."""
     found = crossing(curve, load_model(model_id), lumi)
     print(f"{model_id}: {found:.0f} GeV")
     assert found / 1000 == pytest.approx(atlas_tev, abs=tolerance)

@@ -97,7 +97,7 @@ def test_background_modes_are_the_fit_of_the_spectrum(atlas, name):
     modes = background_modes(channel)
     assert modes.shape == (6, len(channel.bkg))
     capped = (np.abs(modes) >= MODE_CAP * (1 - 1e-12)).any(axis=0)
-    assert channel.bkg[capped].max() < 0.6
+    assert channel.bkg[capped].max() < 0.1
     assert capped.sum() < 30
     information = (modes * channel.bkg) @ modes.T / MODE_UNIT**2
     np.testing.assert_allclose(information[:3, :3], np.eye(3), atol=1e-3)

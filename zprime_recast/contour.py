@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .cards import FloatArray
-from .errors import InputError, OutputError, ZprimeError
+from .errors import InputError, ZprimeError
+from .files import write_text
 from .limits import LimitResult, limit
 from .model import ZprimeModel, checked_positive, perturbative_coupling
 from .template import FoldedSearch
@@ -303,23 +304,3 @@ def write_contour(result: ExclusionContour, folder: Path, compare: Sequence[Excl
         )
         written.append(write_text(folder / f"{stem}.csv", contour_csv(item)))
     return written
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all; OutputError says why it cannot be done."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as err:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(path, err.strerror or str(err)) from None
-    return path
-
-
-def check_writable(folder: Path) -> None:
-    """OutputError unless files can be written into a folder; called before a long run, not after it."""
-    write_text(folder / ".zprime-recast-write-test", "")
-    (folder / ".zprime-recast-write-test").unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from .search import Channel, Search
 
 #: Standard deviations of the background fit per unit of a mode's nuisance.
 MODE_UNIT = 5.0
-#: Largest |log change| of a bin per unit. Cuts only where less than 0.3 events per bin are expected.
+#: Largest |log change| of a bin per unit. Cuts only where less than 0.1 events are expected in a bin.
 MODE_CAP = 2.0
 #: Largest deficit of a bin from interference, as a share of its background.
 DEFICIT_MAX = 0.9

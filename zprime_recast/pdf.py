@@ -282,6 +282,7 @@ def _checked_info_text(info: SetInfo) -> str:
     """An .info file of what was checked and the backend needs, member 0 standing for the one that is loaded."""
     import yaml
 
+    # masses and alpha_s without a table are values neopdf wants to read; nothing here ever asks it for them
     entries: dict[str, Any] = {
         "SetDesc": info.name,
         "SetIndex": info.index,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .contour import ExclusionContour
-from .errors import OutputError
+from .files import write_whole
 from .units import GEV_PER_TEV
 
 if TYPE_CHECKING:
@@ -142,16 +141,7 @@ def _limits(result: ExclusionContour, compare: Sequence[ExclusionContour]) -> tu
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
     """Write ``stem.png`` (200 dpi) and ``stem.pdf``, whole or not at all; OutputError if that cannot be done."""
-    written = []
-    for suffix in ("png", "pdf"):
-        path = folder / f"{stem}.{suffix}"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            figure.savefig(temporary, format=suffix, dpi=200)
-            os.replace(temporary, path)
-        except OSError as err:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise OutputError(path, err.strerror or str(err)) from None
-        written.append(path)
-    return written
+    return [
+        write_whole(folder / f"{stem}.{suffix}", partial(figure.savefig, format=suffix, dpi=200))
+        for suffix in ("png", "pdf")
+    ]

@@ -9,9 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +22,8 @@ from .cards import FloatArray
 from .dark_matter.cosmology import OMEGA_H2_OBSERVED
 from .dark_matter.direct import coupling_at_limit, experiments
 from .dark_matter.relic import relic_density
-from .errors import InputError, OutputError, UnknownName
+from .errors import InputError, UnknownName
+from .files import write_text
 from .model import ZprimeModel, checked_positive, perturbative_coupling
 
 BoolArray = npt.NDArray[np.bool_]
@@ -277,21 +276,7 @@ def _cells(p: Panel) -> Iterator[list[str]]:
 
 def write_summary(result: Summary, folder: Path) -> list[Path]:
     """Write summary.json and summary.csv, each whole or not at all; OutputError if that cannot be done."""
-    texts = {
-        "summary.json": json.dumps(summary_json(result), allow_nan=False) + "\n",
-        "summary.csv": summary_csv(result),
-    }
-    written = []
-    for name, text in texts.items():
-        path = folder / name
-        temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError as err:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise OutputError(path, err.strerror or str(err)) from None
-        written.append(path)
-    return written
+    return [
+        write_text(folder / "summary.json", json.dumps(summary_json(result), allow_nan=False) + "\n"),
+        write_text(folder / "summary.csv", summary_csv(result)),
+    ]

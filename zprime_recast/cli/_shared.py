@@ -39,7 +39,9 @@ Set = Annotated[
 ]
 Analyses = Annotated[
     list[str] | None,
-    typer.Option("--analysis", "-a", metavar="ID", help="Analysis id or folder; repeatable. Default: all shipped."),
+    typer.Option(
+        "--analysis", "-a", metavar="ID", help="Analysis id or folder; repeatable. Default: atlas-139fb-dilepton."
+    ),
 ]
 Pdf = Annotated[
     str | None,

@@ -60,7 +60,8 @@ def contour(
     """
     import os
 
-    from ..contour import check_writable, contour_json, exclusion_contour, write_contour
+    from ..contour import contour_json, exclusion_contour, write_contour
+    from ..files import check_writable
     from ..plot import plot_contour, save_figure
 
     if workers < 0:

@@ -42,7 +42,7 @@ def workspace(
 
     Example: zprime-recast workspace elusive_bl --mass 3000 --coupling 0.05 -o ws.json
     """
-    from ..contour import write_text
+    from ..files import write_text
     from ..limits import workspace as make_workspace
 
     card = load_with(model, set_)

@@ -50,7 +50,7 @@ def summary(
 
     Example: zprime-recast summary elusive_bl --dm-mass 1000,5000,10000,20000 -o summary
     """
-    from ..contour import check_writable
+    from ..files import check_writable
     from ..plot import save_figure
     from ..summary import summary as make_summary
     from ..summary import summary_json, write_summary
