@@ -3,15 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from zprime_recast.convolution import FLAVORS, parton_luminosity, rapidity_density, rapidity_integral
 from zprime_recast.errors import InputError, RangeError
-from zprime_recast.luminosity import (
-    FLAVORS,
-    LuminosityTable,
-    luminosity_table,
-    parton_luminosity,
-    rapidity_density,
-    rapidity_integral,
-)
+from zprime_recast.luminosity import LuminosityTable, luminosity_table
 from zprime_recast.pdf import PDFMember
 
 
@@ -68,7 +62,7 @@ def test_positive_up_to_9_tev(pdf, lumi):
     mass = np.linspace(50.0, 9000, 500)
     assert (lumi(mass) > 0).all()
     assert (lumi.values > 0).all()
-    assert not lumi.warnings
+    assert not lumi.warnings_at(*lumi.range_gev)
     assert FLAVORS == ("d", "u", "s", "c", "b")
     assert (np.diff(lumi(mass), axis=1) < 0).all()
 
@@ -91,8 +85,10 @@ def test_weighted_integral_with_a_kink(pdf):
 def test_negative_luminosity_is_set_to_zero_with_a_warning(pdf):
     toy = ToyPDF(pdf.info, sea_sign=lambda q: -1.0 if q > 6000 else 1.0)
     table = luminosity_table(toy, cache=False)
-    assert len(table.warnings) == 5
-    assert "negative u ubar luminosity from 60" in table.warnings[1]
+    warnings = table.warnings_at(7000.0)
+    assert len(warnings) == 5
+    assert "negative u ubar luminosity from 60" in warnings[1]
+    assert table.warnings_at(500.0, 5900.0) == ()
     assert (table(np.linspace(50, 12000, 300)) >= 0).all()
     assert (table(np.array([6500.0, 9000.0])) == 0).all()
     assert (table(np.array([1000.0, 5500.0])) > 0).all()

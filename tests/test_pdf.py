@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, PDFError, RangeError, UnknownName
-from zprime_recast.pdf import DEFAULT_SET, check_grid, find_set, list_sets, load_pdf, read_set_info
+from zprime_recast.pdf import DEFAULT_CENTRAL, PAPER_SET, check_grid, find_set, list_sets, load_pdf, read_set_info
 
 PARTONS = [-5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5]
 
@@ -31,7 +31,7 @@ def test_shipped_set_is_what_its_script_makes(repository, tmp_path):
     script = build_script(repository)
     rebuilt = script.write_set(tmp_path, script.native_grid())
     for file in sorted(rebuilt.iterdir()):
-        assert file.read_bytes() == (repository / "data/pdfs" / DEFAULT_SET / file.name).read_bytes()
+        assert file.read_bytes() == (repository / "data/pdfs" / PAPER_SET / file.name).read_bytes()
 
 
 @pytest.mark.pythia
@@ -89,7 +89,7 @@ def test_q_outside_the_grid_is_refused(pdf, q):
 @pytest.mark.parametrize("member", [-1, 1, 1.5, True, "0"])
 def test_members_the_set_does_not_have(member):
     with pytest.raises(InputError, match="members 0 to 0"):
-        load_pdf(DEFAULT_SET, member)
+        load_pdf(PAPER_SET, member)
 
 
 def test_unknown_set_suggests_and_says_where_sets_belong():
@@ -101,7 +101,7 @@ def test_lhapdf_backend_is_refused_where_it_is_absent():
     if importlib.util.find_spec("lhapdf"):
         pytest.skip("lhapdf is installed")
     with pytest.raises(PDFError, match="lhapdf is not installed"):
-        load_pdf(DEFAULT_SET, backend="lhapdf")
+        load_pdf(PAPER_SET, backend="lhapdf")
 
 
 def test_both_backends_agree(pdf):
@@ -109,8 +109,8 @@ def test_both_backends_agree(pdf):
     pytest.importorskip("lhapdf")
     x = np.geomspace(1e-4, 0.9, 50)
     np.testing.assert_allclose(
-        load_pdf(DEFAULT_SET, backend="lhapdf").xf(PARTONS, x, 500.0),
-        load_pdf(DEFAULT_SET, backend="neopdf").xf(PARTONS, x, 500.0),
+        load_pdf(PAPER_SET, backend="lhapdf").xf(PARTONS, x, 500.0),
+        load_pdf(PAPER_SET, backend="neopdf").xf(PARTONS, x, 500.0),
         rtol=1e-9,
     )
 
@@ -133,9 +133,9 @@ def test_lhapdf_backend_through_a_stand_in_library(tmp_path, repository):
     )
     code = f"""
 import numpy as np
-from zprime_recast.pdf import load_pdf
+from zprime_recast.pdf import PAPER_SET, load_pdf
 partons, x = {PARTONS}, np.geomspace(1e-4, 0.9, 20).reshape(4, 5)
-ours, through = load_pdf(backend="neopdf"), load_pdf()
+ours, through = load_pdf(PAPER_SET, backend="neopdf"), load_pdf(PAPER_SET)
 assert through.backend == "lhapdf"  # preferred as soon as it can be imported
 np.testing.assert_allclose(through.xf(partons, x, 500.0), ours.xf(partons, x, 500.0), rtol=1e-12)
 assert through.alpha_s(100.0) == ours.alpha_s(100.0)
@@ -154,8 +154,8 @@ def copied_set(tmp_path, monkeypatch):
     """A copy of the shipped set under another name, found through LHAPDF_DATA_PATH."""
     folder = tmp_path / "sets" / "MySet"
     folder.mkdir(parents=True)
-    for file in find_set(DEFAULT_SET).iterdir():
-        shutil.copy(file, folder / file.name.replace(DEFAULT_SET, "MySet"))
+    for file in find_set(PAPER_SET).iterdir():
+        shutil.copy(file, folder / file.name.replace(PAPER_SET, "MySet"))
     monkeypatch.setenv("LHAPDF_DATA_PATH", f"{tmp_path / 'absent'}{os.pathsep}{folder.parent}")
     return folder
 
@@ -166,7 +166,7 @@ def test_sets_are_found_in_all_three_places(copied_set, monkeypatch, tmp_path):
     for file in (user / "pdfs" / "Other").iterdir():
         file.rename(file.with_name(file.name.replace("MySet", "Other")))
     monkeypatch.setenv("ZPRIME_RECAST_HOME", str(user))
-    assert set(list_sets()) == {"MySet", "Other", DEFAULT_SET}
+    assert set(list_sets()) == {"MySet", "Other", PAPER_SET, DEFAULT_CENTRAL}
     np.testing.assert_array_equal(load_pdf("MySet").xf([2], 0.2, 100.0), load_pdf("Other").xf([2], 0.2, 100.0))
 
 
@@ -253,7 +253,7 @@ def test_random_damage_never_ends_the_process(copied_set, clean_environment, rep
 import random, sys
 from pathlib import Path
 sys.path.insert(0, {str(repository)!r})
-from zprime_recast.pdf import load_pdf
+from zprime_recast.pdf import PAPER_SET, load_pdf
 from zprime_recast.errors import ZprimeError
 random.seed(7)
 folder = Path({str(copied_set)!r})
@@ -287,4 +287,4 @@ print("refused", refused)
 
 
 def test_check_grid_accepts_the_shipped_set():
-    check_grid(read_set_info(find_set(DEFAULT_SET)), 0)
+    check_grid(read_set_info(find_set(PAPER_SET)), 0)

@@ -123,3 +123,32 @@ def test_bad_numbers_are_refused(elusive, bad):
 def test_unknown_fermion_is_named(elusive):
     with pytest.raises(UnknownName, match="omega"):
         partial_width(elusive, "omgea", 1000.0, 0.1)
+
+
+def test_strong_coupling_against_a_pdf_set():
+    """Three loops, five flavours, alpha_s(m_Z) = 0.118: the table of CT18NNLO (made with HOPPET) to 1e-4, seen 1e-5."""
+    from zprime_recast.pdf import load_pdf
+    from zprime_recast.strong_coupling import alpha_s
+
+    pdf = load_pdf("CT18NNLO_central")
+    scales = np.array([10.0, 50.0, 91.187, 500.0, 3000.0, 10000.0])
+    np.testing.assert_allclose(alpha_s(scales), [pdf.alpha_s(q) for q in scales], rtol=1e-4)
+    with pytest.raises(InputError, match="mu_gev must be finite and > 0"):
+        alpha_s(-1.0)
+
+
+def test_qcd_correction_of_quark_widths(elusive):
+    """Off: tree level. On: quark widths times 1 + a + 1.409 a^2 - 12.77 a^3; at m_Z the 3.8 % of the Z's R_l."""
+    from zprime_recast.widths import qcd_factor
+
+    corrected = elusive.with_parameters(qcd_widths=1)
+    tree, qcd = (decay_widths(m, 2000.0, 0.1) for m in (elusive, corrected))
+    factor = float(qcd_factor(elusive, 2000.0))
+    for name, width in tree.partial_gev.items():
+        expected = factor if name in ("u", "d", "s", "c", "b", "t") else 1.0
+        assert qcd.partial_gev[name] == pytest.approx(expected * width, rel=1e-14)
+    assert float(qcd_factor(elusive, 91.188)) == pytest.approx(1.0389, abs=3e-4)
+    assert 1.024 < float(qcd_factor(elusive, 5000.0)) < factor < 1.030
+    assert qcd.total_gev > tree.total_gev
+    assert sum(qcd.branching_ratios.values()) == pytest.approx(1.0)
+    assert corrected.digest() != elusive.digest()

@@ -21,6 +21,8 @@ class StandardModel:
     """Weak mixing angle, sin^2."""
     m_z_gev: float
     gamma_z_gev: float
+    alpha_s: float
+    """Strong coupling at m_Z, five flavours."""
     fermion_mass_gev: Mapping[str, float]
 
     @property
@@ -44,5 +46,6 @@ def standard_model() -> StandardModel:
         sin2_theta_w=electroweak.section("sin2_theta_w").number("value"),
         m_z_gev=electroweak.section("m_z_gev").number("value"),
         gamma_z_gev=electroweak.section("gamma_z_gev").number("value"),
+        alpha_s=electroweak.section("alpha_s").number("value"),
         fermion_mass_gev={f: masses.section(f).number("value", low=0.0) for f in masses.values},
     )

@@ -1,10 +1,13 @@
-r"""Dilepton cross-sections of p p -> gamma, Z, Z' -> l- l+ at leading order.
+r"""Dilepton cross-sections of p p -> gamma, Z, Z' -> l- l+.
 
 Chirality amplitudes, with V = gamma, Z, Z' and couplings as in :mod:`zprime_recast.model`:
 
 .. math:: A_{ij}(s) = \sum_V \frac{g^q_i g^l_j}{s - M_V^2 + i M_V \Gamma_V}, \qquad
           \hat\sigma_q(s) = \frac{s}{144\pi} \sum_{ij} |A_{ij}|^2, \qquad
-          \frac{d\sigma}{dm^2} = \frac1S \sum_q \hat\sigma_q(m^2) L_q(m)
+          \frac{d\sigma}{dm^2} = \frac1S \sum_q \hat\sigma_q(m^2) LQ_q(m)
+
+The order in QCD is that of the luminosities LQ_q (:mod:`zprime_recast.luminosity`): nothing here depends on it. Rates
+are linear in them, so one set of coefficients serves every PDF member and scale.
 
 "Signal" means |SM + Z'|^2 - |SM|^2; it contains the interference and may be negative. ``interference=False`` keeps
 |Z'|^2 alone. All cross-sections are for one lepton flavour, in fb.
@@ -12,6 +15,7 @@ Chirality amplitudes, with V = gamma, Z, Z' and couplings as in :mod:`zprime_rec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,22 +23,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .cards import FloatArray
+from .constants import StandardModel
+from .convolution import FLAVORS
 from .errors import InputError
-from .lineshape import breit_wigner_weights
-from .luminosity import FLAVORS, LuminosityTable
+from .lineshape import breit_wigner_weights, pole
+from .luminosity import LuminosityTable
 from .model import ZprimeModel, checked_positive
+from .pdf_errors import ONE_SIGMA, pdf_uncertainty
 from .units import HBARC2_GEV2_FB
-from .widths import Widths, decay_widths
+from .widths import Widths, decay_widths, partial_width
 
-#: Weak isospin of the left-handed state and electric charge.
-_ISOSPIN_CHARGE = {
+#: Weak isospin of the left-handed state and electric charge of the quarks.
+ISOSPIN_CHARGE = {
     "u": (0.5, 2 / 3),
     "c": (0.5, 2 / 3),
     "d": (-0.5, -1 / 3),
     "s": (-0.5, -1 / 3),
     "b": (-0.5, -1 / 3),
 }
-_LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
+LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
 
 #: Mass window of :func:`sigma_br_full` in units of the Z' mass; above it, to the end of the luminosity table.
 FULL_WINDOW_LOW = 0.5
@@ -54,21 +61,25 @@ class CouplingProducts:
 
 def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
     """Coupling products of q qbar -> l l for one lepton flavour (e, mu or tau)."""
-    sm = model.sm
-    lepton_zprime = np.array(model.couplings(lepton))
-    lepton_z = sm.g_z * _z_charges(*_LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
+    return products_of(model.couplings, lepton, model.sm)
+
+
+def products_of(couplings: Callable[[str], ArrayLike], lepton: str, sm: StandardModel) -> CouplingProducts:
+    """The same from a function that gives (g_L, g_R) of a fermion; couplings of many models, (2, n), give (n, 5)."""
+    lepton_zprime = np.asarray(couplings(lepton), dtype=float)
+    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
     squared, photon, z = [], [], []
     for flavor in FLAVORS:
-        isospin, charge = _ISOSPIN_CHARGE[flavor]
-        quark = np.array(model.couplings(flavor))
-        kappa = np.outer(quark, lepton_zprime)
-        squared.append((kappa**2).sum())
-        photon.append(kappa.sum() * sm.e**2 * charge * _LEPTON_ISOSPIN_CHARGE[1])
-        z.append((kappa * np.outer(sm.g_z * _z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)).sum())
-    return CouplingProducts(np.array(squared), np.array(photon), np.array(z))
+        isospin, charge = ISOSPIN_CHARGE[flavor]
+        kappa = np.asarray(couplings(flavor), dtype=float)[:, None] * lepton_zprime
+        squared.append((kappa**2).sum(axis=(0, 1)))
+        photon.append(kappa.sum(axis=(0, 1)) * sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1])
+        standard = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
+        z.append(np.tensordot(standard, kappa, axes=2))
+    return CouplingProducts(*(np.stack(rows, axis=-1) for rows in (squared, photon, z)))
 
 
-def _z_charges(isospin: float, charge: float, sin2: float) -> FloatArray:
+def z_charges(isospin: float, charge: float, sin2: float) -> FloatArray:
     """(left, right) couplings of the Z in units of g_z."""
     return np.array([isospin - charge * sin2, -charge * sin2])
 
@@ -90,12 +101,12 @@ def partonic_sm(model: ZprimeModel, s: ArrayLike) -> FloatArray:
     s = np.asarray(s, dtype=float)
     sm = model.sm
     z_propagator = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
-    lepton_z = sm.g_z * _z_charges(*_LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
+    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
     rows = []
     for flavor in FLAVORS:
-        isospin, charge = _ISOSPIN_CHARGE[flavor]
-        z = np.outer(sm.g_z * _z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
-        photon = sm.e**2 * charge * _LEPTON_ISOSPIN_CHARGE[1]
+        isospin, charge = ISOSPIN_CHARGE[flavor]
+        z = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
+        photon = sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1]
         amplitude = photon / s + np.multiply.outer(z.ravel(), z_propagator)
         rows.append(s / (144 * np.pi) * (np.abs(amplitude) ** 2).sum(axis=0))
     return np.array(rows)
@@ -132,7 +143,8 @@ def dsigma_dm(
             else float(checked_positive("gamma_gev", gamma_gev))
         )
         products = coupling_products(model, lepton)
-        propagator = 1 / (s - mass**2 + 1j * mass * gamma)
+        m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
+        propagator = residue / (s - m_pole**2 + 1j * m_pole * gamma_pole)
         zprime = g**4 * np.multiply.outer(products.zprime_squared, np.abs(propagator) ** 2)
         if component != "zprime":
             zprime = zprime + g**2 * (interference_amplitude(model, products, s).conj() * propagator).real
@@ -145,12 +157,34 @@ def sigma_br_narrow(
 ) -> FloatArray:
     """sigma(p p -> Z') BR(l l) in fb in the narrow-width approximation, arXiv:1707.08606, eq. (4.1).
 
-    sigma B = sum_q C_qq Gamma(Z' -> q qbar) BR / (S M) with C_qq = (4 pi^2/3) L_q. Mass and coupling broadcast.
+    sigma B = sum_q C_qq Gamma(Z' -> q qbar) BR / (S M) with C_qq = (4 pi^2/3) LQ_q. Mass and coupling broadcast.
     """
+    coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
+    mass, _ = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), coupling)
+    return np.asarray((coefficients * lumi(mass)).sum(axis=0))
+
+
+def sigma_br_of_members(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, lumi: LuminosityTable, lepton: str = "e"
+) -> FloatArray:
+    """:func:`sigma_br_narrow` with every member of the PDF set, (members, *shape), in fb.
+
+    The argument of :func:`zprime_recast.pdf_errors.pdf_uncertainty`. InputError for a set without error members.
+    """
+    coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
+    mass, _ = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), coupling)
+    return np.asarray(np.einsum("q...,mq...->m...", coefficients, lumi.of_members(mass)))
+
+
+def narrow_coefficients(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, sqrt_s_gev: float, lepton: str = "e"
+) -> FloatArray:
+    """fb of sigma x BR per unit of LQ_q(M), (5, *shape): eq. (4.1), production with the tree-level quark widths."""
     result = decay_widths(model, mass_gev, coupling)
-    partial = np.stack([result.partial_gev[q] for q in FLAVORS])
-    rate = (4 * np.pi**2 / 3 * lumi(result.mass_gev) * partial).sum(axis=0) / (lumi.sqrt_s_gev**2 * result.mass_gev)
-    return np.asarray(HBARC2_GEV2_FB * rate * result.branching_ratios[lepton])
+    mass, g = result.mass_gev, result.coupling
+    partial = np.stack([partial_width(model, q, mass, g) for q in FLAVORS])
+    rate = 4 * np.pi**2 / 3 * partial * result.branching_ratios[lepton] / (sqrt_s_gev**2 * mass)
+    return np.asarray(HBARC2_GEV2_FB * rate)
 
 
 def sigma_br_full(
@@ -169,8 +203,26 @@ def sigma_br_full(
     Window: M/2 to the end of the luminosity table unless given. ``cell``: relative width of the cells on which the
     smooth factors are linear. The width is the model's unless ``gamma_gev`` is given.
     """
+    m, coefficients = full_coefficients(
+        model, mass_gev, coupling, lumi, interference, window_gev, lepton, gamma_gev, cell
+    )
+    return np.asarray((coefficients * lumi(m)).sum())
+
+
+def full_coefficients(
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    lumi: LuminosityTable,
+    interference: bool = True,
+    window_gev: tuple[float, float] | None = None,
+    lepton: str = "e",
+    gamma_gev: float | None = None,
+    cell: float = 0.002,
+) -> tuple[FloatArray, FloatArray]:
+    """Dilepton masses (n,) in GeV and fb of the signal per unit of LQ_q at each, (5, n); as :func:`sigma_br_full`."""
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
-    low, high = window_gev or (max(FULL_WINDOW_LOW * mass, lumi.range_gev[0]), lumi.range_gev[1])
+    low, high = window_gev or default_window_gev(mass, lumi)
     if not 0 < low < high:
         raise InputError(f"mass window {low:g} to {high:g} GeV is empty")
     gamma = (
@@ -178,16 +230,23 @@ def sigma_br_full(
         if gamma_gev is None
         else float(checked_positive("gamma_gev", gamma_gev))
     )
+    m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
     m = np.geomspace(low, high, int(np.ceil(np.log(high / low) / cell)) + 1)
     s = m**2
     products = coupling_products(model, lepton)
-    smooth = HBARC2_GEV2_FB * s / (144 * np.pi * lumi.sqrt_s_gev**2) * lumi(m)
-    weights, weights_u = breit_wigner_weights(s, mass, gamma)
-    total = g**4 * (products.zprime_squared @ smooth) @ weights
+    smooth = HBARC2_GEV2_FB * s / (144 * np.pi * lumi.sqrt_s_gev**2)
+    weights, weights_u = breit_wigner_weights(s, m_pole, gamma_pole)
+    coefficients = g**4 * abs(residue) ** 2 * np.multiply.outer(products.zprime_squared, smooth * weights)
     if interference:
-        amplitude = g**2 * (interference_amplitude(model, products, s) * smooth).sum(axis=0)
-        total += amplitude.real @ weights_u - mass * gamma * (amplitude.imag @ weights)
-    return np.asarray(total)
+        amplitude = interference_amplitude(model, products, s) * residue.conj()
+        w = m_pole * gamma_pole
+        coefficients = coefficients + g**2 * smooth * (amplitude.real * weights_u - w * amplitude.imag * weights)
+    return m, np.asarray(coefficients)
+
+
+def default_window_gev(mass_gev: float, lumi: LuminosityTable) -> tuple[float, float]:
+    """Dilepton masses :func:`sigma_br_full` integrates over unless told: M/2 to the end of the luminosity table."""
+    return max(FULL_WINDOW_LOW * mass_gev, lumi.range_gev[0]), lumi.range_gev[1]
 
 
 @dataclass(frozen=True)
@@ -198,6 +257,16 @@ class CrossSection:
     coupling: float
     widths: Widths
     sigma_br_fb: float
+    k_factor: float
+    """Over LO with the same PDF set; NaN if LO is 0."""
+    pdf_up_fb: float | None
+    """Size of the PDF uncertainty upwards, >= 0; None for a set without error members."""
+    pdf_down_fb: float | None
+    scale_up_fb: float | None
+    """Size of the scale uncertainty upwards, >= 0; None for a table without variations."""
+    scale_down_fb: float | None
+    confidence_level: float
+    """Of the PDF uncertainty, in per cent."""
     method: str
     interference: bool
     order: str
@@ -214,8 +283,9 @@ def sigma_br(
     interference: bool = True,
     window_gev: tuple[float, float] | None = None,
     lepton: str = "e",
+    confidence_level: float = ONE_SIGMA,
 ) -> CrossSection:
-    """sigma x BR by the narrow-width formula or from the full line shape, with what was assumed."""
+    """sigma x BR by the narrow-width formula or from the full line shape, its uncertainties and what was assumed."""
     if method not in ("narrow", "full"):
         raise InputError(f"method must be narrow or full, found {method!r}")
     result = decay_widths(model, mass_gev, coupling)
@@ -223,8 +293,38 @@ def sigma_br(
     if method == "narrow":
         if window_gev:
             raise InputError("a mass window needs --method full: the narrow width has all its rate at the pole")
-        sigma, used = float(sigma_br_narrow(model, mass, g, lumi, lepton)), None
+        used, m = None, np.array([mass])
+        coefficients = narrow_coefficients(model, m, g, lumi.sqrt_s_gev, lepton)
+        warnings = lumi.warnings_at(mass)
     else:
-        used = window_gev or (max(FULL_WINDOW_LOW * mass, lumi.range_gev[0]), lumi.range_gev[1])
-        sigma = float(sigma_br_full(model, mass, g, lumi, interference, used, lepton))
-    return CrossSection(mass, g, result, sigma, method, method == "full" and interference, "lo", used, lumi.warnings)
+        used = window_gev or default_window_gev(mass, lumi)
+        m, coefficients = full_coefficients(model, mass, g, lumi, interference, used, lepton)
+        # far above the peak the rate is nil: a remark on masses there is none on the result
+        warnings = lumi.warnings_at(used[0], max(used[0], min(used[1], 1.5 * mass)))
+    sigma = float((coefficients * lumi(m)).sum())
+    leading = float((coefficients * lumi.at_leading_order()(m)).sum())
+    pdf_up = pdf_down = scale_up = scale_down = None
+    if lumi.variations is not None:
+        scales = np.einsum("qn,kqn->k", coefficients, lumi.of_scales(m))
+        scale_up, scale_down = float(scales.max() - scales[0]), float(scales[0] - scales.min())
+        if lumi.variations.errors is not None:
+            members = np.einsum("qn,kqn->k", coefficients, lumi.of_members(m))
+            error = pdf_uncertainty(members, lumi.variations.errors, confidence_level)
+            pdf_up, pdf_down = float(error.plus), float(error.minus)
+    return CrossSection(
+        mass_gev=mass,
+        coupling=g,
+        widths=result,
+        sigma_br_fb=sigma,
+        k_factor=sigma / leading if leading else float("nan"),
+        pdf_up_fb=pdf_up,
+        pdf_down_fb=pdf_down,
+        scale_up_fb=scale_up,
+        scale_down_fb=scale_down,
+        confidence_level=confidence_level,
+        method=method,
+        interference=method == "full" and interference,
+        order=lumi.order,
+        window_gev=used,
+        warnings=warnings,
+    )

@@ -13,7 +13,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .cards import FloatArray
+from .cards import ComplexArray, FloatArray
+
+
+def pole(mass_gev: ArrayLike, gamma_gev: ArrayLike, running: bool) -> tuple[FloatArray, FloatArray, ComplexArray]:
+    """Mass (GeV), width (GeV) and residue of the propagator: residue/(s - mass^2 + i mass width).
+
+    A running width, s - M^2 + i s Gamma/M, is the same as a fixed one of mass M/sqrt(1 + r^2) and width
+    Gamma/sqrt(1 + r^2) with residue 1/(1 + i r), r = Gamma/M, at every s.
+    """
+    mass, gamma = np.asarray(mass_gev, dtype=float), np.asarray(gamma_gev, dtype=float)
+    if not running:
+        return mass, gamma, np.ones(np.broadcast(mass, gamma).shape, dtype=complex)
+    r = gamma / mass
+    shrink = np.sqrt(1 + r**2)
+    return np.asarray(mass / shrink), np.asarray(gamma / shrink), np.asarray(1 / (1 + 1j * r))
 
 
 def breit_wigner_weights(

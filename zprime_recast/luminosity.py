@@ -1,120 +1,83 @@
-r"""Parton luminosities of a proton-proton collider, per quark flavour.
+r"""Corrected parton luminosities LQ_q on a grid of masses: the stage every cross-section starts from.
 
-.. math:: L_q(\tau) = \int_\tau^1 \frac{dx}{x} [f_q(x) f_{\bar q}(\tau/x) + f_{\bar q}(x) f_q(\tau/x)], \quad
-          \tau = M^2/S
+.. math:: \frac{d\sigma}{dM^2} = \frac1S \sum_q \hat\sigma_q(M^2) LQ_q(M)
 
-so that :math:`d\sigma/dM^2 = \frac1S \sum_q \hat\sigma_q(M^2) L_q`, and C_qq of arXiv:1707.08606, eq. (4.1), is
-:math:`\frac{4\pi^2}{3} L_q`. The integral runs over the pair rapidity y, x = sqrt(tau) exp(+-y).
+One table per PDF member, order, scales and energy serves every model. LO, NLO and NNLO are integrals over the PDFs
+(:mod:`zprime_recast.convolution`), N3LO is NNLO times a tabulated ratio (:mod:`zprime_recast.kfactor`). A table may
+carry those of the error members and of the scale variation: :mod:`zprime_recast.luminosity_set` makes these.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .cards import FloatArray
-from .errors import RangeError
+from .convolution import FLAVORS, corrected_luminosity, corrected_terms
+from .errors import InputError, RangeError
+from .kfactor import checked_order, n3lo_over_nnlo, tabulated_range_gev
 from .model import checked_positive
 from .paths import cache_dir
 from .pdf import PDFMember
-
-#: Quark flavours of every luminosity array, first axis, in the order of their parton ids 1..5.
-FLAVORS = ("d", "u", "s", "c", "b")
-_PIDS = (1, 2, 3, 4, 5)
-
-#: Gauss-Legendre nodes per panel and panels per smooth piece of the rapidity range.
-_NODES, _PANELS = 8, 16
+from .pdf_errors import ErrorSet
 
 #: Masses of a table: from here to a fraction of sqrt(s), even in log(M/(sqrt(s) - M)): dense where L falls steeply.
 TABLE_LOW_GEV = 50.0
 TABLE_HIGH_OVER_SQRT_S = 0.95
-TABLE_POINTS = 640
+TABLE_POINTS = 320
 
 #: Changes whenever the numbers of a cached table would.
-_CACHE_VERSION = 3
+_CACHE_VERSION = 5
 
 
-def rapidity_density(pdf: PDFMember, mass_gev: float, sqrt_s_gev: float, y: FloatArray, mu_f_gev: float) -> FloatArray:
-    """dL_q/dy at one mass: shape (5 flavours, *y.shape), dimensionless; even in y, 0 outside the kinematic range."""
-    root_tau = mass_gev / sqrt_s_gev
-    x1, x2 = root_tau * np.exp(y), root_tau * np.exp(-y)
-    inside = (x1 < pdf.info.x_max) & (x2 < pdf.info.x_max)
-    density = np.zeros((len(_PIDS), *y.shape))
-    if inside.any():
-        pids = [*_PIDS, *(-pid for pid in _PIDS)]
-        xf = pdf.xf(pids, np.stack([x1[inside], x2[inside]]), mu_f_gev)
-        quark, antiquark = xf[:5] / root_tau, xf[5:] / root_tau
-        # x1 x2 = tau: dividing both densities by sqrt(tau) turns x f into f f x1 x2 / tau = f f
-        density[:, inside] = quark[:, 0] * antiquark[:, 1] + antiquark[:, 0] * quark[:, 1]
-    return density
+@dataclass(frozen=True)
+class Variations:
+    """Luminosities of the error members and of other scales, on the grid of their table; never negative."""
+
+    members: FloatArray | None
+    """(members, 5, n), the central one first; None for a set without error members."""
+    errors: ErrorSet | None
+    scale_points: tuple[tuple[float, float], ...]
+    """(mu_F/M, mu_R/M), the central one first."""
+    scales: FloatArray
+    """(scale points, 5, n)."""
 
 
-def rapidity_integral(
-    pdf: PDFMember,
-    mass_gev: float,
-    sqrt_s_gev: float,
-    mu_f_gev: float,
-    weight: Callable[[FloatArray], FloatArray] | None = None,
-    breaks: tuple[float, ...] = (),
-    panels: int = _PANELS,
-) -> FloatArray:
-    """Integral of dL_q/dy times an even weight(y) over all y; shape (5,). ``breaks``: kinks of the weight at y > 0."""
-    y_max = np.log(sqrt_s_gev / mass_gev)
-    edges = [0.0, *sorted(b for b in breaks if 0 < b < y_max), y_max]
-    nodes, node_weights = np.polynomial.legendre.leggauss(_NODES)
-    fine = np.concatenate([np.linspace(a, b, panels + 1)[:-1] for a, b in itertools.pairwise(edges)])
-    fine = np.append(fine, y_max)
-    half = np.diff(fine)[:, None] / 2
-    y = (fine[:-1, None] + half * (1 + nodes)).ravel()
-    w = 2 * (half * node_weights).ravel()  # both signs of y
-    if weight is not None:
-        w = w * weight(y)
-    return rapidity_density(pdf, mass_gev, sqrt_s_gev, y, mu_f_gev) @ w
+@dataclass(frozen=True)
+class Remark:
+    """A warning that concerns the masses between two ends."""
 
-
-def parton_luminosity(
-    pdf: PDFMember, mass_gev: ArrayLike, sqrt_s_gev: float, mu_f_over_m: float = 1.0, panels: int = _PANELS
-) -> FloatArray:
-    """L_q at each mass (GeV), by integration; shape (5, *mass.shape), dimensionless. May be negative: see the table."""
-    mass = checked_positive("mass_gev", mass_gev)
-    _check_mass_range(pdf, mass, sqrt_s_gev, mu_f_over_m)
-    columns = [rapidity_integral(pdf, m, sqrt_s_gev, m * mu_f_over_m, panels=panels) for m in mass.ravel()]
-    return np.stack(columns, axis=-1).reshape(len(FLAVORS), *mass.shape)
-
-
-def _check_mass_range(pdf: PDFMember, mass: FloatArray, sqrt_s_gev: float, mu_f_over_m: float) -> None:
-    low = max(pdf.info.q_min_gev / mu_f_over_m, sqrt_s_gev * np.sqrt(pdf.info.x_min * pdf.info.x_max), 1.0)
-    high = min(pdf.info.q_max_gev / mu_f_over_m, sqrt_s_gev)
-    if (mass < low).any() or (mass >= high).any():
-        found = mass[(mass < low) | (mass >= high)].flat[0]
-        raise RangeError(
-            f"mass {found:g} GeV is outside set {pdf.info.name} at sqrt(s) = {sqrt_s_gev:g} GeV: "
-            f"{low:.4g} to {high:.4g} GeV"
-        )
+    low_gev: float
+    high_gev: float
+    text: str
 
 
 @dataclass(frozen=True)
 class LuminosityTable:
-    """L_q on a grid of masses, interpolated; the stage every cross-section starts from."""
+    """LQ_q on a grid of masses, interpolated."""
 
     mass_gev: FloatArray
     """Grid (n,), ascending."""
     values: FloatArray
-    """L_q on the grid (5, n), never negative."""
+    """LQ_q on the grid (5, n), never negative."""
+    leading_order: FloatArray
+    """L_q of the same PDF and mu_F, (5, n): the denominator of K factors."""
     sqrt_s_gev: float
     pdf_set: str
     pdf_member: int
     pdf_digest: str
     mu_f_over_m: float
-    warnings: tuple[str, ...] = ()
+    mu_r_over_m: float = 1.0
+    order: str = "lo"
+    variations: Variations | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def range_gev(self) -> tuple[float, float]:
@@ -122,7 +85,32 @@ class LuminosityTable:
         return float(self.mass_gev[0]), float(self.mass_gev[-1])
 
     def __call__(self, mass_gev: ArrayLike) -> FloatArray:
-        """L_q at masses in GeV, shape (5, *mass.shape). RangeError states the range."""
+        """LQ_q at masses in GeV, shape (5, *mass.shape). RangeError states the range."""
+        return self.interpolated(self.values, mass_gev)
+
+    def warnings_at(self, low_gev: float, high_gev: float | None = None) -> tuple[str, ...]:
+        """What must be said of a result that uses masses (GeV) from low to high (default: low alone)."""
+        high = low_gev if high_gev is None else high_gev
+        return tuple(r.text for r in self.remarks if r.low_gev <= high and low_gev <= r.high_gev)
+
+    def at_leading_order(self) -> LuminosityTable:
+        """The table of L_q, without variations."""
+        return replace(self, values=self.leading_order, order="lo", variations=None)
+
+    def of_members(self, mass_gev: ArrayLike) -> FloatArray:
+        """LQ_q of every error member, (members, 5, *mass.shape); InputError for a set that has none."""
+        if self.variations is None or self.variations.members is None:
+            raise InputError(f"PDF set {self.pdf_set} has no error members here: no PDF uncertainty")
+        return self.interpolated(self.variations.members, mass_gev)
+
+    def of_scales(self, mass_gev: ArrayLike) -> FloatArray:
+        """LQ_q at every scale choice, (scale points, 5, *mass.shape); InputError for a table without them."""
+        if self.variations is None:
+            raise InputError("this luminosity table was made without scale variations")
+        return self.interpolated(self.variations.scales, mass_gev)
+
+    def interpolated(self, values: FloatArray, mass_gev: ArrayLike) -> FloatArray:
+        """Values on the grid, (..., 5, n), at masses in GeV: (..., 5, *mass.shape). RangeError states the range."""
         mass = np.asarray(mass_gev, dtype=float)
         low, high = self.range_gev
         ok = (mass >= low) & (mass <= high)
@@ -131,7 +119,7 @@ class LuminosityTable:
                 f"mass {mass[~ok].flat[0]:g} GeV is outside the luminosity table: "
                 f"{low:g} to {high:g} GeV at sqrt(s) = {self.sqrt_s_gev:g} GeV"
             )
-        return _interpolate(self._logit(self.mass_gev), self.values, self._logit(mass))
+        return _interpolate(self._logit(self.mass_gev), values, self._logit(mass))
 
     def _logit(self, mass_gev: FloatArray) -> FloatArray:
         """log(M/(sqrt(s) - M)), in which log L is close to a straight line at both ends."""
@@ -139,21 +127,46 @@ class LuminosityTable:
 
 
 def _interpolate(grid: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
-    """Interpolate rows (k, n) of non-negative values over a grid: the total by a spline of its logarithm, the shares
-    of the rows by splines clipped to [0, 1]. A total of 0 (a set without positive luminosity) ends the table there.
+    """Interpolate non-negative values (..., k, n) over a grid: the total of the k rows by a spline of its logarithm,
+    the shares of the rows by splines clipped to [0, 1]. A total of 0 (a set without positive luminosity) ends there.
     """
     from scipy.interpolate import CubicSpline
 
-    total = values.sum(axis=0)
+    total = values.sum(axis=-2)
     positive = total > 0
     if not positive.all():
+        if values.ndim > 2:
+            return np.stack([_interpolate(grid, row, at) for row in values])
         end = int(np.argmin(positive))
         if end < 4:
             return np.zeros((len(values), *at.shape))
         inside = _interpolate(grid[:end], values[:, :end], np.minimum(at, grid[end - 1]))
         return np.where(at <= grid[end - 1], inside, 0.0)
-    shares = np.clip(CubicSpline(grid, values / total, axis=1)(at), 0.0, 1.0)
-    return np.asarray(np.exp(CubicSpline(grid, np.log(total))(at)) * shares)
+    shares = np.clip(CubicSpline(grid, values / total[..., None, :], axis=-1)(at), 0.0, 1.0)
+    size = np.exp(CubicSpline(grid, np.log(total), axis=-1)(at))
+    rows = values.ndim - 1  # the axes before those of the masses: put the total's beside them
+    return np.asarray(np.expand_dims(size, rows - 1) * shares)
+
+
+def mass_grid(
+    sqrt_s_gev: float, low_gev: float = TABLE_LOW_GEV, high_gev: float | None = None, points: int = TABLE_POINTS
+) -> FloatArray:
+    """Masses (GeV) even in log(M/(sqrt(s) - M)), both ends included; RangeError if there are none."""
+    high = TABLE_HIGH_OVER_SQRT_S * sqrt_s_gev if high_gev is None else high_gev
+    if not low_gev < high < sqrt_s_gev:
+        raise RangeError(f"sqrt_s_gev = {sqrt_s_gev:g} leaves no masses between {low_gev:g} and {high:g} GeV")
+    logit = np.linspace(np.log(low_gev / (sqrt_s_gev - low_gev)), np.log(high / (sqrt_s_gev - high)), points)
+    grid = sqrt_s_gev / (1 + np.exp(-logit))
+    grid[0], grid[-1] = low_gev, high
+    return np.asarray(grid)
+
+
+def set_range_gev(pdf: PDFMember, sqrt_s_gev: float, mu_f_over_m: float = 1.0) -> tuple[float, float]:
+    """Masses of the table of a set: what its grid allows of TABLE_LOW_GEV to TABLE_HIGH_OVER_SQRT_S."""
+    info = pdf.info
+    high = min(TABLE_HIGH_OVER_SQRT_S * sqrt_s_gev, 0.999 * info.q_max_gev / mu_f_over_m)
+    low = max(TABLE_LOW_GEV, 1.001 * info.q_min_gev / mu_f_over_m, 1.001 * sqrt_s_gev * np.sqrt(info.x_min))
+    return float(low), float(high)
 
 
 def luminosity_table(
@@ -162,40 +175,93 @@ def luminosity_table(
     mu_f_over_m: float = 1.0,
     points: int = TABLE_POINTS,
     cache: bool = True,
+    order: str = "lo",
+    mu_r_over_m: float = 1.0,
 ) -> LuminosityTable:
-    """The table of a PDF member, read from the disk cache if it is there.
+    """The table of one PDF member, without variations; its integrals are read from the disk cache if they are there.
 
-    The key holds the digest of the set's files, so a changed set never meets an old table. Where the integral comes
-    out negative (some modern sets have u-ubar < 0 near 6 TeV) the table has 0 and a warning says where.
+    The key of the cache holds the digest of the set's files, so a changed set never meets an old table. Where a
+    luminosity comes out negative (some modern sets have u-ubar < 0 near 6 TeV) the table has 0 and a warning says
+    where. From NLO on alpha_s is the set's: PDFError if it has none.
     """
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
-    high = min(TABLE_HIGH_OVER_SQRT_S * sqrt_s, 0.999 * pdf.info.q_max_gev / mu_f_over_m)
-    low = max(TABLE_LOW_GEV, 1.001 * pdf.info.q_min_gev / mu_f_over_m, 1.001 * sqrt_s * np.sqrt(pdf.info.x_min))
-    if not low < high:
-        raise RangeError(f"sqrt_s_gev = {sqrt_s:g} leaves no masses between {low:g} and {high:g} GeV")
-    logit = np.linspace(np.log(low / (sqrt_s - low)), np.log(high / (sqrt_s - high)), points)
-    grid = sqrt_s / (1 + np.exp(-logit))
-    grid[0], grid[-1] = low, high
-    key = (_CACHE_VERSION, pdf.digest, sqrt_s, mu_f_over_m, points, _NODES, _PANELS)
-    raw = cached_array(key, lambda: parton_luminosity(pdf, grid, sqrt_s, mu_f_over_m), (5, points), cache)
-    warnings = []
-    for flavor, row in zip(FLAVORS, raw, strict=True):
-        if (row < 0).any():
-            first = grid[row < 0][0]
-            warnings.append(
-                f"PDF set {pdf.info.name} member {pdf.member}: negative {flavor} {flavor}bar luminosity from "
-                f"{first:.0f} GeV on; set to 0"
-            )
+    grid = mass_grid(sqrt_s, *set_range_gev(pdf, sqrt_s, float(checked_positive("mu_f_over_m", mu_f_over_m))), points)
+    terms = integrals(pdf, grid, sqrt_s, mu_f_over_m, cache)
+    alpha_s = None if checked_order(order) == "lo" else running_coupling(pdf, grid, mu_r_over_m)
+    raw = corrected(terms, alpha_s, grid, sqrt_s, order, mu_f_over_m, mu_r_over_m)
     return LuminosityTable(
         mass_gev=grid,
         values=np.maximum(raw, 0.0),
+        leading_order=np.maximum(terms[0], 0.0),
         sqrt_s_gev=sqrt_s,
         pdf_set=pdf.info.name,
         pdf_member=pdf.member,
         pdf_digest=pdf.digest,
         mu_f_over_m=mu_f_over_m,
-        warnings=tuple(warnings),
+        mu_r_over_m=mu_r_over_m,
+        order=order,
+        remarks=(
+            *negative_remarks(raw, grid, f"PDF set {pdf.info.name} member {pdf.member}"),
+            *order_remarks(order, sqrt_s),
+        ),
     )
+
+
+def running_coupling(pdf: PDFMember, grid: FloatArray, mu_r_over_m: float = 1.0) -> FloatArray:
+    """alpha_s(mu_R) of the set at every mass, (n,); PDFError if it has none, RangeError outside its table."""
+    ratio = float(checked_positive("mu_r_over_m", mu_r_over_m))
+    return np.array([pdf.alpha_s(m) for m in grid * ratio])
+
+
+def negative_remarks(raw: FloatArray, grid: FloatArray, name: str) -> list[Remark]:
+    """Where luminosities (5, n) of a member are negative."""
+    remarks = []
+    for flavor, row in zip(FLAVORS, raw, strict=True):
+        if (row < 0).any():
+            first, last = grid[row < 0][[0, -1]]
+            text = f"{name}: negative {flavor} {flavor}bar luminosity from {first:.0f} GeV on; set to 0"
+            remarks.append(Remark(float(first), float(last), text))
+    return remarks
+
+
+def order_remarks(order: str, sqrt_s_gev: float) -> list[Remark]:
+    """Where N3LO is not tabulated."""
+    if order != "n3lo":
+        return []
+    low, high = tabulated_range_gev(sqrt_s_gev)
+    text = (
+        f"n3lo over nnlo is tabulated from {low:.0f} to {high:.0f} GeV at sqrt(s) = {sqrt_s_gev:g} GeV; its value at "
+        "the nearest end is used"
+    )
+    # half a GeV of grace for a mass typed as the rounded end of the range
+    return [Remark(0.0, low - 0.5, text), Remark(high + 0.5, sqrt_s_gev, text)]
+
+
+def integrals(
+    pdf: PDFMember, grid: FloatArray, sqrt_s_gev: float, mu_f_over_m: float = 1.0, cache: bool = True
+) -> FloatArray:
+    """:func:`zprime_recast.convolution.corrected_terms` on a grid of masses, (3, 5, n), through the disk cache."""
+    key = (_CACHE_VERSION, pdf.digest, sqrt_s_gev, mu_f_over_m, grid[0], grid[-1], len(grid))
+    shape = (3, len(FLAVORS), len(grid))
+    return cached_array(key, lambda: corrected_terms(pdf, grid, sqrt_s_gev, mu_f_over_m), shape, cache)
+
+
+def corrected(
+    terms: FloatArray,
+    alpha_s: FloatArray | None,
+    mass_gev: FloatArray,
+    sqrt_s_gev: float,
+    order: str,
+    mu_f_over_m: float = 1.0,
+    mu_r_over_m: float = 1.0,
+) -> FloatArray:
+    """LQ_q of an order, (..., 5, n), from the terms (3, ..., 5, n) and alpha_s(mu_R) (n,); may be negative."""
+    below = corrected_luminosity(terms, alpha_s, order, mu_r_over_m)
+    if order != "n3lo":
+        return below
+    if mu_f_over_m != mu_r_over_m:
+        raise InputError(f"n3lo needs mu_F = mu_R, found mu_F/M = {mu_f_over_m:g} and mu_R/M = {mu_r_over_m:g}")
+    return below * n3lo_over_nnlo(mass_gev, sqrt_s_gev, mu_f_over_m)
 
 
 def cached_array(key: object, make: Callable[[], FloatArray], shape: tuple[int, ...], use: bool = True) -> FloatArray:

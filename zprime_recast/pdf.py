@@ -27,8 +27,11 @@ from .cards import FloatArray, digest
 from .errors import InputError, PDFError, RangeError, UnknownName
 from .paths import shipped, user_data_dir
 
+#: Set of every default; its central member is shipped (``CT18NNLO_central``), its uncertainty as luminosity tables.
+DEFAULT_SET = "CT18NNLO"
+DEFAULT_CENTRAL = "CT18NNLO_central"
 #: The paper's set (arXiv:1707.08606, section 4), central member; shipped.
-DEFAULT_SET = "MSTW2008nlo_central"
+PAPER_SET = "MSTW2008nlo_central"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class SetInfo:
     index: int
     members: int
     error_type: str
+    confidence_level: float
+    """Of the error members, in per cent (ErrorConfLevel; one standard deviation if the file does not say)."""
     flavors: tuple[int, ...]
     order_qcd: int
     x_min: float
@@ -52,6 +57,8 @@ class SetInfo:
     alpha_s_qs_gev: tuple[float, ...]
     """Knots of the strong coupling; empty if the set has no table of it."""
     alpha_s_values: tuple[float, ...]
+    grid_shape: tuple[tuple[int, int], ...] = ()
+    """Knots in x and Q of each subgrid; known once a member's grid was read."""
 
     def grid_file(self, member: int) -> Path:
         """The ``.dat`` file of a member."""
@@ -64,7 +71,7 @@ class SetInfo:
 
 
 class PDFMember(ABC):
-    """One member of a set. Backends implement :meth:`_xf_at`."""
+    """One member of a set. Backends implement ``_xf_at`` and ``alpha_s``."""
 
     backend: str
 
@@ -175,7 +182,14 @@ def default_backend() -> str:
 
 
 def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = None) -> PDFMember:
-    """A member of a set by name; UnknownName if there is no such set, PDFError if its files are broken."""
+    """A member of a set by name; UnknownName if there is no such set, PDFError if its files are broken.
+
+    Member 0 of the default set, where that is not installed, is the shipped ``CT18NNLO_central``.
+    """
+    if name == DEFAULT_SET and name not in list_sets():
+        if member != 0:
+            raise InputError(f"of set {name} the central member alone is here: zprime-recast pdf install {name}")
+        name = DEFAULT_CENTRAL
     info = read_set_info(find_set(name))
     if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member < info.members:
         raise InputError(f"set {name} has members 0 to {info.members - 1}, not {member}")
@@ -255,6 +269,7 @@ def read_set_info(folder: Path) -> SetInfo:
         index=int(number("SetIndex", 0)),
         members=int(number("NumMembers")),
         error_type=str(entries.get("ErrorType", "")),
+        confidence_level=number("ErrorConfLevel", 68.26894921370858),  # one standard deviation
         flavors=tuple(flavors),
         order_qcd=int(number("OrderQCD")),
         x_min=number("XMin"),
@@ -265,6 +280,8 @@ def read_set_info(folder: Path) -> SetInfo:
         alpha_s_qs_gev=tuple(float(q) for q in scales),
         alpha_s_values=tuple(float(v) for v in values),
     )
+    if not 0 < info.confidence_level < 100:
+        raise PDFError(f"{path}: ErrorConfLevel is {info.confidence_level:g}, expected per cent; fetch the set again")
     if info.members < 1 or not 0 < info.x_min < info.x_max <= 1 or not 0 < info.q_min_gev < info.q_max_gev:
         raise PDFError(f"{path}: NumMembers, XMin, XMax, QMin or QMax make no sense; fetch the set again")
     return info
@@ -334,6 +351,7 @@ def check_grid(info: SetInfo, member: int) -> SetInfo:
     if len(blocks) < 3 or blocks[-1].strip():
         raise PDFError(f"{path}: cut short (no closing '---'); fetch the set again")
     previous: tuple[FloatArray, FloatArray] | None = None
+    shape = []
     x_min, x_max, q_min, q_max = info.x_min, info.x_max, info.q_min_gev, info.q_max_gev
     for i, block in enumerate(blocks[1:-1], 1):
         where = f"{path}: subgrid {i}"
@@ -348,10 +366,12 @@ def check_grid(info: SetInfo, member: int) -> SetInfo:
         else:
             x_min, x_max, q_min = max(x_min, x[0]), min(x_max, x[-1]), max(q_min, q[0])
         previous = (x, q)
+        shape.append((len(x), len(q)))
         q_max = min(info.q_max_gev, q[-1])
     if not x_min < x_max or not q_min < q_max:
         raise PDFError(f"{path}: its knots and the range in {info.info_file.name} do not overlap; fetch the set again")
-    return replace(info, x_min=float(x_min), x_max=float(x_max), q_min_gev=float(q_min), q_max_gev=float(q_max))
+    x_min, x_max, q_min, q_max = (float(end) for end in (x_min, x_max, q_min, q_max))
+    return replace(info, grid_shape=tuple(shape), x_min=x_min, x_max=x_max, q_min_gev=q_min, q_max_gev=q_max)
 
 
 def _check_subgrid(where: str, block: str, info: SetInfo) -> tuple[FloatArray, FloatArray]:

@@ -4,6 +4,10 @@ r"""Partial widths, total width and branching ratios of a Z'.
           \quad r = m_f^2/M^2, \quad \beta = \sqrt{1 - 4 r}
 
 arXiv:1707.08606, eq. (3.4). A massless Weyl state gives g^2 q^2 M/(24 pi), a Majorana one g^2 q^2 M beta^3/(24 pi).
+
+Tree level is the default, as in the paper. A model with its parameter ``qcd_widths`` set to 1 has quark widths times
+1 + a + 1.409 a^2 - 12.77 a^3, a = alpha_s(M)/pi (massless quarks, five flavours, non-singlet: Baikov, Chetyrkin, Kuhn,
+Rittinger, Phys. Rev. Lett. 108 (2012) 222003, arXiv:1201.5804): +2.6 to 2.9 % from 5 to 1 TeV, the same for the top.
 """
 
 from __future__ import annotations
@@ -18,6 +22,10 @@ from numpy.typing import ArrayLike
 from .cards import FloatArray
 from .errors import InputError
 from .model import CHARGED_LEPTONS, QUARKS, Fermion, ZprimeModel, checked_positive
+from .strong_coupling import alpha_s
+
+#: Coefficients of (alpha_s/pi)^k, k = 1, 2, 3, of a quark width: arXiv:1201.5804, n_f = 5.
+QCD_COEFFICIENTS = (1.0, 1.40923, -12.7671)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,12 @@ def partial_width(model: ZprimeModel, fermion: str, mass_gev: ArrayLike, couplin
     return np.asarray(state.multiplicity * state.colors * g**2 * mass / (24 * np.pi) * shape)
 
 
+def qcd_factor(model: ZprimeModel, mass_gev: ArrayLike) -> FloatArray:
+    """QCD correction of the width into massless quarks at Z' masses in GeV, the shape of ``mass_gev``."""
+    a = alpha_s(mass_gev, model.sm) / np.pi
+    return np.asarray(1 + sum(c * a**k for k, c in enumerate(QCD_COEFFICIENTS, 1)))
+
+
 def mass_factor(state: Fermion, g_left: float, g_right: float, r: FloatArray) -> FloatArray:
     """Couplings squared times phase space; r = m^2/M^2."""
     beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
@@ -68,6 +82,9 @@ def decay_widths(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -
     mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
     mass, g = np.broadcast_arrays(mass, g)
     partial = {f.name: partial_width(model, f.name, mass, g) for f in model.fermions}
+    if model.qcd_widths:
+        factor = qcd_factor(model, mass)
+        partial |= {name: factor * partial[name] for name in QUARKS}
     partial["extra"] = np.full(mass.shape, model.gamma_extra_gev)
     total = np.asarray(sum(partial.values(), np.zeros(mass.shape)))
     if (total <= 0).any():

@@ -1,0 +1,74 @@
+"""Commands on PDF sets: pdf list, path, install."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import ZprimeError
+from ._shared import Json, app, emit
+
+pdf_app = typer.Typer(help="PDF sets in LHAPDF format: list, path, install.", no_args_is_help=True)
+app.add_typer(pdf_app, name="pdf")
+
+
+@pdf_app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Sets that are found, with their members, error type, and the energies shipped as luminosity tables.
+
+    Example: zprime-recast pdf list
+    """
+    from ..luminosity_set import shipped_energies
+    from ..pdf import DEFAULT_SET, list_sets, read_set_info
+
+    rows: dict[str, Any] = {}
+    for name, folder in list_sets().items():
+        try:
+            info = read_set_info(folder)
+        except ZprimeError as err:
+            rows[name] = {"unusable": str(err)}
+            continue
+        rows[name] = {"members": info.members, "error_type": info.error_type, "description": info.description}
+    tables = {DEFAULT_SET: shipped_energies(DEFAULT_SET)}
+    text = [
+        f"{name:36s} {row['members']:4d} members  {row['error_type']}" if "members" in row else f"{name:36s} unusable"
+        for name, row in rows.items()
+    ]
+    energies = ", ".join(f"{e:g}" for e in tables[DEFAULT_SET])
+    text.append(f"{DEFAULT_SET}: luminosities of all members are shipped for sqrt(s) = {energies} GeV")
+    emit({"sets": rows, "shipped_luminosities_sqrt_s_gev": tables}, as_json, text)
+
+
+@pdf_app.command()
+def path(as_json: Json = False) -> None:
+    """Folders in which sets are looked for, in order.
+
+    Example: zprime-recast pdf path
+    """
+    from ..pdf import set_folders
+
+    folders = [str(folder) for folder in set_folders()]
+    emit({"folders": folders}, as_json, folders)
+
+
+@pdf_app.command()
+def install(
+    name: Annotated[str, typer.Argument(metavar="SET", help="Name of an LHAPDF set, or a .tar.gz of one.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder to put it in; default: the user's.")
+    ] = None,
+    archive: Annotated[
+        str | None, typer.Option("--archive", metavar="URL", help="Where SET.tar.gz lies; default: LHAPDF's archive.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch a set from LHAPDF's public archive, or unpack one, and check it.
+
+    Example: zprime-recast pdf install CT18NNLO
+    """
+    from ..pdf_set import ARCHIVE_URL, install_set
+
+    folder = install_set(name, output, archive or ARCHIVE_URL)
+    emit({"folder": str(folder)}, as_json, [f"installed {folder}"])
