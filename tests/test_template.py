@@ -26,15 +26,15 @@ def expected_events(folded, model, mass, g, pdf, channel_name):
 
 @pytest.mark.parametrize("model_id", ["elusive_bl", "ssm", "e6_chi"])
 @pytest.mark.parametrize("mass", [400.0, 1234.5, 4000.0])
-def test_narrow_state_has_the_expected_yield(searches, pdf, model_id, mass):
+def test_narrow_state_has_the_expected_yield(paper_searches, pdf, model_id, mass):
     """Sum over bins of |Z'|^2 at Gamma/M = 1e-8 against the formula, width forced: 1e-4 + the acceptance table's 5e-4."""
-    (folded,) = searches
+    (folded,) = paper_searches
     model = load_model(model_id)
     g = 0.1
     from zprime_recast.widths import decay_widths
 
     gamma = 1e-8 * mass
-    template = signal_template(folded, model, mass, g, interference=False, gamma_gev=gamma)
+    template = signal_template(folded, model, mass, g, interference=False, gamma_gev=gamma).yields
     rescale = gamma / float(decay_widths(model, mass, g).total_gev)  # sigma B goes as 1/Gamma at fixed couplings
     for name in ("ee", "mumu"):
         expected = expected_events(folded, model, mass, g, pdf, name)
@@ -51,7 +51,7 @@ def test_narrow_state_sums_exactly_on_its_own_acceptance(searches):
         gamma = 1e-8 * mass
         rate = np.array([np.interp(mass, folded.m_nodes_gev, row) for row in folded.parton_rate])
         events = coupling_products(model).zprime_squared @ rate * 0.1**4 * np.pi / (mass * gamma)
-        template = signal_template(folded, model, mass, 0.1, interference=False, gamma_gev=gamma)
+        template = signal_template(folded, model, mass, 0.1, interference=False, gamma_gev=gamma).yields
         detector = np.interp(mass, folded.m_nodes_gev, folded.fold("ee").detector.sum(axis=1))
         assert template["ee"].sum() == pytest.approx(events * detector, rel=1e-4)
 
@@ -61,12 +61,12 @@ def test_narrow_template_does_not_depend_on_its_width(searches):
     (folded,) = searches
     model = load_model("elusive_bl")
     for mass in (300.0, 1000.0, 3141.6):
-        a, b = (signal_template(folded, model, mass, 0.1, False, gamma_gev=w * mass) for w in (1e-8, 1e-6))
+        a, b = (signal_template(folded, model, mass, 0.1, False, gamma_gev=w * mass).yields for w in (1e-8, 1e-6))
         for name in ("ee", "mumu"):
             np.testing.assert_allclose(100 * b[name], a[name], atol=1e-4 * a[name].max())
 
 
-def test_nodes_are_fine_enough(searches, monkeypatch, pdf, lumi):
+def test_nodes_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
     """Templates of narrow and wide states with node spacing halved: 1e-3 of the largest bin."""
     import zprime_recast.template as module
 
@@ -74,23 +74,23 @@ def test_nodes_are_fine_enough(searches, monkeypatch, pdf, lumi):
     fine = fold_search(load_search("atlas-139fb-dilepton"), pdf, lumi)
     model = load_model("ssm")
     for mass, g in ((400.0, 0.01), (2000.0, 0.7), (5000.0, 1.5)):
-        a, b = (signal_template(f, model, mass, g) for f in (searches[0], fine))
+        a, b = (signal_template(f, model, mass, g).yields for f in (paper_searches[0], fine))
         for name in ("ee", "mumu"):
             np.testing.assert_allclose(a[name], b[name], atol=1e-3 * np.abs(b[name]).max())
 
 
-def test_wide_template_equals_brute_force(searches, lumi, pdf):
+def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):
     """Gamma/M = 10 %: folding dsigma/dm on 40,000 points of true mass with the response: 1e-3 of the largest bin."""
     from zprime_recast.cross_section import dsigma_dm
     from zprime_recast.response import acceptance
 
-    (folded,) = searches
+    (folded,) = paper_searches
     model, mass, g = load_model("minimal_bl"), 2500.0, 0.7
     edges = np.geomspace(130, 12350, 40001)
     m = np.sqrt(edges[1:] * edges[:-1])
     a = acceptance(pdf, folded.search.fiducial, m, lumi)
     for interference, component in ((True, "signal"), (False, "zprime")):
-        template = signal_template(folded, model, mass, g, interference)
+        template = signal_template(folded, model, mass, g, interference).yields
         spectrum = dsigma_dm(model, mass, g, m, lumi, component) * np.diff(edges)
         # B-L couples to all quarks alike up to the interference's up/down difference: weight acceptances by rate
         up = make_flavor_only(model, mass, g, m, lumi, component, ("u", "c"))
@@ -104,8 +104,8 @@ def make_flavor_only(model, mass, g, m, lumi, component, flavors):
     """dsigma/dm from some quark flavours only."""
     from dataclasses import replace
 
+    from zprime_recast.convolution import FLAVORS
     from zprime_recast.cross_section import dsigma_dm
-    from zprime_recast.luminosity import FLAVORS
 
     keep = np.array([f in flavors for f in FLAVORS])[:, None]
     total = lumi.values.sum(axis=0)
@@ -116,16 +116,16 @@ def make_flavor_only(model, mass, g, m, lumi, component, flavors):
 def test_hypotheses_broadcast(searches):
     (folded,) = searches
     model = load_model("elusive_bl")
-    many = signal_template(folded, model, np.array([[800.0], [1600.0]]), np.array([0.01, 0.05, 0.2]))
+    many = signal_template(folded, model, np.array([[800.0], [1600.0]]), np.array([0.01, 0.05, 0.2])).yields
     assert many["ee"].shape == (2, 3, 100)
-    one = signal_template(folded, model, 1600.0, 0.05)
+    one = signal_template(folded, model, 1600.0, 0.05).yields
     np.testing.assert_allclose(many["mumu"][1, 1], one["mumu"], rtol=1e-12)
 
 
 def test_interference_shifts_events_below_the_peak(searches):
     (folded,) = searches
     model = load_model("elusive_bl")
-    with_it, without = (signal_template(folded, model, 3000.0, 0.3, i)["ee"] for i in (True, False))
+    with_it, without = (signal_template(folded, model, 3000.0, 0.3, i).yields["ee"] for i in (True, False))
     assert (without >= 0).all()
     assert (with_it < 0).any()
     peak = np.argmax(without)
@@ -136,18 +136,18 @@ def test_zero_coupling_limit_is_pure_interference(searches):
     """Off the peak the signal goes as g^2 when g falls: the interference."""
     (folded,) = searches
     model = load_model("elusive_bl")
-    a, b = (signal_template(folded, model, 4000.0, g, gamma_gev=1.0)["ee"][40] for g in (1e-3, 2e-3))
+    a, b = (signal_template(folded, model, 4000.0, g, gamma_gev=1.0).yields["ee"][40] for g in (1e-3, 2e-3))
     assert b / a == pytest.approx(4, rel=1e-3)
 
 
 def test_generic_template(searches):
     (folded,) = searches
-    narrow, nearly = (generic_template(folded, 1000.0, w) for w in (0.0, 1e-7))
+    narrow, nearly = (generic_template(folded, 1000.0, w).yields for w in (0.0, 1e-7))
     for name in ("ee", "mumu"):
         channel = folded.search.channel(name)
         np.testing.assert_allclose(narrow[name], nearly[name], atol=1e-5 * narrow[name].max())
         assert narrow[name].sum() == pytest.approx(139 * efficiency(channel, np.array([1000.0]))[0], rel=1e-4)
-    wide = generic_template(folded, 1000.0, 0.1)["ee"]
+    wide = generic_template(folded, 1000.0, 0.1).yields["ee"]
     edges = folded.search.channel("ee").edges_gev
     assert wide[edges[1:] < 1000 * (1 - 2 * 0.1) * 0.9].sum() < 0.02 * wide.sum()  # cut at M - 2 Gamma, then smeared
     assert wide.max() < 0.3 * narrow["ee"].max()

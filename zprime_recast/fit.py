@@ -39,7 +39,7 @@ class CLsResult:
 def hypothesis_test(
     workspace: Mapping[str, Any], mu: float = 1.0, background_fit: Sequence[float] | None = None
 ) -> CLsResult:
-    """CLs of signal strength ``mu`` in a workspace of :func:`build_workspace`.
+    """CLs of signal strength ``mu`` in a workspace of :func:`~zprime_recast.likelihood.build_workspace`.
 
     ``background_fit``: parameters of the mu = 0 fit, if known (:func:`fit_background`); they do not depend on the
     signal. A signal too large for the minimiser (CLs far below any use) gets the CLs of a weaker one that is excluded

@@ -1,31 +1,28 @@
-"""The likelihood of a hypothesis as a pyhf (HistFactory) workspace.
+"""The likelihood of hypotheses, and a pyhf (HistFactory) workspace of it.
 
 Every bin of a channel is a HistFactory channel of one bin. That is what lets the background float as the collaboration
 lets it float: a fit function whose logarithm is linear in its parameters changes each bin by a factor exp(alpha d),
 which HistFactory has per channel (``normsys``) but not per bin; its per-bin modifier (``histosys``) is additive and
-turns negative in the tail, where the function is uncertain by more than its value.
-
-The floating parameters (norm, b, p0 ...) enter as uncorrelated combinations (eigenmodes of the Poisson information of
-the background). One unit of a mode's nuisance is :data:`MODE_UNIT` standard deviations of the fit to the spectrum, so
-its unit-Gaussian constraint adds 1/MODE_UNIT^2 = 4 % to the information of the data: in effect it floats.
+turns negative in the tail, where the function is uncertain by more than its value. Its nuisances are those of
+:mod:`zprime_recast.background`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from .background import background_nuisances
 from .cards import FloatArray
+from .channel import Channel
 from .errors import InputError, LikelihoodError
-from .search import Channel, Search
+from .search import Search
 
-#: Standard deviations of the background fit per unit of a mode's nuisance.
-MODE_UNIT = 5.0
-#: Largest |log change| of a bin per unit. Cuts only where less than 0.1 events are expected in a bin.
-MODE_CAP = 2.0
 #: Largest deficit of a bin from interference, as a share of its background.
 DEFICIT_MAX = 0.9
 #: Largest sum of deficits beyond that, in events of a channel, that is left out with a warning.
@@ -34,64 +31,207 @@ DEFICIT_LOST_MAX = 0.5
 MU_MAX = 10.0
 POI = "mu"
 
+BoolArray = npt.NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class Signal:
-    """Expected signal events of one hypothesis in one search, per channel."""
+    """Expected signal events of hypotheses in one search, per channel."""
 
     search: Search
     yields: Mapping[str, FloatArray]
+    """(n_bins,), or (n_hypotheses, n_bins)."""
+    theory_names: tuple[str, ...] = ()
+    """Nuisances that change hypotheses differently: of the luminosities, mass scale, resolution, spurious signal; one
+    name is one nuisance in all searches of a workspace."""
+    theory_up: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Change of ln(yield) at +1 standard deviation per channel, ([n_hypotheses,] n_names, n_bins)."""
+    theory_down: Mapping[str, FloatArray] = field(default_factory=dict)
+    """The same at -1."""
 
 
-def background_modes(channel: Channel) -> FloatArray:
-    """Log change of each bin per unit of each background mode, (n_modes, n_bins).
-
-    Derivatives of the log of the bin contents with respect to norm and floating parameters, made orthonormal under
-    the Poisson information sum_j bkg_j d_kj d_lj, times MODE_UNIT, capped at MODE_CAP.
+@dataclass(frozen=True)
+class LogChanges:
+    """What nuisances do to the expected events of a sample, bin by bin: factors exp(change), interpolated between -1,
+    0 and +1 standard deviation as HistFactory's ``normsys`` (pyhf's code 4: polynomial inside, exponential outside).
     """
-    edges, function = channel.edges_gev, channel.background
-    nodes, weights = np.polynomial.legendre.leggauss(16)
-    # bins are split so that a wide last one is integrated well; its end stays below x = 1
-    high = np.minimum(edges[1:], 0.999 * function.sqrt_s_gev)
-    m = edges[:-1, None] + (high - edges[:-1])[:, None] * (1 + nodes) / 2
-    density = np.exp(function.log_shape(m)) * weights
-    derivatives = (function.log_derivatives(m) * density).sum(axis=-1) / density.sum(axis=-1)
-    basis = np.vstack([np.ones(len(channel.bkg)), derivatives])
-    root = np.sqrt(channel.bkg)
-    orthonormal, triangle = np.linalg.qr((basis * root).T)
-    if np.abs(np.diag(triangle)).min() < 1e-12 * np.abs(triangle).max():
-        raise InputError(f"channel {channel.name}: floating background parameters are degenerate in this spectrum")
-    return np.clip(MODE_UNIT * orthonormal.T / root, -MODE_CAP, MODE_CAP)
+
+    names: tuple[str, ...]
+    up: FloatArray
+    """Change of ln(events) at +1 standard deviation, ([n_hypotheses or 1,] n_names, n_bins)."""
+    down: FloatArray
+    """The same at -1."""
+    acts: BoolArray
+    """Whether the nuisance is declared for the bin, (n_names, n_bins); the changes are 0 where it is not."""
+
+    def of(self, i: int) -> LogChanges:
+        """The changes of hypothesis ``i``, (n_names, n_bins)."""
+        if self.up.ndim == 2:
+            return self
+        at = i if len(self.up) > 1 else 0
+        return LogChanges(self.names, self.up[at], self.down[at], self.acts)
+
+
+@dataclass(frozen=True)
+class BinnedLikelihood:
+    """The likelihood of hypotheses: Poisson counts of background + mu signal in all bins of all searches, unit-Gaussian
+    constraints of the nuisances. The pyhf workspace and the fit of many hypotheses at once are both made of it.
+    """
+
+    bin_names: tuple[str, ...]
+    n_obs: FloatArray
+    """(n_bins,), or (n_hypotheses, n_bins)."""
+    background: FloatArray
+    """(n_bins,)."""
+    signal: FloatArray
+    """At mu = 1, (n_hypotheses, n_bins)."""
+    signal_changes: LogChanges
+    background_changes: LogChanges
+    """A nuisance may be in both: it is the same by its name."""
+    mu_max: FloatArray
+    """Upper bound of the signal strength, (n_hypotheses,)."""
+    faults: tuple[tuple[int, str], ...] = ()
+    """(index, message) of hypotheses without a likelihood; their signal is 0."""
+    warnings: tuple[tuple[int, str], ...] = ()
+    """(index, message) for the reader of a result."""
+
+    @property
+    def nuisances(self) -> tuple[str, ...]:
+        """Names of all nuisances, each once."""
+        return tuple(dict.fromkeys(self.signal_changes.names + self.background_changes.names))
+
+
+def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
+    """The likelihood of hypotheses: every bin of every channel that has a signal, in the order of ``signals``.
+
+    All signals hold the same hypotheses. Signal bins may be negative (interference) as long as background + signal
+    stays positive, see :func:`bounded_interference`. InputError if the same search is given twice.
+    """
+    ids = [signal.search.id for signal in signals]
+    if not ids or len(set(ids)) != len(ids):
+        raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
+    blocks = [_block(s, channel) for s in signals for channel in s.search.channels if channel.name in s.yields]
+    if not blocks:
+        raise InputError("no channel of the analyses has a signal")
+    faults: dict[int, str] = {}
+    for block in blocks:
+        for i, message in block.faults:
+            faults.setdefault(i, message)
+    return BinnedLikelihood(
+        bin_names=tuple(name for block in blocks for name in block.bin_names),
+        n_obs=np.concatenate([block.n_obs for block in blocks]),
+        background=np.concatenate([block.background for block in blocks]),
+        signal=np.concatenate([block.signal for block in blocks], axis=-1),
+        signal_changes=_joined([block.signal_changes for block in blocks]),
+        background_changes=_joined([block.background_changes for block in blocks]),
+        mu_max=np.min([block.mu_max for block in blocks], axis=0),
+        faults=tuple(sorted(faults.items())),
+        warnings=tuple(w for block in blocks for w in block.warnings),
+    )
+
+
+def _block(signal: Signal, channel: Channel) -> BinnedLikelihood:
+    """The likelihood of one channel."""
+    search, name = signal.search, channel.name
+    n_bins = len(channel.bkg)
+    given = np.asarray(signal.yields[name], dtype=float).reshape(-1, n_bins)
+    yields, lost, faults = bounded_interference(search, channel, given)
+    fixed = _fixed_part(search, channel)
+    # a deficit from interference carries none: the background it is taken from is fitted to the data
+    share = (yields > 0)[:, None, :]
+    shape = (len(yields), len(signal.theory_names), n_bins)
+    theory_up, theory_down = (
+        share * np.asarray(rows[name]).reshape(shape) if signal.theory_names else np.zeros(shape)
+        for rows in (signal.theory_up, signal.theory_down)
+    )
+    foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if name not in u.channels}
+    theory_acts = np.array([[n not in foreign] * n_bins for n in signal.theory_names], dtype=bool).reshape(shape[1:])
+    theory = LogChanges(signal.theory_names, theory_up, theory_down, theory_acts)
+    return replace(
+        fixed,
+        signal=yields,
+        signal_changes=_stacked([fixed.signal_changes, theory]),
+        mu_max=_largest_mu(channel, yields),
+        faults=faults,
+        warnings=_deficit_warnings(search, channel, lost),
+    )
+
+
+@lru_cache(maxsize=64)
+def _fixed_part(search: Search, channel: Channel) -> BinnedLikelihood:
+    """What is the same for all hypotheses of a channel."""
+    n_bins = len(channel.bkg)
+    centers = 0.5 * (channel.edges_gev[:-1] + channel.edges_gev[1:])
+    own = [u for u in search.uncertainties if u.kind == "yield"]
+    acts = np.array([[channel.name in u.channels] * n_bins for u in own], dtype=bool).reshape(len(own), n_bins)
+    changes = np.array([u.log_changes(centers) for u in own]).reshape(len(own), 2, n_bins) * acts[:, None]
+    names = tuple(f"{search.id}_{u.name}" for u in own)
+    mode_names, modes = background_nuisances(search.id, channel)
+    return BinnedLikelihood(
+        bin_names=tuple(f"{search.id}_{channel.name}_{edge:05.0f}GeV" for edge in channel.edges_gev[:-1]),
+        n_obs=channel.n_obs,
+        background=channel.bkg,
+        signal=np.zeros((1, n_bins)),
+        signal_changes=LogChanges(names, changes[None, :, 0], changes[None, :, 1], acts),
+        background_changes=LogChanges(mode_names, modes, -modes, np.ones(modes.shape, dtype=bool)),
+        mu_max=np.full(1, MU_MAX),
+    )
+
+
+def _stacked(parts: Sequence[LogChanges]) -> LogChanges:
+    """Changes of different nuisances on the same bins."""
+    n_hyp = max(part.up.shape[0] for part in parts)
+    up, down = (
+        np.concatenate([np.broadcast_to(rows, (n_hyp, *rows.shape[1:])) for rows in side], axis=1)
+        for side in ([part.up for part in parts], [part.down for part in parts])
+    )
+    names = tuple(name for part in parts for name in part.names)
+    return LogChanges(names, up, down, np.concatenate([part.acts for part in parts]))
+
+
+def _joined(parts: Sequence[LogChanges]) -> LogChanges:
+    """Changes on bins one after the other; a nuisance of the same name is the same one."""
+    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    lead = np.broadcast_shapes(*(part.up.shape[:-2] for part in parts))
+    n_bins = sum(part.up.shape[-1] for part in parts)
+    up, down = np.zeros((2, *lead, len(names), n_bins))
+    acts = np.zeros((len(names), n_bins), dtype=bool)
+    first = 0
+    for part in parts:
+        columns = slice(first, first + part.up.shape[-1])
+        for k, name in enumerate(part.names):
+            row = names.index(name)
+            up[..., row, columns], down[..., row, columns] = part.up[..., k, :], part.down[..., k, :]
+            acts[row, columns] = part.acts[k]
+        first = columns.stop
+    return LogChanges(names, up, down, acts)
 
 
 def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
     """A pyhf workspace (a JSON-able dict) of one hypothesis; the parameter of interest ``mu`` is 1 at the hypothesis.
 
-    Signal bins may be negative (interference) as long as background + signal stays positive, see
-    :func:`bounded_interference`. InputError if the same search is given twice.
+    LikelihoodError or InputError as :func:`binned_likelihood`.
     """
-    ids = [signal.search.id for signal in signals]
-    if not ids or len(set(ids)) != len(ids):
-        raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
+    return workspace_of(binned_likelihood(signals))
+
+
+def workspace_of(likelihood: BinnedLikelihood, i: int = 0) -> dict[str, Any]:
+    """The pyhf workspace of hypothesis ``i``; LikelihoodError if it has no likelihood."""
+    for bad, message in likelihood.faults:
+        if bad == i:
+            raise LikelihoodError(message)
+    mu_max = float(likelihood.mu_max[i])
+    n_obs = np.broadcast_to(likelihood.n_obs, likelihood.signal.shape)[i]
+    signal_modifiers = _modifiers(likelihood.signal_changes.of(i))
+    background_modifiers = _modifiers(likelihood.background_changes.of(i))
     channels, observations = [], []
-    mu_max = MU_MAX
-    for signal in signals:
-        for channel in signal.search.channels:
-            if channel.name not in signal.yields:
-                continue
-            yields, _ = bounded_interference(signal.search, channel, signal.yields[channel.name])
-            mu_max = min(mu_max, _largest_mu(channel, yields))
-            modes = background_modes(channel)
-            for j in range(len(yields)):
-                name = f"{signal.search.id}_{channel.name}_{channel.edges_gev[j]:05.0f}GeV"
-                samples = [
-                    _signal_sample(signal.search, channel, yields, j),
-                    _background_sample(signal.search, channel, modes, j),
-                ]
-                channels.append({"name": name, "samples": samples})
-                observations.append({"name": name, "data": [float(channel.n_obs[j])]})
-    if not channels:
-        raise InputError("no channel of the analyses has a signal")
+    for j, name in enumerate(likelihood.bin_names):
+        signal = {"name": "signal", "data": [float(likelihood.signal[i, j])]}
+        background = {"name": "background", "data": [float(likelihood.background[j])]}
+        signal["modifiers"] = [{"name": POI, "type": "normfactor", "data": None}, *signal_modifiers(j)]
+        background["modifiers"] = background_modifiers(j)
+        channels.append({"name": name, "samples": [signal, background]})
+        observations.append({"name": name, "data": [float(n_obs[j])]})
     parameters = [{"name": POI, "inits": [min(1.0, mu_max)], "bounds": [[0.0, mu_max]]}]
     measurement = {"name": "zprime", "config": {"poi": POI, "parameters": parameters}}
     return {
@@ -102,71 +242,69 @@ def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
     }
 
 
-def bounded_interference(search: Search, channel: Channel, yields: FloatArray) -> tuple[FloatArray, float]:
-    """Yields with no bin below -DEFICIT_MAX times its background, and how many events of deficit that took away.
+def _modifiers(changes: LogChanges) -> Callable[[int], list[dict[str, Any]]]:
+    high, low = np.exp(changes.up), np.exp(changes.down)
+
+    def of_bin(j: int) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "type": "normsys", "data": {"hi": float(high[k, j]), "lo": float(low[k, j])}}
+            for k, name in enumerate(changes.names)
+            if changes.acts[k, j]
+        ]
+
+    return of_bin
+
+
+def bounded_interference(
+    search: Search, channel: Channel, yields: FloatArray
+) -> tuple[FloatArray, FloatArray, tuple[tuple[int, str], ...]]:
+    """Yields (n_hypotheses, n_bins) with no bin below -DEFICIT_MAX times its background, how many events of deficit
+    that took away (n_hypotheses,), and (index, message) of hypotheses without a likelihood, whose yields are set to 0.
 
     In the far tail a fitted background may lie below the Standard Model amplitude that interferes with the Z' (the
-    ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background. LikelihoodError if more
-    than DEFICIT_LOST_MAX events are concerned, or if a yield is not finite.
+    ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background. A hypothesis has no
+    likelihood if more than DEFICIT_LOST_MAX events are concerned, or if a yield is not finite.
     """
-    values = np.asarray(yields, dtype=float)
-    if not np.isfinite(values).all():
-        raise LikelihoodError(
-            f"{search.id}, {channel.name}: the signal is not finite; check mass, coupling and PDF set"
-        )
+    finite = np.asarray(np.isfinite(yields).all(axis=-1))
+    values = np.where(finite[:, None], yields, 0.0)
     bounded = np.maximum(values, -DEFICIT_MAX * channel.bkg)
-    lost = bounded - values
-    if lost.sum() > DEFICIT_LOST_MAX:
-        j = int(np.argmax(lost))
-        raise LikelihoodError(
+    lost = (bounded - values).sum(axis=-1)
+    faults = []
+    for i in np.nonzero(~finite | (lost > DEFICIT_LOST_MAX))[0]:
+        if not finite[i]:
+            message = "the signal is not finite; check mass, coupling and PDF set"
+            faults.append((int(i), f"{search.id}, {channel.name}: {message}"))
+            continue
+        j = int(np.argmax(bounded[i] - values[i]))
+        message = (
             f"{search.id}, {channel.name}, bin {channel.edges_gev[j]:.0f}-{channel.edges_gev[j + 1]:.0f} GeV: "
-            f"interference takes {-values[j]:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
+            f"interference takes {-values[i, j]:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
             "use a smaller coupling or --no-interference"
         )
-    return bounded, float(lost.sum())
+        faults.append((int(i), message))
+    bad = [i for i, _ in faults]
+    bounded[bad], lost[bad] = 0.0, 0.0
+    return bounded, lost, tuple(faults)
+
+
+def _deficit_warnings(search: Search, channel: Channel, lost: FloatArray) -> tuple[tuple[int, str], ...]:
+    return tuple(
+        (
+            int(i),
+            f"{search.id}, {channel.name}: destructive interference exceeds the fitted background in the tail; "
+            f"{lost[i]:.2g} events of deficit left out",
+        )
+        for i in np.nonzero(lost > 0)[0]
+    )
 
 
 def interference_warnings(signals: Sequence[Signal]) -> tuple[str, ...]:
-    """What :func:`bounded_interference` took away, per channel, for the reader of a result."""
-    warnings = []
-    for signal in signals:
-        for name, yields in signal.yields.items():
-            _, lost = bounded_interference(signal.search, signal.search.channel(name), yields)
-            if lost > 0:
-                warnings.append(
-                    f"{signal.search.id}, {name}: destructive interference exceeds the fitted background in the tail; "
-                    f"{lost:.2g} events of deficit left out"
-                )
-    return tuple(warnings)
+    """What :func:`bounded_interference` took away, per channel, for the reader of the result of one hypothesis."""
+    return tuple(message for _, message in binned_likelihood(signals).warnings) if signals else ()
 
 
-def _largest_mu(channel: Channel, yields: FloatArray) -> float:
-    """Upper bound of mu that keeps every bin positive, with a margin since the background floats."""
-    negative = yields < 0
-    if not negative.any():
-        return MU_MAX
-    largest = float((channel.bkg[negative] / -yields[negative]).min())
-    return min(MU_MAX, 0.5 * (1 + largest))
-
-
-def _signal_sample(search: Search, channel: Channel, yields: FloatArray, j: int) -> dict[str, Any]:
-    center = 0.5 * (channel.edges_gev[j] + channel.edges_gev[j + 1])
-    modifiers: list[dict[str, Any]] = [{"name": POI, "type": "normfactor", "data": None}]
-    for uncertainty in search.uncertainties:
-        if channel.name in uncertainty.channels:
-            modifiers.append(_log_normal(f"{search.id}_{uncertainty.name}", np.log1p(float(uncertainty.at(center)))))
-    return {"name": "signal", "data": [float(yields[j])], "modifiers": modifiers}
-
-
-def _background_sample(search: Search, channel: Channel, modes: FloatArray, j: int) -> dict[str, Any]:
-    names = [f"{search.id}_bkg_{channel.name}_{k}" for k in range(1, len(modes) + 1)]
-    modifiers = [_log_normal(name, float(d)) for name, d in zip(names, modes[:, j], strict=True)]
-    return {"name": "background", "data": [float(channel.bkg[j])], "modifiers": modifiers}
-
-
-def _log_normal(name: str, log_change: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "type": "normsys",
-        "data": {"hi": float(np.exp(log_change)), "lo": float(np.exp(-log_change))},
-    }
+def _largest_mu(channel: Channel, yields: FloatArray) -> FloatArray:
+    """Upper bound of mu that keeps every bin positive, with a margin since the background floats; (n_hypotheses,)."""
+    deficit = np.maximum(-yields, 0.0)
+    largest = np.divide(channel.bkg, deficit, out=np.full(yields.shape, np.inf), where=deficit > 0).min(axis=-1)
+    return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + largest)))

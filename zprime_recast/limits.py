@@ -6,78 +6,70 @@ A hypothesis is (mass, coupling, width of that coupling); its limit g_95 is wher
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from .batch_limits import coupling_limits
 from .cards import FloatArray
 from .cross_section import sigma_br_narrow
+from .curve_limits import CurveTest, Prepared, curve_test, sole_curve, with_likelihood
 from .errors import InputError, LikelihoodError, UnknownName
 from .fit import CLS_EXCLUDED, CLsResult, fit_background, hypothesis_test
-from .likelihood import Signal, build_workspace, interference_warnings
-from .luminosity import luminosity_table
-from .model import ZprimeModel, checked_positive, perturbative_coupling
+from .likelihood import Signal, binned_likelihood, build_workspace, interference_warnings
+from .limit_curve import FoldedCurve, find_limit_curve
+from .limit_result import COUPLING_MIN, COUPLING_RANGE, GAMMA_OVER_M_MAX, LimitResult, largest_coupling
+from .luminosity_set import DEFAULT_ORDER, load_luminosities
+from .model import ZprimeModel, checked_positive
 from .pdf import DEFAULT_SET, PDFMember, load_pdf
 from .search import Search, load_search
-from .template import FoldedSearch, fold_search, generic_template, signal_template
+from .template import FoldedSearch, SignalTemplate, fold_search, signal_template
+from .toys import toy_cls
 from .widths import decay_widths
 
 #: A root is accepted where the logarithm of the coupling (or cross-section) is known to this.
 ROOT_TOLERANCE = 5e-4
-#: Largest relative width of a hypothesis; a fixed-width Breit-Wigner means little beyond.
-GAMMA_OVER_M_MAX = 0.5
-DEFAULT_ANALYSES = ("atlas-139fb-dilepton",)
+DEFAULT_ANALYSES = ("atlas-139fb-dilepton", "cms-140fb-dilepton")
 
-_COUPLING_MIN = 1e-6
 _MAX_EVALUATIONS = 60
 _SQRT_Q_95 = 1.959964  # median expected limit: CLs = 2 (1 - Phi(sqrt q)) = 0.05
 
 
-@dataclass(frozen=True)
-class LimitResult:
-    """Coupling at 95 % CL for one mass; None where nothing is excluded up to ``coupling_max``."""
-
-    mass_gev: float
-    coupling_95_observed: float | None
-    coupling_95_expected: tuple[float | None, ...]
-    """At -2, -1, 0, 1, 2 standard deviations."""
-    sigma_br_95_observed_fb: float | None
-    """Narrow-width sigma x BR (one lepton flavour) of the excluded coupling."""
-    sigma_br_95_expected_fb: tuple[float | None, ...]
-    gamma_over_m_observed: float | None
-    coupling_max: float
-    coupling_max_reason: str
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class GenericLimitResult:
-    """Fiducial cross-section times BR per lepton flavour at 95 % CL, as the experiment defines it."""
-
-    analysis: str
-    channel: str
-    mass_gev: float
-    gamma_over_m: float
-    sigma_br_95_observed_fb: float
-    sigma_br_95_expected_fb: tuple[float, ...]
-
-
 def prepare(
-    analyses: Sequence[str | Search] = DEFAULT_ANALYSES, pdf: str | PDFMember = DEFAULT_SET, member: int = 0
-) -> tuple[FoldedSearch, ...]:
-    """Searches folded with a PDF set: the argument of everything below. Takes about a second, once."""
-    loaded = load_pdf(pdf, member) if isinstance(pdf, str) else pdf
-    searches = [load_search(analysis) for analysis in analyses]
-    return tuple(fold_search(s, loaded, luminosity_table(loaded, s.sqrt_s_gev)) for s in searches)
+    analyses: Sequence[str | Search] = DEFAULT_ANALYSES,
+    pdf: str | PDFMember = DEFAULT_SET,
+    member: int = 0,
+    order: str = DEFAULT_ORDER,
+    theory: bool = True,
+    on_member: Callable[[int, int], None] | None = None,
+) -> tuple[Prepared, ...]:
+    """Analyses prepared with a PDF set: the argument of everything below. Takes a few seconds, once.
+
+    ``theory``: PDF and scale uncertainties of the signal as nuisances (a set without error members has the scale's
+    only, a member other than 0 or one already loaded has none). ``on_member`` as in
+    :func:`zprime_recast.luminosity_set.load_luminosities`.
+    """
+    loaded = load_pdf(pdf) if isinstance(pdf, str) else pdf  # for the acceptance: the central member will do
+    folded: list[Prepared] = []
+    for analysis in analyses:
+        curve = None if isinstance(analysis, Search) else find_limit_curve(analysis)
+        if curve is not None:
+            lumi = load_luminosities(pdf, curve.sqrt_s_gev, order, member, on_member=on_member)
+            folded.append(FoldedCurve(curve, lumi))
+            continue
+        search = load_search(analysis)
+        lumi = load_luminosities(pdf, search.sqrt_s_gev, order, member, on_member=on_member)
+        folded.append(fold_search(search, loaded, lumi, theory))
+    return tuple(folded)
 
 
 def workspace(
     model: ZprimeModel,
     mass_gev: float,
     coupling: float,
-    searches: Sequence[FoldedSearch],
+    searches: Sequence[Prepared],
     interference: bool = True,
 ) -> dict[str, Any]:
     """The pyhf workspace of one hypothesis; RangeError outside the mass range of a search."""
@@ -85,15 +77,21 @@ def workspace(
 
 
 def hypothesis_signals(
-    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch], interference: bool = True
+    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[Prepared], interference: bool = True
 ) -> list[Signal]:
     """Expected signal of one hypothesis in every search; RangeError outside the mass range of one."""
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
     check_hypothesis(model, mass, g, searches)
-    return [Signal(f.search, signal_template(f, model, mass, g, interference)) for f in searches]
+    folded = with_likelihood(searches)
+    return [folded_signal(f, signal_template(f, model, mass, g, interference)) for f in folded]
 
 
-def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[FoldedSearch]) -> None:
+def folded_signal(folded: FoldedSearch, template: SignalTemplate) -> Signal:
+    """The template of one hypothesis as the signal of a likelihood."""
+    return Signal(folded.search, template.yields, template.theory_names, template.theory_up, template.theory_down)
+
+
+def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[Prepared]) -> None:
     """RangeError or InputError if a hypothesis is outside what the searches or the line shape cover."""
     for folded in searches:
         folded.search.check_mass(mass_gev)
@@ -109,35 +107,54 @@ def cls(
     model: ZprimeModel,
     mass_gev: float,
     coupling: float,
-    searches: Sequence[FoldedSearch],
+    searches: Sequence[Prepared],
     interference: bool = True,
-) -> CLsResult:
-    """CLs of one hypothesis, all searches together."""
+    calculator: str = "asymptotic",
+    n_toys: int = 2000,
+    seed: int = 1,
+) -> CLsResult | CurveTest:
+    """CLs of one hypothesis, all searches together; for a limit curve, the rate over the limit.
+
+    ``calculator``: ``asymptotic`` (pyhf's fits), or ``toys`` for ``n_toys`` pseudo-experiments of each hypothesis.
+    """
+    if calculator not in ("asymptotic", "toys"):
+        raise UnknownName("calculator", calculator, ("asymptotic", "toys"))
+    curve = sole_curve(searches)
+    if curve is not None:
+        return curve_test(curve, model, mass_gev, coupling)
     signals = hypothesis_signals(model, mass_gev, coupling, searches, interference)
-    return replace(hypothesis_test(build_workspace(signals)), warnings=interference_warnings(signals))
-
-
-def largest_coupling(model: ZprimeModel, mass_gev: float) -> tuple[float, str]:
-    """Largest coupling a limit is looked for at, and why: perturbativity, or Gamma/M = GAMMA_OVER_M_MAX."""
-    g_perturbative = perturbative_coupling(model)
-    unit = decay_widths(model, mass_gev, 1.0)
-    fixed = model.gamma_extra_gev
-    room = GAMMA_OVER_M_MAX * mass_gev - fixed
-    if room <= 0:
-        raise InputError(f"gamma_extra = {fixed:g} GeV alone makes the Z' wider than {GAMMA_OVER_M_MAX} of its mass")
-    g_width = float(np.sqrt(room / (unit.total_gev - fixed)))
-    if g_perturbative <= g_width:
-        return g_perturbative, "perturbativity, g q_max = sqrt(2 pi)"
-    return 0.999 * g_width, f"Gamma/M = {GAMMA_OVER_M_MAX}"
+    warnings = interference_warnings(signals)
+    if calculator == "toys":
+        found = toy_cls(binned_likelihood(signals), n_toys, seed)
+        m2, m1, median, p1, p2 = found.cls_expected
+        return CLsResult(found.cls_observed, (m2, m1, median, p1, p2), warnings)
+    return replace(hypothesis_test(build_workspace(signals)), warnings=warnings)
 
 
 def limit(
-    model: ZprimeModel, mass_gev: float, searches: Sequence[FoldedSearch], interference: bool = True
+    model: ZprimeModel,
+    mass_gev: float,
+    searches: Sequence[Prepared],
+    interference: bool = True,
+    calculator: str = "batch",
 ) -> LimitResult:
-    """g_95 at one mass, observed and expected; the width follows the coupling."""
+    """g_95 at one mass, observed and expected; the width follows the coupling.
+
+    ``calculator``: ``batch`` for the fits of :mod:`zprime_recast.batch_fit`, ``pyhf`` for pyhf's, which judge them and
+    take seconds. LikelihoodError if there is no limit for a reason other than a weak signal.
+    """
     mass = float(checked_positive("mass_gev", mass_gev))
+    if calculator == "batch":
+        largest_coupling(model, mass)
+        (found,) = coupling_limits(model, [mass], searches, interference)
+        if isinstance(found, str):
+            raise LikelihoodError(found)
+        return found
+    if calculator != "pyhf":
+        raise UnknownName("calculator", calculator, ("batch", "pyhf"))
     for folded in searches:
         folded.search.check_mass(mass)
+    folded_searches = with_likelihood(searches)
     g_max, reason = largest_coupling(model, mass)
 
     def signals_at(g: float) -> list[Signal]:
@@ -148,10 +165,9 @@ def limit(
     def evaluate(g: float) -> CLsResult:
         return hypothesis_test(build_workspace(signals_at(g)), background_fit=background_fit)
 
-    grid = np.geomspace(max(_COUPLING_MIN, 1e-5 * g_max), g_max, 60)
-    start = float(
-        grid[_first_sensitive([signal_template(f, model, mass, grid, interference) for f in searches], searches)]
-    )
+    grid = np.geomspace(max(COUPLING_MIN, COUPLING_RANGE * g_max), g_max, 60)
+    yields = [signal_template(f, model, mass, grid, interference).yields for f in folded_searches]
+    start = float(grid[_first_sensitive(yields, folded_searches)])
     roots = solve_limits(evaluate, start, float(grid[0]), g_max)
     lumi = searches[0].lumi
     assert lumi is not None
@@ -170,39 +186,6 @@ def limit(
         coupling_max_reason=reason,
         warnings=interference_warnings(signals),
     )
-
-
-def generic_limit(
-    folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str = "ll"
-) -> GenericLimitResult:
-    """Limit on the fiducial sigma x BR of a generic resonance of given relative width, for validation and quick use.
-
-    ``channel``: one of the search's, or ``ll`` for all of them with lepton universality.
-    """
-    mass = float(checked_positive("mass_gev", mass_gev))
-    folded.search.check_mass(mass)
-    if not (np.isfinite(gamma_over_m) and 0 <= gamma_over_m <= GAMMA_OVER_M_MAX):
-        raise InputError(f"relative width must be between 0 and {GAMMA_OVER_M_MAX}, found {gamma_over_m}")
-    names = [c.channel.name for c in folded.channels]
-    if channel != "ll" and channel not in names:
-        raise UnknownName(f"channel of {folded.search.id}", channel, [*names, "ll"])
-    template = generic_template(folded, mass, gamma_over_m)
-    yields = {name: y for name, y in template.items() if channel in ("ll", name)}
-    scales = np.geomspace(1e-6, 1e6, 400)
-    scaled = {name: scales[:, None] * y for name, y in yields.items()}
-    start = float(scales[_first_sensitive([scaled], [folded])])
-
-    background_fit = fit_background(build_workspace([Signal(folded.search, yields)]))
-
-    def evaluate(sigma_fb: float) -> CLsResult:
-        events = {name: sigma_fb * y for name, y in yields.items()}
-        return hypothesis_test(build_workspace([Signal(folded.search, events)]), background_fit=background_fit)
-
-    roots = solve_limits(evaluate, start, 1e-9, 1e9)
-    found = [root for root in roots if root is not None]
-    if len(found) < len(roots):
-        raise LikelihoodError(f"{folded.search.id}, {channel}: no signal events at {mass:g} GeV, no limit")
-    return GenericLimitResult(folded.search.id, channel, mass, float(gamma_over_m), found[0], tuple(found[1:]))
 
 
 def _first_sensitive(templates: Sequence[Mapping[str, FloatArray]], searches: Sequence[FoldedSearch]) -> int:

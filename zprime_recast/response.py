@@ -6,16 +6,17 @@ The mass response r = (m_reco - m)/m is a Crystal Ball plus a Gaussian, truncate
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 from scipy.special import ndtr
 
 from .cards import FloatArray
-from .luminosity import LuminosityTable, cached_array, rapidity_integral
+from .channel import R_MAX, Channel, ResponseTable
+from .convolution import rapidity_integral
+from .luminosity import LuminosityTable, cached_array
 from .pdf import PDFMember
-from .search import Channel, Fiducial, MassFunction
-
-#: The published response is truncated at this |r| and normalised inside.
-R_MAX = 0.5
+from .search import Fiducial
 
 _ACCEPTANCE_POINTS = 160
 _ACCEPTANCE_VERSION = 2
@@ -37,38 +38,91 @@ def crystal_ball_cdf(
     return np.asarray(below + core)
 
 
-def response_cdf(response: dict[str, FloatArray], r: FloatArray) -> FloatArray:
+def double_crystal_ball_cdf(
+    r: FloatArray,
+    mean: FloatArray,
+    sigma: FloatArray,
+    low: tuple[FloatArray, FloatArray],
+    high: tuple[FloatArray, FloatArray],
+) -> FloatArray:
+    """Integral, in units of t = (r - mean)/sigma, of a Gaussian core with power-law tails on both sides; ``low`` and
+    ``high`` are (alpha, n) of the tails. Arguments broadcast.
+    """
+    below = crystal_ball_cdf(np.minimum(r, mean), mean, sigma, *low)
+    # the upper half is a mirrored Crystal Ball
+    above = crystal_ball_cdf(mean, mean, sigma, *high)
+    return np.asarray(below + above - crystal_ball_cdf(2 * mean - np.maximum(r, mean), mean, sigma, *high))
+
+
+def _tail_area(alpha: FloatArray, n: FloatArray) -> FloatArray:
+    """Area of a Crystal Ball's tail below -alpha, in units of sigma."""
+    return np.asarray(np.exp(-0.5 * alpha**2) * (n / alpha) / (n - 1))
+
+
+def response_cdf(response: Mapping[str, FloatArray], r: FloatArray) -> FloatArray:
     """P(response <= r), truncated to |r| <= R_MAX and normalised; parameters (n, 1) against r (n, k)."""
     p = response
-    clipped = np.clip(r, -R_MAX, R_MAX)
     cb = (p["mu_cb"], p["sigma_cb"], p["alpha_cb"], p["n_cb"])
     # normalisation of the Crystal Ball over the whole line, so that kappa is its share before truncation
-    total = np.exp(-0.5 * p["alpha_cb"] ** 2) * (p["n_cb"] / p["alpha_cb"]) / (p["n_cb"] - 1)
-    total = total + np.sqrt(2 * np.pi) * ndtr(p["alpha_cb"])
+    total = _tail_area(p["alpha_cb"], p["n_cb"]) + np.sqrt(2 * np.pi) * ndtr(p["alpha_cb"])
 
     def cdf(at: FloatArray) -> FloatArray:
         crystal_ball = crystal_ball_cdf(at, *cb) / total
         gauss = ndtr((at - p["mu_g"]) / p["sigma_g"])
         return np.asarray(p["kappa"] * crystal_ball + (1 - p["kappa"]) * gauss)
 
-    ends = np.full_like(p["mu_cb"], R_MAX)
-    low, high = cdf(-ends), cdf(ends)
-    return np.asarray((cdf(clipped) - low) / (high - low))
+    return _truncated(cdf, r, np.full_like(p["mu_cb"], R_MAX))
 
 
-def response_matrix(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
+def _truncated(cdf: Callable[[FloatArray], FloatArray], r: FloatArray, r_max: FloatArray) -> FloatArray:
+    low, high = cdf(-r_max), cdf(r_max)
+    return np.asarray((cdf(np.clip(r, -r_max, r_max)) - low) / (high - low))
+
+
+def response_matrix(
+    channel: Channel, m_true_gev: FloatArray, scale: FloatArray | float = 0.0, resolution: FloatArray | float = 0.0
+) -> FloatArray:
     """P(true mass -> reconstructed bin), shape (n_masses, n_bins); rows sum to at most 1 (the rest falls outside).
 
-    Outside the masses where the response is published its relative shape is held at the nearest of them.
+    Outside the masses where the response is published its relative shape is held at the nearest of them. ``scale``
+    and ``resolution`` are relative changes of the measured mass and of the width of the response, per mass.
     """
     at = np.clip(m_true_gev, *channel.response_range_gev)
-    parameters = {name: _column(function, at) for name, function in channel.response.items()}
-    r = channel.edges_gev / m_true_gev[:, None] - 1
+    shift = np.broadcast_to(1 + np.asarray(scale), m_true_gev.shape)[:, None]
+    wider = np.broadcast_to(1 + np.asarray(resolution), m_true_gev.shape)[:, None]
+    r = channel.edges_gev / (m_true_gev[:, None] * shift) - 1
+    if isinstance(channel.response, ResponseTable):
+        return np.diff(_table_cdf(channel.response, at, r, wider), axis=1)
+    parameters = {name: function(at)[:, None] for name, function in channel.response.items()}
+    for name in ("sigma_cb", "sigma_g"):
+        parameters[name] = parameters[name] * wider
     return np.diff(response_cdf(parameters, r), axis=1)
 
 
-def _column(function: MassFunction, m_gev: FloatArray) -> FloatArray:
-    return function(m_gev)[:, None]
+def _table_cdf(table: ResponseTable, at: FloatArray, r: FloatArray, wider: FloatArray) -> FloatArray:
+    """P(response <= r) of a tabulated mixture at masses ``at`` (n,), (n, k); columns linear in mass."""
+    total = np.zeros_like(r)
+    for k, share in enumerate(table.share):
+        columns = [table.mean[k], table.sigma[k], *(rows[k] for rows in table.tails.values())]
+        mean, sigma, *tails = (np.interp(at, table.m_gev, values) for values in columns)
+        sigma = sigma * wider[:, 0]
+        r_max = np.interp(at, table.m_gev, table.r_max[k])[:, None]
+        # only what lies inside the truncation costs time
+        row, column = np.nonzero(np.abs(r) < r_max)
+        cdf = np.where(r >= r_max, 1.0, 0.0)
+        low, high = (_component_cdf(x[:, 0], mean, sigma, tails) for x in (-r_max, r_max))
+        inside = _component_cdf(r[row, column], mean[row], sigma[row], [t[row] for t in tails])
+        cdf[row, column] = (inside - low[row]) / (high - low)[row]
+        total += np.interp(at, table.m_gev, share)[:, None] * cdf
+    return total
+
+
+def _component_cdf(r: FloatArray, mean: FloatArray, sigma: FloatArray, tails: Sequence[FloatArray]) -> FloatArray:
+    """Unnormalised integral of a Gaussian (no tails), or of a Crystal Ball: alpha_low, n_low, alpha_high, n_high."""
+    if not tails:
+        return np.asarray(ndtr((r - mean) / sigma))
+    alpha_low, n_low, alpha_high, n_high = tails
+    return double_crystal_ball_cdf(r, mean, sigma, (alpha_low, n_low), (alpha_high, n_high))
 
 
 def efficiency(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
@@ -112,7 +166,7 @@ def acceptance(
     key = (
         "acceptance",
         _ACCEPTANCE_VERSION,
-        lumi.pdf_digest,
+        pdf.digest,
         lumi.sqrt_s_gev,
         lumi.mu_f_over_m,
         fiducial,

@@ -1,73 +1,162 @@
-"""Our generic limits against those ATLAS published: arXiv:1903.06248, HEPData tables t3-t6.
-
-Run with ``-s`` to see the table that the README of the analysis quotes.
-"""
+"""Our limits against the published ones, and the statistics behind them. Run with ``-s`` to see the tables."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from zprime_recast.batch_fit import batch_model
+from zprime_recast.cards import read_csv
 from zprime_recast.contour import exclusion_contour
-from zprime_recast.limits import generic_limit
+from zprime_recast.cross_section import full_coefficients, sigma_br_narrow
+from zprime_recast.generic import generic_hypotheses, generic_limits, null_of
+from zprime_recast.limit_curve import find_limit_curve
+from zprime_recast.limits import prepare
+from zprime_recast.luminosity_set import load_luminosities
 from zprime_recast.model_card import load_model
-from zprime_recast.search import load_search
+from zprime_recast.pdf import load_pdf
+from zprime_recast.response import acceptance
+from zprime_recast.search import find_search, list_searches, load_search
 from zprime_recast.template import fold_search
+from zprime_recast.toys import null_toys, signal_toys, statistics
+from zprime_recast.validation import compare, validate, validation_table, verdicts
+from zprime_recast.widths import decay_widths
 
 pytestmark = pytest.mark.slow
 
-MASSES = [400.0, 550.0, 750.0, 1000.0, 1400.0, 2000.0, 2500.0, 3000.0, 3500.0, 4000.0, 4500.0, 5000.0]
+
+@pytest.mark.parametrize("search_id", [i for i in list_searches() if find_limit_curve(i) is None])
+def test_every_search_is_within_the_tolerances_of_its_card(search_id):
+    """Median |ratio - 1| of expected and observed limits, every channel and width with published limits."""
+    search = load_search(search_id)
+    points = 24 if search.validation[0].calculator == "asymptotic" else 9
+    results = verdicts(search, validate(search, points))
+    print("\n".join(validation_table(results)))
+    assert results
+    assert [v for v in results if not v.passed] == []
 
 
-@pytest.fixture(scope="module")
-def atlas():
-    return fold_search(load_search("atlas-139fb-dilepton"))
+def fine(channel, step=0.003):
+    """The channel with the published background function in bins of 0.3 %, and no fluctuation."""
+    edges = np.append(np.exp(np.arange(np.log(225.0), np.log(6000.0), step)), 13000.0)
+    x, w = np.polynomial.legendre.leggauss(8)
+    high = np.minimum(edges[1:], 0.999 * 13000.0)
+    m = edges[:-1, None] + (high - edges[:-1])[:, None] * (1 + x) / 2
+    bkg = (np.exp(channel.background.log_shape(m)) * w).sum(axis=1) * (high - edges[:-1]) / 2
+    bkg *= channel.bkg[:-1].sum() / bkg[edges[1:] <= channel.edges_gev[-2]].sum()
+    return replace(channel, edges_gev=edges, bkg=bkg, n_obs=bkg)
 
 
-def ratios(folded, channel, width):
-    """(observed, expected) of ours over published at MASSES."""
-    (published,) = [v for v in folded.search.validation if v.channel == channel]
-    rows = []
-    for mass in MASSES:
-        (i,) = np.nonzero((published.mass_gev == mass) & (published.gamma_over_m == width))[0]
-        result = generic_limit(folded, mass, width, channel)
-        rows.append(
-            [
-                result.sigma_br_95_observed_fb / published.limit_obs_fb[i],
-                result.sigma_br_95_expected_fb[2] / published.limit_exp_fb[i],
-            ]
-        )
-    return np.array(rows).T
-
-
-@pytest.mark.parametrize(
-    ("channel", "width", "tolerance"),
-    [("ee", 0.0, 0.06), ("ee", 0.03, 0.1), ("ee", 0.1, 0.15), ("ll", 0.0, 0.08), ("ll", 0.03, 0.1), ("ll", 0.1, 0.15)],
-)
-def test_generic_limits(atlas, channel, width, tolerance):
-    """Median |ratio - 1| of the expected limit, 400-5000 GeV; the observed one within twice that."""
-    observed, expected = ratios(atlas, channel, width)
-    deviation = [np.median(np.abs(r - 1)) for r in (observed, expected)]
-    print(
-        f"| {channel} | {100 * width:g} % | {np.median(expected):.3f} | {deviation[1]:.3f} | {np.abs(expected - 1).max():.2f} "
-        f"| {np.median(observed):.3f} | {deviation[0]:.3f} | {np.abs(observed - 1).max():.2f} |"
-    )
-    assert deviation[1] < tolerance
-    assert deviation[0] < 2 * tolerance
-
-
-@pytest.mark.parametrize(
-    ("model_id", "published_tev", "tolerance_tev"), [("ssm", 5.1, 0.2), ("e6_chi", 4.8, 0.3), ("e6_psi", 4.5, 0.2)]
-)
-def test_mass_limits_at_leading_order(searches, model_id, published_tev, tolerance_tev):
-    """Observed lower mass limits, ee + mumu, LO with MSTW2008 NLO (ATLAS: higher orders, other PDFs).
-
-    Z'_chi couples mostly to down quarks, whose luminosity near 5 TeV is 2-3 times smaller in MSTW2008 than in CT18:
-    its limit is 0.25 TeV low instead of 0.1 TeV.
+@pytest.mark.parametrize(("width", "tolerance"), [(0.0, 0.05), (0.012, 0.07)])
+def test_public_bins_are_what_weakens_narrow_limits(width, tolerance):
+    """With bins finer than the resolution the expected ll limits of narrow states agree with ATLAS's: median |r - 1|
+    3.2, 3.2 and 3.9 % (largest 6-7 %), where the public bins give 9, 7 and 4 %.
     """
+    search = load_search("atlas-139fb-dilepton")
+    folded = fold_search(replace(search, channels=tuple(fine(c) for c in search.channels)))
+    (published,) = [v for v in search.validation if v.channel == "ll"]
+    ratio = compare(folded, published, width, 6).ratio_expected
+    print(width, np.round(ratio, 3))
+    assert np.median(np.abs(ratio - 1)) < tolerance
+    assert np.abs(ratio - 1).max() < 0.1
+
+
+@pytest.mark.parametrize("mass", [1500.0, 3000.0, 5000.0])
+def test_coverage(mass):
+    """A signal at its expected limit (3 % width, ll) is excluded by p(s+b) < 0.05 in 5 +- 1 % of 5,000 toys, and by
+    CLs < 0.05 in fewer. p-values are from 5,000 further toys of each hypothesis.
+    """
+    folded = fold_search(load_search("atlas-139fb-dilepton"))
+    hypotheses = generic_hypotheses(folded, mass, 0.03, "ll")
+    null = null_of(hypotheses)
+    expected = generic_limits(folded, mass, 0.03, "ll")[3, 0]
+    likelihood = hypotheses.likelihood(np.array([[expected]]))
+    model = batch_model(likelihood)
+    rng, n = np.random.default_rng(1), 5000
+    test, q_signal = (statistics(model, *signal_toys(model, likelihood.n_obs, null, n, rng), null) for _ in range(2))
+    q_null = statistics(model, *null_toys(null, n, rng), null)
+    p_signal, p_null = (((n - np.searchsorted(np.sort(q), test - 1e-6)) / n) for q in (q_signal, q_null))
+    by_p, by_cls = (p_signal < 0.05).mean(), (p_signal < 0.05 * p_null).mean()
+    print(f"{mass:g} GeV: p(s+b) {100 * by_p:.1f} %, CLs {100 * by_cls:.1f} %")
+    assert by_p == pytest.approx(0.05, abs=0.01)
+    assert by_cls < by_p
+
+
+@pytest.mark.parametrize(("model_id", "published_tev"), [("ssm", 5.1), ("e6_chi", 4.8), ("e6_psi", 4.5)])
+def test_mass_limits_of_atlas(model_id, published_tev):
+    """Observed lower mass limits, ee + mumu, NNLO with CT18NNLO and no theory uncertainty, as ATLAS: 0.1 TeV."""
     model = load_model(model_id)
-    masses = (published_tev + np.array([-0.45, -0.15, 0.15])) * 1000
-    result = exclusion_contour(model, masses, searches, workers=2)
+    masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
+    result = exclusion_contour(model, masses, prepare(["atlas-139fb-dilepton"], theory=False), workers=1)
     limit = result.mass_limit_gev(model.reference_coupling)[0]
     print(f"{model_id}: {limit:.0f} GeV, ATLAS {published_tev} TeV")
-    assert limit == pytest.approx(1000 * published_tev, abs=1000 * tolerance_tev)
+    assert limit == pytest.approx(1000 * published_tev, abs=100)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "width", "channel", "published_tev"),
+    [
+        ("ssm", 0.03, "ll", 5.15),
+        ("e6_psi", 0.006, "ll", 4.56),
+        ("ssm", 0.03, "mumu", 4.89),
+        ("e6_psi", 0.006, "mumu", 4.29),
+    ],
+)
+def test_mass_limits_of_cms(model_id, width, channel, published_tev):
+    """Where our Bayesian limit on a resonance crosses our NNLO rate, as CMS has it (mumu: a prediction, its tables are
+    not used anywhere): 0.1 TeV.
+    """
+    model, lumi = load_model(model_id), load_luminosities()
+    masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
+    rate = sigma_br_narrow(model, masses, model.reference_coupling, lumi)
+    limits = generic_limits(fold_search(load_search("cms-140fb-dilepton")), masses, width, channel, "bayes")[0]
+    crossing = np.interp(0.0, -np.log(rate / limits), masses)
+    print(f"CMS, {channel}, {model_id}: {crossing:.0f} GeV, published {published_tev} TeV")
+    assert crossing == pytest.approx(1000 * published_tev, abs=100)
+
+
+def test_dimuon_limit_of_atlas_is_predicted():
+    """Z'_SSM, mumu: where our limit at 3 % width crosses the published fiducial rate. ATLAS: 4.5 TeV, observed and
+    expected; the mumu limit tables are not used anywhere.
+    """
+    table = read_csv(find_search("atlas-139fb-dilepton") / "rate_ssm.csv", ["mass_gev", "sigma_br_smoothed_fb"])
+    masses = np.linspace(4000.0, 5000.0, 6)
+    rate = np.exp(np.interp(masses, table["mass_gev"], np.log(table["sigma_br_smoothed_fb"])))
+    limits = generic_limits(fold_search(load_search("atlas-139fb-dilepton")), masses, 0.03, "mumu")
+    found = [np.interp(0.0, -np.log(rate / limits[k]), masses) for k in (0, 3)]
+    print("SSM mumu, observed and expected:", np.round(found))
+    np.testing.assert_allclose(found, 4500.0, atol=120)
+
+
+def test_ssm_rate_in_the_fiducial_region():
+    """Z'_SSM rate, |Z'|^2 above M - 2 Gamma with both leptons in the fiducial region, NNLO with CT18NNLO, against the
+    published curve from 1 to 5 TeV: ours is 4 to 8 % lower. The published one was made with couplings that run to the
+    Z' mass (Pythia): with them, +2.6 % at 1 TeV and +4.4 % at 5 TeV, the difference is below 7 % everywhere (median
+    2 %; scatter of the derived curve 1.3 %, its PDF set was CT14NNLO).
+    """
+    search = load_search("atlas-139fb-dilepton")
+    table = read_csv(find_search(search.id) / "rate_ssm.csv", ["mass_gev", "sigma_br_fb", "sigma_br_smoothed_fb"])
+    chosen = (table["mass_gev"] >= 1000) & (table["mass_gev"] <= 5000)
+    model, lumi, pdf = load_model("ssm"), load_luminosities(), load_pdf("CT18NNLO")
+    ratios, running = [], []
+    for mass, published in zip(table["mass_gev"][chosen], table["sigma_br_smoothed_fb"][chosen], strict=True):
+        low = mass - 2 * float(decay_widths(model, mass, model.reference_coupling).total_gev)
+        window = (low, lumi.range_gev[1])
+        m, coefficients = full_coefficients(model, mass, model.reference_coupling, lumi, False, window)
+        rate = (coefficients * lumi(m) * acceptance(pdf, search.fiducial, m, lumi)).sum()
+        ratios.append(rate / published)
+        # one loop of leptons and five quarks above m_Z: sum of N_c Q^2 = 20/3
+        sm = model.sm
+        running.append(1 / (1 - sm.alpha_em / (3 * np.pi) * 20 / 3 * 2 * np.log(mass / sm.m_z_gev)))
+    deviation = np.abs(np.array(ratios) * running - 1)
+    print(
+        "SSM rate over published",
+        np.round(ratios, 3),
+        "with running couplings",
+        np.round(ratios * np.array(running), 3),
+    )
+    assert np.abs(np.array(ratios) - 1).max() < 0.08
+    assert deviation.max() < 0.07
+    assert np.median(deviation) < 0.03

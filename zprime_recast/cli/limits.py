@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import UnknownName
 from ._shared import (
     Analyses,
     Coupling,
@@ -15,6 +17,8 @@ from ._shared import (
     Mass,
     Model,
     NoInterference,
+    NoTheory,
+    Order,
     Pdf,
     Set,
     app,
@@ -26,6 +30,9 @@ from ._shared import (
     prepare_searches,
 )
 
+Toys = Annotated[int, typer.Option("-n", metavar="N", help="Toys of each hypothesis (--calculator toys).")]
+Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the toys.")]
+
 
 @app.command()
 def workspace(
@@ -35,6 +42,8 @@ def workspace(
     coupling: Coupling = None,
     analysis: Analyses = None,
     pdf: Pdf = None,
+    order: Order = None,
+    no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
 ) -> None:
@@ -47,7 +56,7 @@ def workspace(
 
     card = load_with(model, set_)
     mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
-    spec = make_workspace(card, mass_gev, g, prepare_searches(analysis, pdf), not no_interference)
+    spec = make_workspace(card, mass_gev, g, prepare_searches(analysis, pdf, order, no_theory), not no_interference)
     write_text(output, json.dumps(spec, allow_nan=False) + "\n")
     typer.echo(f"wrote {output} ({len(spec['channels'])} bins); parameter of interest mu = 1 at the hypothesis")
 
@@ -59,8 +68,13 @@ def cls_(
     coupling: Coupling = None,
     analysis: Analyses = None,
     pdf: Pdf = None,
+    order: Order = None,
+    no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
+    calculator: Annotated[str, typer.Option("--calculator", metavar="NAME", help="asymptotic or toys.")] = "asymptotic",
+    n_toys: Toys = 2000,
+    seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
     """CLs of a hypothesis, observed and expected.
@@ -68,29 +82,41 @@ def cls_(
     Example: zprime-recast cls elusive_bl --mass 3000 --coupling 0.05
     """
     from ..contour import provenance
+    from ..curve_limits import CurveTest
     from ..limits import cls
 
     card = load_with(model, set_)
     mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
-    searches = prepare_searches(analysis, pdf)
-    result = cls(card, mass_gev, g, searches, not no_interference)
+    searches = prepare_searches(analysis, pdf, order, no_theory)
+    result = cls(card, mass_gev, g, searches, not no_interference, calculator, n_toys, seed)
+    verdict = "excluded" if result.excluded else "not excluded"
+    head = f"{card.id}, M = {mass_gev:g} GeV, g = {g:.5g}: {verdict} at 95% CL"
+    if isinstance(result, CurveTest):
+        ratios = (result.signal_over_limit_observed, result.signal_over_limit_expected)
+        own: dict[str, Any] = {
+            "cls_observed": None,
+            "cls_expected": [None] * 5,
+            "signal_over_limit_observed": ratios[0],
+            "signal_over_limit_expected": ratios[1],
+        }
+        lines = [f"rate over limit: observed {format_number(ratios[0])}, expected {format_number(ratios[1])}"]
+    else:
+        own = {"cls_observed": result.cls_observed, "cls_expected": list(result.cls_expected)}
+        lines = [
+            f"CLs observed {result.cls_observed:.4g}",
+            "CLs expected (-2..+2 sigma) " + ", ".join(f"{v:.4g}" for v in result.cls_expected),
+        ]
     values = {
-        "cls_observed": result.cls_observed,
-        "cls_expected": list(result.cls_expected),
+        **own,
         "excluded": result.excluded,
         "mass_gev": mass_gev,
         "coupling": g,
+        "kind": "limit-curve" if isinstance(result, CurveTest) else "likelihood",
         "warnings": list(result.warnings),
-        "provenance": provenance(card, searches, not no_interference),
+        "calculator": calculator,
+        "provenance": {**provenance(card, searches, not no_interference), "calculator": calculator},
     }
-    verdict = "excluded" if result.excluded else "not excluded"
-    text = [
-        f"{card.id}, M = {mass_gev:g} GeV, g = {g:.5g}: {verdict} at 95% CL",
-        f"CLs observed {result.cls_observed:.4g}",
-        "CLs expected (-2..+2 sigma) " + ", ".join(f"{v:.4g}" for v in result.cls_expected),
-        *(f"warning: {w}" for w in result.warnings),
-    ]
-    emit(values, as_json, text)
+    emit(values, as_json, [head, *lines, *(f"warning: {w}" for w in result.warnings)])
 
 
 @app.command()
@@ -99,6 +125,8 @@ def limit(
     mass: Mass,
     analysis: Analyses = None,
     pdf: Pdf = None,
+    order: Order = None,
+    no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
     as_json: Json = False,
@@ -112,7 +140,7 @@ def limit(
 
     card = load_with(model, set_)
     mass_gev = positive_number("--mass", mass)
-    searches = prepare_searches(analysis, pdf)
+    searches = prepare_searches(analysis, pdf, order, no_theory)
     result = find_limit(card, mass_gev, searches, not no_interference)
     values = {
         "mass_gev": result.mass_gev,
@@ -124,6 +152,7 @@ def limit(
         "coupling_max": result.coupling_max,
         "coupling_max_reason": result.coupling_max_reason,
         "reference_coupling": card.reference_coupling,
+        "kind": result.kind,
         "warnings": list(result.warnings),
         "provenance": provenance(card, searches, not no_interference),
     }
@@ -144,37 +173,51 @@ def generic_limit_(
     mass: Mass,
     width: Annotated[str, typer.Option("--width", "-w", metavar="GAMMA_OVER_M", help="Relative width, 0 to 0.5.")],
     channel: Annotated[str, typer.Option("--channel", help="A channel of the analysis, or ll for all.")] = "ll",
+    calculator: Annotated[
+        str, typer.Option("--calculator", metavar="NAME", help="asymptotic (CLs), bayes (flat prior) or toys (CLs).")
+    ] = "asymptotic",
+    n_toys: Toys = 2000,
+    seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
-    """Limit on sigma x BR of a generic resonance, defined as the experiment does (ATLAS: fiducial, per lepton flavour).
+    """Limit on sigma x BR of a generic resonance, as the experiment defines it (ATLAS: fiducial, CMS: total; per lepton
+    flavour).
 
     Example: zprime-recast generic-limit atlas-139fb-dilepton --mass 2000 --width 0.03 --channel ee
     """
-    from ..limits import generic_limit
+    from ..generic import CALCULATORS, generic_limit
     from ..model import checked_number
     from ..search import load_search
     from ..template import fold_search
+    from ..toys import generic_toy_limit
 
     mass_gev = positive_number("--mass", mass)
     gamma_over_m = checked_number("--width", width, low=0.0)
+    if calculator not in CALCULATORS:
+        raise UnknownName("calculator", calculator, CALCULATORS)
     search = load_search(analysis)
-    result = generic_limit(fold_search(search), mass_gev, gamma_over_m, channel)
+    folded = fold_search(search)
+    if calculator == "toys":
+        result = generic_toy_limit(folded, mass_gev, gamma_over_m, channel, n_toys, seed)
+    else:
+        result = generic_limit(folded, mass_gev, gamma_over_m, channel, calculator)
+    limits = [x if math.isfinite(x) else None for x in result.sigma_br_95_expected_fb]
     values = {
         "analysis": result.analysis,
         "channel": result.channel,
         "mass_gev": result.mass_gev,
         "gamma_over_m": result.gamma_over_m,
         "sigma_br_95_observed_fb": result.sigma_br_95_observed_fb,
-        "sigma_br_95_expected_fb": list(result.sigma_br_95_expected_fb),
-        "definition": "fiducial cross-section times branching ratio to one lepton flavour",
+        "sigma_br_95_expected_fb": limits,
+        "calculator": result.calculator,
+        "definition": search.limit_definition,
         "notes": list(search.notes),
     }
-    expected = ", ".join(f"{v:.5g}" for v in result.sigma_br_95_expected_fb)
     text = [
         f"{result.analysis}, {result.channel}, M = {mass_gev:g} GeV, Gamma/M = {gamma_over_m:g}",
-        "95% CL limit on the fiducial sigma x BR per lepton flavour",
+        f"95% {'credibility' if calculator == 'bayes' else 'CL'} limit on the {search.limit_definition}",
         f"observed {result.sigma_br_95_observed_fb:.5g} fb",
-        f"expected (-2..+2 sigma) {expected} fb",
+        "expected (-2..+2 sigma) " + ", ".join(format_number(x) for x in limits) + " fb",
         *(f"note: {note}" for note in search.notes),
     ]
     emit(values, as_json, text)

@@ -1,0 +1,185 @@
+"""What docs/add-a-search.md says: from a HEPData table to a limit; faults are explained; searches combine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from zprime_recast.analysis_check import check_analysis
+from zprime_recast.cli import app
+from zprime_recast.curve_limits import CurveTest
+from zprime_recast.errors import CardError, InputError, UnknownName
+from zprime_recast.hepdata import read_hepdata
+from zprime_recast.limits import DEFAULT_ANALYSES, cls, limit, prepare
+from zprime_recast.search import list_searches, load_search
+
+
+@pytest.fixture
+def example(repository, tmp_path):
+    return shutil.copytree(repository / "docs" / "examples" / "toy-dimuon", tmp_path / "toy-dimuon")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_the_steps_of_the_page(example, elusive):
+    (example / "spectrum.csv").unlink()
+    columns = "m_low_gev,m_high_gev,n_obs,bkg,bkg_uncertainty"
+    made = run(
+        "analysis", "table", example / "hepdata_spectrum.yaml", "--columns", columns, "-o", example / "spectrum.csv"
+    )
+    assert made.exit_code == 0, made.output
+    checked = run("analysis", "check", example, "--json")
+    assert checked.exit_code == 0
+    values = json.loads(checked.stdout)
+    assert values["faults"] == []
+    assert values["remarks"] == [
+        "no [[validation]]: without published limits 'validate' cannot say how close the recast is"
+    ]
+    search = load_search(example)
+    assert search.channels[0].n_obs.sum() == 1485
+    result = limit(elusive, 2000.0, prepare([search]))
+    assert 0.015 < result.coupling_95_expected[2] < 0.06  # ATLAS with 139/fb: 0.023
+
+
+@pytest.mark.parametrize("search_id", list(list_searches()))
+def test_shipped_folders_have_no_fault(search_id):
+    assert check_analysis(list_searches()[search_id]).faults == ()
+
+
+def test_every_fault_is_found_at_once(example):
+    card = (example / "card.toml").read_text()
+    card = card.replace('kind = "scale"', 'kind = "shift"').replace("relative = [0.025]", "relative = [1.5]")
+    (example / "card.toml").write_text(
+        card.replace('lepton = "mu"', 'lepton = "muon"').replace("eta_max", "eta_maximum")
+    )
+    (example / "efficiency.csv").write_text("m_ll_gev,efficiency\n300,0.6\n200,0.7\n")
+    (example / "response.csv").write_text("m_ll_gev,sigma\n300,0.02\n500,wide\n")
+    faults = {(f.path.name, f.key) for f in check_analysis(example).faults}
+    assert {
+        ("card.toml", "uncertainty[0].relative"),
+        ("card.toml", "uncertainty[1].kind"),
+        ("card.toml", "fiducial.eta_max"),
+        ("efficiency.csv", "column m_ll_gev"),
+        ("response.csv", "line 3, column sigma"),
+    } <= faults
+    result = run("analysis", "check", example)
+    assert result.exit_code == 2
+    assert "found 'shift', expected one of yield, scale, resolution, spurious" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("text", ["", "kind = 3", "schema = 1\nkind = 'other'", "schema = 9"])
+def test_hopeless_cards_are_explained(tmp_path, text):
+    (tmp_path / "card.toml").write_text(text)
+    assert check_analysis(tmp_path).faults
+    assert run("analysis", "check", tmp_path).exit_code == 2
+
+
+def test_hepdata_formats_agree(example, tmp_path):
+    """The same table as YAML, as HEPData's CSV and as its ROOT file."""
+    import uproot
+
+    columns = read_hepdata(example / "hepdata_spectrum.yaml")
+    assert list(columns) == ["M(MUMU) low", "M(MUMU) high", "Data", "Background", "Background uncertainty"]
+    low, high, counts = (columns[k] for k in list(columns)[:3])
+    lines = ["#: name: Table 1", "M(MUMU),M(MUMU) LOW,M(MUMU) HIGH,Data"]
+    lines += [f"{0.5 * (a + b)},{a},{b},{n}" for a, b, n in zip(low, high, counts, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    from_csv = read_hepdata(tmp_path / "t.csv")
+    np.testing.assert_array_equal(from_csv["Data"], counts)
+    np.testing.assert_array_equal(from_csv["M(MUMU) LOW"], low)
+    with uproot.recreate(tmp_path / "t.root") as file:
+        file["Table 1/Hist1D_y1"] = (counts, np.append(low, high[-1]))
+        file["Table 2/Hist1D_y1"] = (counts, np.append(low, high[-1]))
+    from_root = read_hepdata(tmp_path / "t.root", "Table 1")
+    np.testing.assert_array_equal(from_root["Hist1D_y1"], counts)
+    np.testing.assert_allclose(from_root["x high"], high)
+    with pytest.raises(InputError, match="has 2 tables, choose one with --table: Table 1, Table 2"):
+        read_hepdata(tmp_path / "t.root")
+    with pytest.raises(UnknownName, match="table of t.root"):
+        read_hepdata(tmp_path / "t.root", "Table 3")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("a.yaml", "{", CardError),
+        ("a.yaml", "x: 1", CardError),
+        ("a.yaml", "dependent_variables: [{header: {name: y}, values: [{value: '-'}]}]", CardError),
+        ("a.csv", "", CardError),
+        ("a.root", "no root file", CardError),
+        ("a.txt", "1", InputError),
+        ("a.json", None, InputError),
+        ("b.csv", None, CardError),
+    ],
+)
+def test_broken_hepdata_files_are_named(tmp_path, name, text, error):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(error, match=name):
+        read_hepdata(tmp_path / name)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Combination
+
+
+def test_two_searches_are_better_than_one(elusive):
+    """ATLAS and CMS together at 2 and 4 TeV: a stronger expected limit than either; one alone is what it was alone."""
+    both = prepare(DEFAULT_ANALYSES)
+    assert [f.search.id for f in both] == ["atlas-139fb-dilepton", "cms-140fb-dilepton"]
+    for mass in (2000.0, 4000.0):
+        together = limit(elusive, mass, both).coupling_95_expected[2]
+        apart = [limit(elusive, mass, [f]).coupling_95_expected[2] for f in both]
+        assert together < 0.95 * min(apart)
+        alone = [limit(elusive, mass, prepare([i])).coupling_95_expected[2] for i in DEFAULT_ANALYSES]
+        np.testing.assert_allclose(apart, alone, rtol=1e-4)
+
+
+def test_theory_is_shared_and_experiments_are_not(elusive):
+    from zprime_recast.likelihood import binned_likelihood
+    from zprime_recast.limits import hypothesis_signals
+
+    names = binned_likelihood(hypothesis_signals(elusive, 3000.0, 0.1, prepare(DEFAULT_ANALYSES))).nuisances
+    assert names.count("pdf_1") == names.count("qcd_scale") == 1
+    assert {"atlas-139fb-dilepton_electron_scale", "cms-140fb-dilepton_electron_scale"} <= set(names)
+
+
+def test_limit_curves_answer_the_same_questions(elusive):
+    curve = prepare(["cms-137fb-dijet"])
+    ssm_like = elusive.with_parameters(m_chi=5000.0)
+    result = limit(ssm_like, 2500.0, curve)
+    assert result.kind == "limit-curve"
+    tested = cls(ssm_like, 2500.0, 0.3, curve)
+    assert isinstance(tested, CurveTest)
+    assert tested.signal_over_limit_observed is not None
+    assert tested.signal_over_limit_expected is None  # only the observed limit is published
+    assert "no likelihood" in tested.warnings[0]
+    with pytest.raises(InputError, match="cannot be combined"):
+        limit(elusive, 2500.0, [*curve, *prepare(["atlas-139fb-dilepton"])])
+
+
+def test_beyond_the_published_widths_there_is_no_limit(elusive):
+    """Narrow table up to 3 %: a hypothesis of 5 % is not judged, and the result says so."""
+    curve = prepare(["atlas-139fb-ttbar"])
+    wide = cls(elusive.with_parameters(gamma_extra=150.0), 2500.0, 0.1, curve)
+    assert wide.signal_over_limit_observed is None
+    assert "beyond the published 0.03" in wide.warnings[1]
+    assert not wide.excluded
+
+
+def test_widths_are_interpolated(elusive):
+    from zprime_recast.limit_curve import find_limit_curve
+
+    curve = find_limit_curve("cms-137fb-dijet")
+    one, five = curve.at(4000.0, 0.01)[0], curve.at(4000.0, 0.05)[0]
+    assert curve.at(4000.0, 0.03)[0] == pytest.approx(0.5 * (one + five))
+    assert curve.at(4000.0, 0.001)[0] == one
+    assert np.isnan(curve.at(4000.0, 0.6)[0])
+    assert np.isnan(curve.at(100.0, 0.01)[0])

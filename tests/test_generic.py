@@ -1,0 +1,110 @@
+"""Generic limits, all at once, against pyhf's own CLs; Bayesian ones against textbook and sampling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from zprime_recast.batch_cls import Null
+from zprime_recast.bayes import fixed_nuisances, prior_points, upper_limits
+from zprime_recast.errors import InputError, RangeError, UnknownName
+from zprime_recast.fit import hypothesis_test
+from zprime_recast.generic import generic_hypotheses, generic_limit, generic_limits
+from zprime_recast.likelihood import BinnedLikelihood, LogChanges, workspace_of
+from zprime_recast.search import load_search
+from zprime_recast.template import fold_search
+
+
+@pytest.fixture(scope="module", params=["atlas-139fb-dilepton", "cms-140fb-dilepton"])
+def folded(request):
+    return fold_search(load_search(request.param))
+
+
+def test_limits_are_where_pyhf_says_cls_is_5_percent(folded):
+    """CLs of pyhf's fits at our limits, observed and median: 0.05 to 2 % (of which SLSQP's accuracy is a part)."""
+    limits = generic_limits(folded, [700.0, 3000.0], [0.03, 0.01], "ee")
+    hypotheses = generic_hypotheses(folded, [700.0, 3000.0], [0.03, 0.01], "ee")
+    likelihood = hypotheses.likelihood(limits[[0, 3]].T)
+    for i in range(2):
+        assert hypothesis_test(workspace_of(likelihood, 2 * i)).cls_observed == pytest.approx(0.05, rel=0.02)
+        assert hypothesis_test(workspace_of(likelihood, 2 * i + 1)).cls_expected[2] == pytest.approx(0.05, rel=0.02)
+    assert (np.diff(limits[1:], axis=0) > 0).all()
+
+
+def test_more_widths_than_one_go_are_the_same(folded):
+    """A hypothesis has the same limit alone and among others: 1e-4."""
+    masses = np.linspace(500.0, 5000.0, 7)
+    together = generic_limits(folded, masses, 0.02, "ll")
+    alone = generic_limit(folded, float(masses[3]), 0.02, "ll")
+    np.testing.assert_allclose(together[0, 3], alone.sigma_br_95_observed_fb, rtol=1e-4)
+    assert alone.calculator == "asymptotic"
+
+
+def counting(n_obs, bkg, bkg_error, signal_error=0.0):
+    """A one-bin likelihood of strengths, and its mu = 0 fit."""
+
+    def at(strengths):
+        s = strengths.reshape(-1, 1)
+        one = np.full((len(s), 1, 1), signal_error)
+        b = np.full((1, 1), bkg_error)
+        acts = np.ones((1, 1), dtype=bool)
+        return BinnedLikelihood(
+            ("bin",), np.array([n_obs]), np.array([bkg]), s, LogChanges(("s",), one, -one, acts),
+            LogChanges(("b",), b, -b, acts), np.full(len(s), 10.0),
+        )  # fmt: skip
+
+    return at, Null(np.zeros(2), np.array([bkg]))
+
+
+@pytest.mark.parametrize(("n_obs", "exact"), [(0.0, 2.996), (1.0, 4.744), (3.0, 7.754)])
+def test_bayes_without_background_is_the_textbook(n_obs, exact):
+    """Flat prior, no background: upper limits 3.00, 4.74, 7.75 (Particle Data Group, statistics, table 40.3)."""
+    at, null = counting(n_obs, 1e-6, 1e-3)
+    assert upper_limits(at, null, np.array([4.0]))[0] == pytest.approx(exact, rel=0.01)
+
+
+def test_bayes_with_nuisances_against_quadrature():
+    """Background 50 +- 10 % and signal efficiency 15 %, 60 events: the same integral by brute force, 2 %."""
+    at, null = counting(60.0, 50.0, np.log(1.1), np.log(1.15))
+    ours = upper_limits(at, null, np.array([25.0]))[0]
+    alpha = np.linspace(-5, 5, 201)
+    weight = norm.pdf(alpha)
+    b, e = 50 * 1.1 ** alpha[:, None], 1.15 ** alpha[None, :]
+    mu = np.linspace(0, 120, 1201)
+    nu = mu[:, None, None] * e + b
+    density = np.einsum("mij,i,j->m", np.exp(60 * np.log(nu / 60) - nu + 60), weight, weight)
+    cumulative = np.cumsum(density) / density.sum()
+    exact = brentq(lambda x: np.interp(x, mu, cumulative) - 0.95, 0, 120)
+    print(f"Bayes: {ours:.2f}, quadrature {exact:.2f}")
+    assert ours == pytest.approx(exact, rel=0.02)
+
+
+def test_held_nuisances_move_into_the_signal():
+    at, _ = counting(3.0, 2.0, 0.1, 0.2)
+    likelihood = at(np.array([[1.0, 2.0]]))
+    held = fixed_nuisances(likelihood, ["s"], np.array([1.5]))
+    np.testing.assert_allclose(held.signal[:, 0], np.exp(0.3) * np.array([1.0, 2.0]), rtol=1e-6)
+    assert held.nuisances == ("b",)
+    assert fixed_nuisances(likelihood, [], np.zeros(0)) is likelihood
+
+
+def test_prior_points_are_gaussian():
+    """16 points in two dimensions: no mean, a spread of 1 to 0.2, and they do not line up."""
+    points = prior_points(2, 16)
+    assert np.abs(points.mean(axis=0)).max() < 1e-12
+    assert points.std(axis=0) == pytest.approx(1.0, abs=0.2)
+    assert abs(np.corrcoef(points.T)[0, 1]) < 0.6
+    assert prior_points(0, 16).shape == (1, 0)
+
+
+def test_bad_hypotheses_are_named(folded):
+    with pytest.raises(InputError, match="relative width"):
+        generic_limits(folded, 1000.0, 0.6)
+    with pytest.raises(RangeError, match="is outside"):
+        generic_limits(folded, [1000.0, 9000.0], 0.01)
+    with pytest.raises(UnknownName, match="calculator"):
+        generic_limits(folded, 1000.0, 0.01, calculator="frequentist")
+    with pytest.raises(UnknownName, match="channel of"):
+        generic_limits(folded, 1000.0, 0.01, "tau")

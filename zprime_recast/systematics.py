@@ -1,0 +1,97 @@
+"""Uncertainties of a search that act on each hypothesis differently, as changes of ln(signal) per bin.
+
+``scale`` and ``resolution`` fold the true spectrum with a changed mass response; ``spurious`` (a signal-like
+fluctuation of the background model) changes the whole signal of a channel by so many events as the card says, relative
+to the signal at the expected limit. Those of the kind ``yield`` are the same for every hypothesis, see
+:mod:`zprime_recast.likelihood`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .background import background_modes
+from .cards import FloatArray
+from .channel import Channel
+from .response import efficiency, response_matrix
+from .search import Search, Uncertainty
+
+#: Largest |log change| of a bin by scale or resolution; beyond lie bins on the far flank of a peak.
+RESPONSE_CAP = 2.0
+#: Largest relative change by spurious signal: reached only by hypotheses far too weak to be excluded.
+SPURIOUS_CAP = 0.5
+
+
+def shape_uncertainties(search: Search) -> tuple[Uncertainty, ...]:
+    """The uncertainties of a search that are treated here."""
+    return tuple(u for u in search.uncertainties if u.kind != "yield")
+
+
+def nuisance_names(search: Search) -> tuple[str, ...]:
+    """Names of :func:`shape_uncertainties` in a likelihood."""
+    return tuple(f"{search.id}_{u.name}" for u in shape_uncertainties(search))
+
+
+def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Events per fb at true masses, (n_masses, n_bins), at +1 and -1 standard deviation of each scale and resolution
+    uncertainty of a channel.
+    """
+    events_per_fb = (channel.int_lumi_fb * efficiency(channel, m_gev))[:, None]
+    found = {}
+    for u in search.uncertainties:
+        if channel.name in u.channels and u.kind in ("scale", "resolution"):
+            up, down = (response_matrix(channel, m_gev, **{u.kind: x}) for x in (u.at(m_gev), -u.down_at(m_gev)))
+            found[u.name] = (up * events_per_fb, down * events_per_fb)
+    return found
+
+
+def shape_changes(
+    search: Search,
+    channel: Channel,
+    mass_gev: FloatArray | float,
+    yields: FloatArray,
+    information: FloatArray,
+    nominal: FloatArray,
+    varied: Mapping[str, tuple[FloatArray, FloatArray]],
+) -> tuple[FloatArray, FloatArray]:
+    """Changes of ln(yield) at +1 and -1 standard deviation per nuisance and bin, each (*hypotheses, n_names, n_bins);
+    0 for those of other channels.
+
+    ``mass_gev``: pole masses (*hypotheses); ``yields``: events (*hypotheses, n_bins); ``information``: of
+    :func:`signal_information`; ``nominal`` and ``varied``: events of |Z'|^2 alone, as it is and per scale or resolution
+    uncertainty at +1 and -1 (an interference has no peak to move).
+    """
+    uncertainties = shape_uncertainties(search)
+    changes = np.zeros((2, *yields.shape[:-1], len(uncertainties), yields.shape[-1]))
+    tiny = 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300
+    for k, u in enumerate(uncertainties):
+        if channel.name not in u.channels:
+            continue
+        if u.kind == "spurious":
+            size = np.minimum(u.at(mass_gev) * expected_limit(information, yields), SPURIOUS_CAP)[..., None]
+            changes[0, ..., k, :], changes[1, ..., k, :] = np.log1p(size), np.log1p(-size)
+        else:
+            for side in (0, 1):
+                change = np.log(np.maximum(varied[u.name][side], 0) + tiny) - np.log(np.maximum(nominal, 0) + tiny)
+                changes[side, ..., k, :] = np.clip(change, -RESPONSE_CAP, RESPONSE_CAP)
+    return changes[0], changes[1]
+
+
+def signal_information(channel: Channel) -> FloatArray:
+    """Matrix Q, (n_bins, n_bins): s Q s is the Poisson information on the strength of a signal s when the background
+    is free within its modes.
+    """
+    modes = background_modes(channel)
+    covariance = np.linalg.inv((modes * channel.bkg) @ modes.T + np.eye(len(modes)))
+    return np.asarray(np.diag(1 / channel.bkg) - modes.T @ covariance @ modes)
+
+
+def expected_limit(information: FloatArray, yields: FloatArray) -> FloatArray:
+    """Signal strength a channel alone is expected to exclude at 95 % CL, (*hypotheses): 1.96 standard deviations of its
+    fit with the background free, plus 1.92 events (what remains without background). An estimate without a fit.
+    """
+    squared = np.einsum("...i,ij,...j->...", yields, information, yields)
+    total = np.abs(yields).sum(axis=-1)
+    return np.asarray(1.96 / np.sqrt(np.maximum(squared, 1e-300)) + 1.92 / np.maximum(total, 1e-300))
