@@ -44,8 +44,9 @@ def test_json_and_csv(result, tmp_path):
     assert values["coupling_95_expected"][2] == [None] * 5
     assert np.shape(values["coupling_95_expected"]) == (3, 5)
     provenance = values["provenance"]
-    assert provenance["pdf_set"] == "MSTW2008nlo_central"
-    assert provenance["order"] == "lo"
+    assert provenance["pdf_set"] == "CT18NNLO"
+    assert provenance["order"] == "nnlo"
+    assert provenance["theory_nuisances"] == ["pdf_1", "pdf_2", "pdf_3", "pdf_4", "pdf_5", "pdf_rest", "qcd_scale"]
     assert provenance["analyses"][0]["id"] == "atlas-139fb-dilepton"
     assert provenance["analyses"][0]["digest"]
     assert provenance["model_digest"] == load_model("elusive_bl").digest()

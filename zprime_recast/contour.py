@@ -1,6 +1,6 @@
 """The exclusion contour g_95(M) of a model: observed, expected and its 1 and 2 sigma bands.
 
-Masses are independent, so they are shared among worker processes. What is done is kept if the run is interrupted.
+Masses are solved in batches, which worker processes may share. What is done is kept if the run is interrupted.
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .batch_limits import coupling_limits
 from .cards import FloatArray
+from .curve_limits import Prepared
 from .errors import InputError, ZprimeError
 from .files import write_text
-from .limits import LimitResult, limit
+from .limit_result import LimitResult
 from .model import ZprimeModel, checked_positive, perturbative_coupling
-from .template import FoldedSearch
 
 #: Default number of masses, evenly spaced in the square root over the range all searches share.
 DEFAULT_POINTS = 25
+#: Masses solved together.
+BATCH = 13
+#: Change of ln g from the chord of its neighbours above which ``refine`` adds masses.
+BEND = 0.03
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ class ExclusionContour:
     """(mass, message) of points whose limit comes with a remark."""
     complete: bool
     provenance: dict[str, Any]
+    coupling_95_observed_no_theory: FloatArray | None = None
+    """Observed limit without the uncertainties of the luminosities, (n,)."""
+    crossings_observed: tuple[tuple[float, ...], ...] = ()
+    """Per mass every coupling where the observed CLs crosses 0.05; more than one if CLs is not monotonic."""
 
     def mass_limit_gev(self, coupling: float) -> tuple[float | None, float | None]:
         """(observed, expected) mass where g_95 crosses a coupling: the lower mass limit of a benchmark model."""
@@ -75,7 +84,7 @@ def _crossing(mass: FloatArray, g: FloatArray, coupling: float) -> float | None:
     return float(mass[last] + fraction * (mass[last + 1] - mass[last]))
 
 
-def default_masses(searches: Sequence[FoldedSearch], points: int = DEFAULT_POINTS) -> FloatArray:
+def default_masses(searches: Sequence[Prepared], points: int = DEFAULT_POINTS) -> FloatArray:
     """Masses (GeV) evenly spaced in their square root over the range all searches share."""
     low = max(f.search.mass_range_gev[0] for f in searches)
     high = min(f.search.mass_range_gev[1] for f in searches)
@@ -89,15 +98,18 @@ def default_masses(searches: Sequence[FoldedSearch], points: int = DEFAULT_POINT
 def exclusion_contour(
     model: ZprimeModel,
     mass_gev: ArrayLike | None,
-    searches: Sequence[FoldedSearch],
+    searches: Sequence[Prepared],
     interference: bool = True,
     workers: int = 1,
     on_point: Callable[[LimitResult | None], None] | None = None,
+    refine: int = 0,
 ) -> ExclusionContour:
     """The contour at given masses (ascending, GeV; None: :func:`default_masses`).
 
     ``workers`` processes share the masses; ``on_point`` is called after each. KeyboardInterrupt ends the run with
     the points done so far and ``complete`` False. A point that fails is kept in ``errors``, the rest goes on.
+    ``refine`` times, masses are added halfway to the neighbours of a point where the observed or the median curve
+    bends by more than BEND, or ends.
     """
     masses = default_masses(searches) if mass_gev is None else np.atleast_1d(checked_positive("mass_gev", mass_gev))
     if (np.diff(masses) <= 0).any():
@@ -109,15 +121,23 @@ def exclusion_contour(
     done: dict[float, LimitResult] = {}
     errors: list[tuple[float, str]] = []
     complete = True
+    todo = masses
     try:
-        with _results(model, masses, searches, interference, min(workers, len(masses))) as results:
-            for mass, result in results:
-                if isinstance(result, str):
-                    errors.append((mass, result))
-                else:
-                    done[mass] = result
-                if on_point:
-                    on_point(None if isinstance(result, str) else result)
+        for turn in range(refine + 1):
+            with _results(model, todo, searches, interference, min(workers, len(todo))) as results:
+                for mass, result in results:
+                    if isinstance(result, str):
+                        errors.append((mass, result))
+                    else:
+                        done[mass] = result
+                    if on_point:
+                        on_point(None if isinstance(result, str) else result)
+            if turn == refine:
+                break
+            todo = _added_masses(done)
+            if not len(todo):
+                break
+            masses = np.union1d(masses, todo)
     except KeyboardInterrupt:
         complete = False
     points = [done.get(float(m)) for m in masses]
@@ -138,20 +158,47 @@ def exclusion_contour(
         warnings=tuple((p.mass_gev, text) for p in points if p for text in p.warnings),
         complete=complete,
         provenance=provenance(model, searches, interference),
+        coupling_95_observed_no_theory=np.array(
+            [_or_nan(p.coupling_95_observed_no_theory) if p else nan for p in points]
+        ),
+        crossings_observed=tuple(p.crossings_observed if p else () for p in points),
     )
 
 
-def provenance(model: ZprimeModel, searches: Sequence[FoldedSearch], interference: bool) -> dict[str, Any]:
-    """What a result was made from."""
+def _added_masses(done: dict[float, LimitResult]) -> FloatArray:
+    """Masses halfway between neighbours where a curve bends or ends."""
+    mass = np.array(sorted(done))
+    added: set[float] = set()
+    curves = np.array([[_or_nan(done[m].coupling_95_observed), _or_nan(done[m].coupling_95_expected[2])] for m in mass])
+    for t in np.log(curves.reshape(-1, 2)).T:
+        ends = np.isfinite(t[1:]) != np.isfinite(t[:-1])
+        share = np.diff(mass)[:-1] / (mass[2:] - mass[:-2])
+        bends = np.abs(t[1:-1] - t[:-2] - share * (t[2:] - t[:-2])) > BEND
+        here = ends
+        here[:-1] |= bends
+        here[1:] |= bends
+        added |= set((0.5 * (mass[1:] + mass[:-1]))[here].tolist())
+    return np.array(sorted(added))
+
+
+def provenance(model: ZprimeModel, searches: Sequence[Prepared], interference: bool) -> dict[str, Any]:
+    """What a result of a model was made from."""
+    return {
+        "model": model.id,
+        "model_digest": model.digest(),
+        "parameters": {name: p.value for name, p in model.parameters.items()},
+        **provenance_of(searches, interference),
+    }
+
+
+def provenance_of(searches: Sequence[Prepared], interference: bool) -> dict[str, Any]:
+    """What a result was made from, beside the model."""
     from . import __version__
 
     lumi = searches[0].lumi
     assert lumi is not None
     return {
         "zprime_recast": __version__,
-        "model": model.id,
-        "model_digest": model.digest(),
-        "parameters": {name: p.value for name, p in model.parameters.items()},
         "analyses": [{"id": f.search.id, "digest": f.search.digest, "notes": list(f.search.notes)} for f in searches],
         "unverified_inputs": [
             f"{f.search.id}: {u.name} ({u.status}: {u.source})"
@@ -161,10 +208,11 @@ def provenance(model: ZprimeModel, searches: Sequence[FoldedSearch], interferenc
         ],
         "pdf_set": lumi.pdf_set,
         "pdf_member": lumi.pdf_member,
-        "order": "lo",
+        "order": lumi.order,
+        "theory_nuisances": list(searches[0].theory.names) if searches[0].theory else [],
         "interference": interference,
         "calculator": "asymptotic",
-        "warnings": list(lumi.warnings),
+        "warnings": list(lumi.warnings_at(*searches[0].search.mass_range_gev)),
     }
 
 
@@ -175,28 +223,28 @@ def _or_nan(value: float | None) -> float:
 # ---------------------------------------------------------------------------------------------------------------
 # Sharing masses among processes
 
-_Task = tuple[ZprimeModel, Sequence[FoldedSearch], bool]
+_Task = tuple[ZprimeModel, Sequence[Prepared], bool]
 _task: _Task | None = None  # of a worker process, set once by its initializer
 
 
 @contextlib.contextmanager
 def _results(
-    model: ZprimeModel, masses: FloatArray, searches: Sequence[FoldedSearch], interference: bool, workers: int
+    model: ZprimeModel, masses: FloatArray, searches: Sequence[Prepared], interference: bool, workers: int
 ) -> Iterator[Iterator[tuple[float, LimitResult | str]]]:
     """(mass, limit or error message) as they are done; leaving early ends the workers."""
     task: _Task = (model, searches, interference)
     if workers == 1:
-        yield (_one(task, float(m)) for m in masses)
+        yield (pair for first in range(0, len(masses), BATCH) for pair in _several(task, masses[first : first + BATCH]))
         return
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(task,))
     done = False
     try:
-        with _for_children():
-            # the high masses take most evaluations: start with them
-            futures = [executor.submit(_in_worker, float(m)) for m in masses[::-1]]
-        yield (future.result() for future in as_completed(futures))
+        with for_children():
+            size = min(BATCH, -(-len(masses) // (4 * workers)))
+            futures = [executor.submit(_in_worker, masses[i : i + size]) for i in range(0, len(masses), size)]
+        yield (pair for future in as_completed(futures) for pair in future.result())
         done = True
     except BrokenProcessPool:
         raise ZprimeError("a worker process was killed (out of memory?); try fewer --workers") from None
@@ -208,7 +256,7 @@ def _results(
 
 
 @contextlib.contextmanager
-def _for_children() -> Iterator[None]:
+def for_children() -> Iterator[None]:
     """Processes started inside use one thread each for linear algebra, and leave Ctrl-C to their parent."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
@@ -235,17 +283,18 @@ def _start_worker(task: _Task) -> None:
     _task = task
 
 
-def _in_worker(mass_gev: float) -> tuple[float, LimitResult | str]:
+def _in_worker(mass_gev: FloatArray) -> list[tuple[float, LimitResult | str]]:
     assert _task is not None
-    return _one(_task, mass_gev)
+    return _several(_task, mass_gev)
 
 
-def _one(task: _Task, mass_gev: float) -> tuple[float, LimitResult | str]:
+def _several(task: _Task, mass_gev: FloatArray) -> list[tuple[float, LimitResult | str]]:
     model, searches, interference = task
     try:
-        return mass_gev, limit(model, mass_gev, searches, interference)
+        found = coupling_limits(model, mass_gev, searches, interference, without_theory=searches[0].theory is not None)
     except ZprimeError as err:
-        return mass_gev, str(err)
+        found = [str(err)] * len(mass_gev)
+    return list(zip(mass_gev.tolist(), found, strict=True))
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -260,6 +309,8 @@ def contour_json(result: ExclusionContour) -> dict[str, Any]:
         "mass_gev": result.mass_gev.tolist(),
         "coupling_95_observed": _nulls(result.coupling_95_observed),
         "coupling_95_expected": [_nulls(row) for row in result.coupling_95_expected],
+        "coupling_95_observed_no_theory": _nulls(_no_theory(result)),
+        "crossings_observed": [list(crossings) for crossings in result.crossings_observed],
         "sigma_br_95_observed_fb": _nulls(result.sigma_br_95_observed_fb),
         "coupling_perturbative": result.coupling_perturbative,
         "coupling_max": _nulls(result.coupling_max),
@@ -271,6 +322,11 @@ def contour_json(result: ExclusionContour) -> dict[str, Any]:
         "warnings": [{"mass_gev": m, "message": text} for m, text in result.warnings],
         "provenance": result.provenance,
     }
+
+
+def _no_theory(result: ExclusionContour) -> FloatArray:
+    values = result.coupling_95_observed_no_theory
+    return np.full(len(result.mass_gev), np.nan) if values is None else values
 
 
 def _nulls(values: FloatArray) -> list[float | None]:

@@ -17,6 +17,8 @@ from ._shared import (
     Json,
     Model,
     NoInterference,
+    NoTheory,
+    Order,
     Pdf,
     Set,
     app,
@@ -27,7 +29,7 @@ from ._shared import (
 )
 
 if TYPE_CHECKING:
-    from ..limits import LimitResult
+    from ..limit_result import LimitResult
     from ..model import ZprimeModel
 
 
@@ -49,37 +51,41 @@ def contour(
         typer.Option("--compare", metavar="MODEL", help="Another model in the same figure; repeatable."),
     ] = None,
     pdf: Pdf = None,
+    order: Order = None,
+    no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
-    workers: Annotated[int, typer.Option("--workers", help="Processes; default: one per core.")] = 0,
+    refine: Annotated[
+        int, typer.Option("--refine", metavar="N", help="N times, add masses where the curve bends or ends.")
+    ] = 0,
+    workers: Annotated[int, typer.Option("--workers", help="Processes that share the masses.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Exclusion contour in mass and coupling: files and a figure.
 
     Example: zprime-recast contour elusive_bl --compare minimal_bl -o contour
     """
-    import os
-
     from ..contour import contour_json, exclusion_contour, write_contour
     from ..files import check_writable
     from ..plot import plot_contour, save_figure
 
-    if workers < 0:
+    if workers < 1:
         raise InputError(f"--workers must be at least 1, found {workers}")
-    count = workers or os.cpu_count() or 1
+    if not 0 <= refine <= 8:
+        raise InputError(f"--refine must be between 0 and 8, found {refine}")
     cards = [load_with(model, set_), *(load_with(name, None) for name in compare or ())]
     if len({card.id for card in cards}) != len(cards):
         raise InputError("--compare names the same model twice")
     grid = _parse_masses(masses)
     check_writable(output)
-    searches = prepare_searches(analysis, pdf)
+    searches = prepare_searches(analysis, pdf, order, no_theory)
     for folded in searches:
         folded.search.check_mass(grid if grid is not None else folded.search.mass_range_gev[0])
     results = []
     with _progress() as progress:
         for card in cards:
             with progress(f"{card.id}", len(grid) if grid is not None else None) as on_point:
-                results.append(exclusion_contour(card, grid, searches, not no_interference, count, on_point))
+                results.append(exclusion_contour(card, grid, searches, not no_interference, workers, on_point, refine))
             if not results[-1].complete:
                 break
     main_result, others = results[0], results[1:]

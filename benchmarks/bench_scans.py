@@ -1,0 +1,127 @@
+"""Scans: CLs per second against pyhf in the same run, contour, planes, tables, latency, memory.
+
+    OMP_NUM_THREADS=1 python benchmarks/bench_scans.py [--rows 100000]
+
+One core. Random hypotheses of a minimal B-L Z': masses 250-5500 GeV, couplings 1e-4 to 1, Gamma/M 1e-8 to 0.3; "near the
+limit" are couplings within a factor of 3 of g_95, where every fit is needed. pyhf's time is that of one CLs as a scan
+needs it: workspace, model, three fits (the background fit is shared).
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from zprime_recast.batch import batch_likelihood, cls_of_hypotheses, cls_plane, null_of
+from zprime_recast.batch_cls import batch_cls
+from zprime_recast.batch_limits import coupling_limits
+from zprime_recast.batch_template import hypotheses_of
+from zprime_recast.contour import default_masses
+from zprime_recast.evaluate import evaluator
+from zprime_recast.fit import fit_background, hypothesis_test
+from zprime_recast.likelihood import workspace_of
+from zprime_recast.limits import prepare
+from zprime_recast.model_card import load_model
+from zprime_recast.sampling import DileptonLikelihood
+from zprime_recast.widths import decay_widths
+
+ATLAS, BOTH = ["atlas-139fb-dilepton"], ["atlas-139fb-dilepton", "cms-140fb-dilepton"]
+
+
+def seconds(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def random_plane(model, n, seed=1):
+    rng = np.random.default_rng(seed)
+    mass, g = rng.uniform(250, 5500, n), 10 ** rng.uniform(-4, 0, n)
+    return hypotheses_of(model, mass, g, mass * 10 ** rng.uniform(-8, np.log10(0.3), n))
+
+
+def near_the_limit(model, searches, n, seed=2):
+    rng = np.random.default_rng(seed)
+    known = [r for r in coupling_limits(model, default_masses(searches), searches) if not isinstance(r, str)]
+    known = [r for r in known if r.coupling_95_observed is not None]
+    mass = rng.uniform(known[0].mass_gev, known[-1].mass_gev, n)
+    log_g = np.interp(mass, [r.mass_gev for r in known], [np.log(r.coupling_95_observed) for r in known])
+    g = np.exp(log_g + rng.uniform(-np.log(3), np.log(3), n))
+    return hypotheses_of(model, mass, g, decay_widths(model, mass, g).total_gev)
+
+
+def pyhf_seconds(searches, hypotheses, n=5):
+    likelihoods = [batch_likelihood(searches, hypotheses.take(np.array([i]))) for i in range(n)]
+    background = fit_background(workspace_of(likelihoods[0]))
+    return statistics.median(
+        seconds(lambda one=one: hypothesis_test(workspace_of(one), background_fit=background)) for one in likelihoods
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=20_000)
+    rows_wanted = parser.parse_args().rows
+    model = load_model("minimal_bl")
+    start = time.perf_counter()
+    searches = prepare(ATLAS)
+    rows = [("prepare ATLAS, caches warm", f"{time.perf_counter() - start:.2f} s", "")]
+    plane, near = random_plane(model, 4000), near_the_limit(model, searches, 1000)
+    null = null_of(searches, plane)
+    cls_of_hypotheses(searches, plane.take(slice(0, 200)), null=null)  # grids and caches
+    one = pyhf_seconds(searches, near)
+    rows.append(("pyhf: one CLs with its expected set", f"{1000 * one:.0f} ms", "1"))
+    chunks = [batch_likelihood(searches, near.take(slice(i, i + 128))) for i in range(0, 1000, 128)]
+    fits = seconds(lambda: [batch_cls(chunk, null) for chunk in chunks]) / 1000
+    rows.append(("CLs near the limit, templates ready", f"{1 / fits:.0f} /s", f"{one / fits:.0f}"))
+    for name, h in (("near the limit", near), ("over the plane", plane)):
+        each = seconds(lambda h=h: cls_of_hypotheses(searches, h, null=null)) / len(h.mass_gev)
+        rows.append((f"full points {name}", f"{1 / each:.0f} /s", f"{one / each:.0f}"))
+    for n in (1000, 10_000):
+        h = random_plane(model, n, seed=3)
+        each = seconds(lambda h=h: cls_of_hypotheses(searches, h, null=null)) / n
+        rows.append((f"cost of a point among {n:,}", f"{1e6 * each:.0f} us", ""))
+    evaluate = evaluator(searches, model)
+    rng = np.random.default_rng(4)
+    table = {"mass_gev": rng.uniform(250, 5500, rows_wanted), "coupling": 10 ** rng.uniform(-4, 0, rows_wanted)}
+    used = seconds(lambda: evaluate(table))
+    rows.append((f"evaluate, {rows_wanted:,} rows", f"{used:.1f} s", f"{one * rows_wanted / used:.0f}"))
+    masses = default_masses(searches)
+    used = seconds(lambda: coupling_limits(model, masses, searches, without_theory=True))
+    rows.append(("limits at 25 masses, observed and expected", f"{used:.2f} s", ""))
+    likelihood = DileptonLikelihood(searches, model)
+    points = [(float(m), float(g)) for m, g in zip(near.mass_gev[:200], near.coupling[:200], strict=True)]
+    latency = statistics.median(seconds(lambda p=p: likelihood.loglike(*p)) for p in points)
+    rows.append(("loglike, one call", f"{1000 * latency:.2f} ms", ""))
+    walkers = seconds(lambda: likelihood.loglikes(near.mass_gev[:256], near.coupling[:256])) / 256
+    rows.append(("loglikes, per point of 256 walkers", f"{1000 * walkers:.2f} ms", ""))
+    both = prepare(BOTH)
+    couplings = np.geomspace(1e-3, 1, 100)
+    used = seconds(lambda: cls_plane(model, np.linspace(300, 5400, 100), couplings, both))
+    rows.append(("plane of 100 x 100, ATLAS + CMS", f"{used:.1f} s", ""))
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "zprime_recast"]
+        contour = [*command, "contour", "elusive_bl", "-a", ATLAS[0], "-o", folder]
+        used = seconds(lambda: subprocess.run(contour, check=True, capture_output=True))
+        rows.append(("contour command, ATLAS, with figure", f"{used:.1f} s", ""))
+        used = seconds(lambda: subprocess.run([*command, "--help"], check=True, capture_output=True))
+        rows.append(("--help", f"{used:.2f} s", ""))
+    used = seconds(lambda: subprocess.run([sys.executable, "-c", "import zprime_recast"], check=True))
+    rows.append(("import", f"{used:.2f} s", ""))
+    rows.append(("peak memory", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB", ""))
+    print(f"{platform.machine()}, {platform.processor() or 'processor unnamed'}, Python {platform.python_version()}")
+    print("| what | measured | times pyhf's rate |\n|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()

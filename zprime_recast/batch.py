@@ -1,0 +1,86 @@
+"""Many hypotheses from couplings to CLs, in chunks of bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .batch_cls import BatchCLs, Null, batch_cls, fit_null
+from .batch_fit import batch_model
+from .batch_template import Hypotheses, batch_template, hypotheses_of
+from .cards import FloatArray
+from .likelihood import BinnedLikelihood, Signal, binned_likelihood
+from .limit_result import GAMMA_OVER_M_MAX
+from .model import ZprimeModel, checked_positive
+from .template import FoldedSearch
+from .widths import decay_widths
+
+#: Hypotheses worked on together: what they need stays in the cache of a processor.
+CHUNK = 128
+
+
+def batch_likelihood(
+    searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool = True
+) -> BinnedLikelihood:
+    """The likelihood of hypotheses in all searches."""
+    signals = []
+    for folded in searches:
+        t = batch_template(folded, hypotheses, interference)
+        signals.append(Signal(folded.search, t.yields, t.theory_names, t.theory_up, t.theory_down))
+    return binned_likelihood(signals)
+
+
+def null_of(searches: Sequence[FoldedSearch], hypotheses: Hypotheses) -> Null:
+    """The fit of the background, the same for all hypotheses."""
+    likelihood = batch_likelihood(searches, hypotheses.take(slice(0, 1)))
+    return fit_null(batch_model(likelihood), likelihood.n_obs)
+
+
+def cls_of_hypotheses(
+    searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool = True, null: Null | None = None
+) -> BatchCLs:
+    """CLs of hypotheses, all searches together. Rows do not depend on each other."""
+    null = null or null_of(searches, hypotheses)
+    parts = []
+    n = len(hypotheses.mass_gev)
+    for first in range(0, n, CHUNK):
+        some = hypotheses.take(slice(first, first + CHUNK))
+        parts.append(batch_cls(batch_likelihood(searches, some, interference), null))
+
+    def shifted(rows: list[tuple[tuple[int, str], ...]]) -> tuple[tuple[int, str], ...]:
+        return tuple((CHUNK * k + i, text) for k, part in enumerate(rows) for i, text in part)
+
+    names = ("cls_observed", "cls_expected", "q_observed", "q_asimov", "log_ratio", "recomputed")
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return BatchCLs(
+        **arrays, faults=shifted([part.faults for part in parts]), warnings=shifted([part.warnings for part in parts])
+    )
+
+
+def cls_plane(
+    model: ZprimeModel,
+    mass_gev: ArrayLike,
+    coupling: ArrayLike,
+    searches: Sequence[FoldedSearch],
+    interference: bool = True,
+) -> tuple[FloatArray, FloatArray]:
+    """CLs of a model on a grid of masses (n,) in GeV and couplings (k,): observed (n, k), expected (n, k, 5).
+
+    NaN where there is no hypothesis: Gamma/M above GAMMA_OVER_M_MAX, or interference beyond the background. RangeError
+    if a mass is outside a search.
+    """
+    masses, g = (np.atleast_1d(checked_positive(n, v)) for n, v in (("mass_gev", mass_gev), ("coupling", coupling)))
+    for folded in searches:
+        folded.search.check_mass(masses)
+    m, c = (a.ravel() for a in np.meshgrid(masses, g, indexing="ij"))
+    width = decay_widths(model, m, c).total_gev
+    observed, expected = np.full(m.shape, np.nan), np.full((len(m), 5), np.nan)
+    good = np.nonzero(width <= GAMMA_OVER_M_MAX * m)[0]
+    if len(good):
+        found = cls_of_hypotheses(searches, hypotheses_of(model, m[good], c[good], width[good]), interference)
+        observed[good], expected[good] = found.cls_observed, found.cls_expected
+    shape = (len(masses), len(g))
+    return observed.reshape(shape), expected.reshape(*shape, 5)

@@ -1,0 +1,219 @@
+"""CLs of many hypotheses at once, by the definition of :mod:`zprime_recast.fit`.
+
+The statistic needs three fits a hypothesis: mu = 1 on the data and on the background-only Asimov data, and the free
+one, which the slopes at mu = 0 and mu = 1 make needless unless the best mu lies between. The fit at mu = 0 is one for
+all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_ndtr, ndtr
+
+from .batch_fit import BatchModel, IndexArray, background_only, batch_model, expected_background, fit
+from .cards import FloatArray
+from .errors import LikelihoodError
+from .fit import hypothesis_test
+from .likelihood import BinnedLikelihood, BoolArray, workspace_of
+
+#: Hypotheses fitted in one go: few enough for the cache of a processor.
+CHUNK = 128
+#: Statistic (Asimov, nuisances fixed) below which a hypothesis has no effect.
+NEGLIGIBLE = 1e-9
+#: The same above which a weaker signal is tested first; its CLs is an upper bound.
+STRONG = 400.0
+#: Minimum of F beyond which a fit may end early: CLs < 1e-6 needs q = 46.
+HOPELESS = 60.0
+#: CLs below this need not be known better.
+CLS_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class BatchCLs:
+    """CLs of hypotheses; NaN only where ``faults`` says why."""
+
+    cls_observed: FloatArray
+    """(n,)."""
+    cls_expected: FloatArray
+    """(n, 5): -2, -1, 0, 1, 2 standard deviations."""
+    q_observed: FloatArray
+    """Observed statistic q~ at mu = 1, (n,); a lower bound where CLs is below CLS_FLOOR."""
+    q_asimov: FloatArray
+    log_ratio: FloatArray
+    """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,); where CLs is below CLS_FLOOR extrapolated along the slope
+    from a weaker signal: an upper bound, since ln L is concave in mu.
+    """
+    recomputed: BoolArray
+    """Fits that did not converge and were done with pyhf."""
+    faults: tuple[tuple[int, str], ...]
+    warnings: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class Null:
+    """The fit at mu = 0, the same for every signal in the same searches."""
+
+    nuisances: FloatArray
+    """([n,] n_nuisances)."""
+    expected: FloatArray
+    """([n,] n_bins)."""
+
+
+def fit_null(model: BatchModel, n_obs: FloatArray) -> Null:
+    """The fit of the background to counts (n_bins,) or (n_data_sets, n_bins). LikelihoodError if it fails."""
+    n_sets = len(model.signal) if model.background_factors.of_each else len(np.atleast_2d(n_obs))
+    counts = np.broadcast_to(n_obs, (n_sets, n_obs.shape[-1]))
+    start, mu = np.zeros(model.n_nuisances), np.zeros(n_sets)
+    found = fit(background_only(model, n_sets), counts, model.background, start, mu, accuracy=1e-13)
+    if not found.converged.all():
+        raise LikelihoodError("the fit of the background did not converge; check the spectra of the analyses")
+    expected = expected_background(model, found.nuisances)
+    if n_sets == 1 and n_obs.ndim == 1:
+        return Null(found.nuisances[0], expected[0])
+    return Null(found.nuisances, expected)
+
+
+def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCLs:
+    """CLs of all hypotheses of a likelihood at mu = 1; ``null``: their fit at mu = 0, if known.
+
+    A hypothesis whose fit does not converge is recomputed with pyhf and flagged; if that fails too it is a fault.
+    """
+    model = batch_model(likelihood)
+    if null is None:
+        null = fit_null(model, likelihood.n_obs)
+    n = len(likelihood.signal)
+    q_observed, q_asimov, log_ratio = np.zeros((3, n))
+    converged = np.ones(n, dtype=bool)
+    for first in range(0, n, CHUNK):
+        i = np.arange(first, min(first + CHUNK, n))
+        rows = _statistics(model.take(i), _rows(likelihood.n_obs, i), _taken(null, i))
+        q_observed[i], q_asimov[i], log_ratio[i], converged[i] = rows
+    observed, expected = cls_of(q_observed, q_asimov)
+    faults = dict(likelihood.faults)
+    for k in np.nonzero(~converged)[0].tolist():
+        if k in faults:
+            continue
+        try:
+            found = hypothesis_test(workspace_of(likelihood, k))
+            observed[k], expected[k] = found.cls_observed, found.cls_expected
+        except LikelihoodError as err:
+            faults[k] = str(err)
+    bad = list(faults)
+    observed[bad], expected[bad], log_ratio[bad], q_observed[bad], q_asimov[bad] = (np.nan,) * 5
+    return BatchCLs(
+        observed,
+        expected,
+        q_observed,
+        q_asimov,
+        log_ratio,
+        ~converged,
+        tuple(sorted(faults.items())),
+        likelihood.warnings,
+    )
+
+
+def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
+    """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
+    model, start = batch_model(likelihood), 0.5 * (null.nuisances**2).sum(axis=-1)
+    mu = _tested_strength(model, _unprofiled(model))
+    found = fit(model, likelihood.n_obs, null.expected, null.nuisances, mu, hopeless=HOPELESS + _floor(null))
+    ratio = -(found.excess - start + (1 - mu) * found.slope)
+    ratio[[i for i, _ in likelihood.faults]] = np.nan
+    return np.asarray(ratio)
+
+
+def cls_of(q_observed: FloatArray, q_asimov: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """CLs observed (n,) and expected (n, 5) from the statistics; arXiv:1007.1727, eqs. (59)-(66)."""
+    root, width = np.sqrt(q_observed), np.sqrt(np.maximum(q_asimov, 1e-12))
+    shifted = np.where(root <= width, root - width, (q_observed - q_asimov) / (2 * width))
+    # the logarithms, since both tails may underflow
+    observed = np.exp(np.minimum(log_ndtr(-shifted - width) - log_ndtr(-shifted), 0.0))
+    n = np.arange(-2, 3)
+    expected = ndtr(n - width[:, None]) / ndtr(n)
+    blind = q_asimov < 1e-12
+    return np.where(blind, 1.0, observed), np.where(blind[:, None], 1.0, expected)
+
+
+def _statistics(
+    model: BatchModel, n_obs: FloatArray, null: Null
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """q~ on the data and on the Asimov data, ln of the profiled ratio, and whether the fits converged."""
+    n = len(model.signal)
+    q, q_asimov, log_ratio = np.zeros((3, n))
+    converged = np.ones(n, dtype=bool)
+    bound = _unprofiled(model)
+    mu = _tested_strength(model, bound)
+    todo = np.nonzero(bound >= NEGLIGIBLE)[0]
+    while len(todo):
+        rows = _fits(model.take(todo), _rows(n_obs, todo), _taken(null, todo), mu[todo])
+        q[todo], q_asimov[todo], log_ratio[todo], converged[todo] = rows
+        observed, expected = cls_of(q[todo], q_asimov[todo])
+        # a weaker signal that is not excluded far enough says too little: closer to the full one
+        again = (mu[todo] < 1) & ((observed > CLS_FLOOR) | (expected[:, 4] > CLS_FLOOR) | ~converged[todo])
+        todo = todo[again]
+        mu[todo] = np.minimum(4 * mu[todo], 1.0)
+    return q, q_asimov, log_ratio, converged
+
+
+def _fits(
+    model: BatchModel, n_obs: FloatArray, null: Null, mu: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """The same at strengths ``mu``."""
+    asimov = fit(model, null.expected, null.expected, null.nuisances, mu, centers=null.nuisances, hopeless=HOPELESS)
+    fixed = fit(model, n_obs, null.expected, asimov.nuisances, mu, hopeless=HOPELESS + _floor(null))
+    start = 0.5 * (null.nuisances**2).sum(axis=-1)
+    excess = fixed.excess - start
+    q = 2 * np.maximum(excess, 0.0)
+    slope_null = (model.signal * (1 - n_obs / null.expected)).sum(axis=1)
+    q[fixed.slope < 0] = 0.0
+    between = np.nonzero(fixed.converged & (fixed.slope >= 0) & ((slope_null < 0) | (excess < 0)))[0]
+    converged = asimov.converged & fixed.converged
+    if len(between):
+        part, at = _taken(null, between), between
+        share = np.clip(-slope_null[at] / np.maximum(fixed.slope[at] - slope_null[at], 1e-300), 0.05, 0.95)
+        guess = part.nuisances + share[:, None] * (fixed.nuisances[at] - part.nuisances)
+        free = fit(model.take(at), _rows(n_obs, at), part.expected, guess, share * mu[at], free_mu=True)
+        lowest = free.excess
+        odd = np.nonzero(slope_null[at] >= 0)[0]  # rising at both ends or falling in between: look from above too
+        if len(odd):
+            there, sets = at[odd], _rows(n_obs, at[odd])
+            nu0, first = _taken(null, there).expected, fixed.nuisances[there]
+            above = fit(model.take(there), sets, nu0, first, 0.9 * mu[there], free_mu=True)
+            lowest[odd] = np.minimum(lowest[odd], above.excess)
+        least = np.minimum(np.minimum(lowest - (start if np.ndim(start) == 0 else start[at]), excess[at]), 0.0)
+        q[at] = 2 * np.maximum(excess[at] - least, 0.0)
+        converged[at] &= free.converged
+    return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) * fixed.slope), converged
+
+
+def _floor(null: Null) -> float:
+    return 0.5 * float((null.nuisances**2).sum(axis=-1).max())
+
+
+def _unprofiled(model: BatchModel, mu: FloatArray | float = 1.0) -> FloatArray:
+    """Asimov statistic with every nuisance fixed: an upper bound of the profiled one."""
+    ratio = np.asarray(mu)[..., None] * model.signal / model.background
+    return np.asarray(2 * (model.background * (ratio - np.log1p(np.maximum(ratio, -0.999)))).sum(axis=1))
+
+
+def _tested_strength(model: BatchModel, bound: FloatArray) -> FloatArray:
+    """1, or for a very strong signal the largest of 1/2, 1/4 ... whose unprofiled statistic is below STRONG.
+
+    CLs falls with mu above the best mu, so what is excluded far enough at a smaller strength is at 1.
+    """
+    mu = np.ones(len(bound))
+    strong = np.nonzero(bound > STRONG)[0]
+    while len(strong):
+        mu[strong] *= 0.5
+        strong = strong[_unprofiled(model.take(strong), mu[strong]) > STRONG]
+    return mu
+
+
+def _rows(values: FloatArray, i: IndexArray) -> FloatArray:
+    return values if values.ndim == 1 else values[i]
+
+
+def _taken(null: Null, i: IndexArray) -> Null:
+    return Null(_rows(null.nuisances, i), _rows(null.expected, i))

@@ -1,0 +1,83 @@
+"""The evaluate command: a table of points in, a table of verdicts out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from ._shared import Analyses, Json, NoInterference, NoTheory, Order, Pdf, Set, app, emit, load_with, prepare_searches
+
+
+@app.command()
+def evaluate(
+    points: Annotated[Path, typer.Argument(metavar="POINTS", help="Table of points, .csv or .parquet.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Table to write, .csv or .parquet.")],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Model of all rows; default: the column 'model', or free couplings.")
+    ] = None,
+    analysis: Analyses = None,
+    pdf: Pdf = None,
+    order: Order = None,
+    no_theory: NoTheory = False,
+    no_interference: NoInterference = False,
+    set_: Set = None,
+    workers: Annotated[int, typer.Option("--workers", help="Processes that share the rows.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A dask.distributed cluster shares the rows.")
+    ] = None,
+    chunk: Annotated[int, typer.Option("--chunk", help="Rows worked on and kept together.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """CLs, widths and likelihoods of every row of a table. The same command takes up an interrupted run.
+
+    Columns in: mass_gev, coupling and parameters of the card (with --model or a column model), or couplings g_uL g_uR
+    g_dL g_dR g_lL g_lR g_nuL (_1 to _3 for one generation) and optionally gamma_gev.
+
+    Example: zprime-recast evaluate points.csv --model elusive_bl -o results.csv
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ..contour import provenance_of
+    from ..evaluate import evaluator
+    from ..scan import scan
+    from ..table_files import table_format
+
+    table_format(points), table_format(output)
+    if set_ and model is None:
+        raise InputError("--set needs --model; give parameters as columns otherwise")
+    card = load_with(model, set_) if model is not None else None
+    if not points.exists():
+        raise InputError(f"no such file: {points}")
+    searches = prepare_searches(analysis, pdf, order, no_theory)
+    inputs: dict[str, Any] = {**provenance_of(searches, not no_interference), "theory": not no_theory}
+    if card is not None:
+        inputs |= {"model": card.id, "model_digest": card.digest()}
+    columns = (TextColumn("{task.completed:,} rows"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rows", total=None)
+        result = scan(
+            points,
+            output,
+            evaluator(searches, card, not no_interference),
+            inputs,
+            workers,
+            scheduler,
+            chunk,
+            lambda n: bar.advance(task, n),
+        )
+    values = {
+        "rows": result.rows,
+        "errors": result.errors,
+        "excluded": result.excluded,
+        "resumed_rows": result.resumed_rows,
+        "output": str(output),
+        "provenance": inputs,
+    }
+    text = [f"{result.rows} rows: {result.excluded} excluded at 95% CL, {result.errors} with an error"]
+    if result.resumed_rows:
+        text.append(f"{result.resumed_rows} rows were done by an earlier run")
+    emit(values, as_json, [*text, f"wrote {output}"])

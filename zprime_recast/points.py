@@ -1,0 +1,247 @@
+"""Tables of parameter points: columns from NumPy, pandas, awkward, CSV or Parquet, and what they say of a Z'.
+
+A row names a model (column ``model``, or one for all) with ``mass_gev``, ``coupling`` and any parameter of its card, or
+it gives couplings ``g_uL g_uR g_dL g_dR g_lL g_lR g_nuL`` (of one generation: ``g_uL_3``) with ``mass_gev``, and
+optionally ``gamma_gev``. Bad rows have a message; they never stop the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .batch_template import Hypotheses
+from .cards import FloatArray
+from .constants import StandardModel, standard_model
+from .cross_section import CouplingProducts, products_of
+from .errors import InputError, ZprimeError
+from .limit_result import GAMMA_OVER_M_MAX
+from .model import CHARGED_LEPTONS, DOWN_QUARKS, GAMMA_EXTRA, NEUTRINOS, QUARKS, UP_QUARKS, ZprimeModel
+from .model_card import load_model
+from .widths import mass_factor, qcd_factor
+
+Columns = dict[str, npt.NDArray[Any]]
+
+#: Free couplings and the fermions of generations 1 to 3 they belong to.
+FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "g_uL": (UP_QUARKS, 0),
+    "g_uR": (UP_QUARKS, 1),
+    "g_dL": (DOWN_QUARKS, 0),
+    "g_dR": (DOWN_QUARKS, 1),
+    "g_lL": (CHARGED_LEPTONS, 0),
+    "g_lR": (CHARGED_LEPTONS, 1),
+    "g_nuL": (NEUTRINOS, 0),
+}
+_LEPTONS = ("e", "mu", "tau")
+
+
+@dataclass(frozen=True)
+class Points:
+    """Rows of a table as hypotheses; rows with an error have harmless placeholders."""
+
+    hypotheses: Hypotheses
+    partial_gev: Mapping[str, FloatArray]
+    """Width per fermion, (n,)."""
+    errors: npt.NDArray[np.object_]
+    """Message per row, "" for a good one."""
+
+
+def columns_of(table: Any) -> Columns:
+    """Columns of a mapping, a pandas DataFrame, a pyarrow Table, an awkward or structured NumPy array."""
+    if isinstance(table, Mapping):
+        columns = {str(name): np.asarray(values) for name, values in table.items()}
+    elif hasattr(table, "column_names"):  # pyarrow
+        columns = {name: np.asarray(table[name].to_pylist()) for name in table.column_names}
+    elif hasattr(table, "columns"):  # pandas
+        columns = {str(name): table[name].to_numpy() for name in table.columns}
+    elif hasattr(table, "fields"):  # awkward
+        columns = {name: np.asarray(table[name]) for name in table.fields}
+    elif getattr(getattr(table, "dtype", None), "names", None):
+        columns = {name: table[name] for name in table.dtype.names}
+    else:
+        raise InputError(f"a table of points is needed (columns by name), found {type(table).__name__}")
+    columns = {name: np.atleast_1d(values) for name, values in columns.items()}
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"columns of different lengths: {', '.join(f'{k} {n}' for k, n in lengths.items())}")
+    return columns
+
+
+def is_number(name: str) -> bool:
+    """Whether a column of this name holds numbers whatever the model."""
+    return name in ("mass_gev", "coupling", "gamma_gev", GAMMA_EXTRA) or _free_name(name) is not None
+
+
+def numbers(values: npt.NDArray[Any]) -> FloatArray:
+    """A column as floats, NaN for what is none."""
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        return np.array([_number(value) for value in values])
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
+    """InputError if a table cannot describe points: no mass, or neither a model nor couplings."""
+    known = set(names)
+    if "mass_gev" not in known:
+        raise InputError(f"the points have no column mass_gev; found {', '.join(sorted(known)) or 'none'}")
+    free = any(name.startswith("g_") and _free_name(name) for name in known)
+    if free and (model is not None or "model" in known or "coupling" in known):
+        raise InputError("give a model with mass_gev and coupling, or couplings g_uL ..., not both")
+    if not free and "coupling" not in known:
+        raise InputError("the points have neither a column coupling nor couplings g_uL, g_lL ...")
+    if not free and model is None and "model" not in known:
+        raise InputError("the points have no column model: name one for all (--model MODEL)")
+    wrong = sorted(name for name in known if name.startswith("g_") and not _free_name(name))
+    if wrong:
+        raise InputError(f"no such coupling: {', '.join(wrong)}; known: {', '.join(FREE_COUPLINGS)}, with _1 to _3")
+
+
+def _free_name(name: str) -> tuple[str, int | None] | None:
+    base, _, generation = name.rpartition("_")
+    if name in FREE_COUPLINGS:
+        return name, None
+    if base in FREE_COUPLINGS and generation in ("1", "2", "3"):
+        return base, int(generation) - 1
+    return None
+
+
+def read_points(columns: Columns, model: ZprimeModel | None = None) -> list[tuple[npt.NDArray[np.intp], Points]]:
+    """Rows as hypotheses, grouped by model; each with the indices of its rows. InputError as :func:`check_columns`."""
+    check_columns(columns, model)
+    n = len(columns["mass_gev"])
+    if "coupling" not in columns:
+        return [(np.arange(n), _free_points(columns))] if n else []
+    names = np.full(n, "") if "model" not in columns or model is not None else columns["model"].astype(str)
+    groups = []
+    for name in np.unique(names):
+        rows = np.nonzero(names == name)[0]
+        some = {key: values[rows] for key, values in columns.items()}
+        try:
+            card = model if model is not None else load_model(str(name))
+        except ZprimeError as err:
+            groups.append((rows, _unusable(len(rows), str(err))))
+            continue
+        # the switches of the width are the same for all hypotheses of a call
+        switches = np.stack([some[s].astype(str) for s in ("qcd_widths", "running_width") if s in some] or [rows * 0])
+        for pair in np.unique(switches, axis=1).T:
+            same = np.nonzero((switches == pair[:, None]).all(axis=0))[0]
+            part = {key: values[same] for key, values in some.items()}
+            groups.append((rows[same], _model_points(part, card)))
+    return groups
+
+
+def _unusable(n: int, message: str) -> Points:
+    one = np.ones(n)
+    zero = np.zeros(5)
+    products = {lepton: CouplingProducts(zero, zero, zero) for lepton in _LEPTONS}
+    sm = standard_model()
+    hypotheses = Hypotheses(1000 * one, one, one, products, False, sm.m_z_gev, sm.gamma_z_gev)
+    partial = {f: one for f in (*QUARKS, *CHARGED_LEPTONS)}
+    return Points(hypotheses, partial, np.full(n, message, dtype=object))
+
+
+class _Errors:
+    """The first message of each row."""
+
+    def __init__(self, n: int) -> None:
+        self.texts = np.full(n, "", dtype=object)
+
+    def add(self, bad: npt.NDArray[np.bool_], text: str, values: npt.NDArray[Any] | None = None) -> None:
+        """A message for the bad rows that have none yet; ``values`` are quoted."""
+        for i in np.nonzero(bad & (self.texts == ""))[0]:
+            self.texts[i] = text if values is None else f"{text}, found {values[i]}"
+
+    def checked(self, columns: Columns, name: str, positive: bool) -> FloatArray:
+        """A column as numbers, 1 where it is none."""
+        values = numbers(columns[name])
+        good = np.isfinite(values) & ((values > 0) if positive else (values >= 0))
+        self.add(~good, f"{name} must be a finite number {'> 0' if positive else '>= 0'}", columns[name])
+        return np.where(good, values, 1.0)
+
+
+def _model_points(columns: Columns, model: ZprimeModel) -> Points:
+    n = len(columns["mass_gev"])
+    errors = _Errors(n)
+    mass, g = (errors.checked(columns, name, positive=True) for name in ("mass_gev", "coupling"))
+    given = {name: errors.checked(columns, name, positive=False) for name in columns if name in model.parameters}
+    switches: dict[str, float] = {}
+    for name in ("qcd_widths", "running_width"):
+        if name in given and n:
+            errors.add(~np.isin(given[name], (0.0, 1.0)), f"{name} is a switch: 0 or 1", columns[name])
+            switches[name] = float(given[name][0] == 1.0)
+    model = model.with_parameters(switches)
+    partial = {}
+    for f in model.fermions:
+        m = given.get(f.mass_parameter or "", np.full(n, model.mass_gev(f)))
+        shape = mass_factor(f, *model.couplings(f.name), (m / mass) ** 2)
+        partial[f.name] = f.multiplicity * f.colors * g**2 * mass / (24 * np.pi) * shape
+    if model.qcd_widths:
+        factor = qcd_factor(model, mass)
+        partial |= {name: factor * partial[name] for name in QUARKS}
+    partial["extra"] = given.get(GAMMA_EXTRA, np.full(n, model.gamma_extra_gev))
+    products = {lepton: products_of(model.couplings, lepton, model.sm) for lepton in _LEPTONS}
+    return _points(mass, g, partial, None, products, model.running_width, model.sm, errors)
+
+
+def _free_points(columns: Columns) -> Points:
+    sm = standard_model()
+    n = len(columns["mass_gev"])
+    errors = _Errors(n)
+    mass = errors.checked(columns, "mass_gev", positive=True)
+    couplings = {f: np.zeros((2, n)) for f in (*QUARKS, *CHARGED_LEPTONS, *NEUTRINOS)}
+    # those of one generation after those of all
+    for name in sorted((c for c in columns if _free_name(c)), key=lambda c: _free_name(c)[1] is not None):  # type: ignore[index]
+        base, generation = _free_name(name) or ("", None)
+        values = numbers(columns[name])
+        errors.add(~np.isfinite(values), f"{name} must be a finite number", columns[name])
+        fermions, side = FREE_COUPLINGS[base]
+        for fermion in fermions if generation is None else fermions[generation : generation + 1]:
+            couplings[fermion][side] = np.where(np.isfinite(values), values, 0.0)
+    partial = {}
+    for f, (left, right) in couplings.items():
+        colors, r = (3 if f in QUARKS else 1), (sm.fermion_mass_gev[f] / mass) ** 2
+        beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
+        shape = beta * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
+        partial[f] = colors * mass / (24 * np.pi) * shape
+    if GAMMA_EXTRA in columns:
+        partial["extra"] = errors.checked(columns, GAMMA_EXTRA, positive=False)
+    total = errors.checked(columns, "gamma_gev", positive=True) if "gamma_gev" in columns else None
+    if total is not None:
+        visible = sum(partial.values())
+        errors.add(visible > total * (1 + 1e-9), "gamma_gev is less than the widths of the couplings given")
+    products = {lepton: products_of(lambda f: couplings[f], lepton, sm) for lepton in _LEPTONS}
+    return _points(mass, np.ones(n), partial, total, products, False, sm, errors)
+
+
+def _points(
+    mass: FloatArray,
+    coupling: FloatArray,
+    partial: Mapping[str, FloatArray],
+    total: FloatArray | None,
+    products: Mapping[str, CouplingProducts],
+    running: bool,
+    sm: StandardModel,
+    errors: _Errors,
+) -> Points:
+    gamma = np.asarray(sum(partial.values(), np.zeros(len(mass)))) if total is None else total
+    errors.add(gamma <= 0, "the Z' has no open decay")
+    text = f"Gamma/M is above {GAMMA_OVER_M_MAX}, where a fixed-width line shape means nothing"
+    errors.add(gamma > GAMMA_OVER_M_MAX * mass, text)
+    good = errors.texts == ""
+    # a row that is no hypothesis becomes a harmless one
+    mass, coupling = np.where(good, mass, 1000.0), np.where(good, coupling, 1e-3)
+    gamma = np.where(good, gamma, 1.0)
+    hypotheses = Hypotheses(mass, gamma, coupling, products, running, sm.m_z_gev, sm.gamma_z_gev)
+    return Points(hypotheses, partial, errors.texts)
