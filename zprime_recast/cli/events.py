@@ -1,0 +1,345 @@
+"""Commands on events: generate, histogram, template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from ._shared import (
+    Analyses,
+    Coupling,
+    Json,
+    Mass,
+    Model,
+    NoInterference,
+    Order,
+    Pdf,
+    Set,
+    app,
+    coupling_or_reference,
+    emit,
+    load_with,
+    positive_number,
+)
+
+_FIGURES = (".png", ".pdf", ".svg")
+
+
+@app.command()
+def generate(
+    model: Model,
+    mass: Mass,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File: .root, .parquet, .lhe, .lhe.gz, .hepmc3 or .hepmc3.gz.")
+    ],
+    number: Annotated[str, typer.Option("-n", "--number", metavar="N", help="Number of events, e.g. 1e6.")] = "10000",
+    seed: Annotated[int, typer.Option("--seed", help="Whole number >= 0; the same gives the same events.")] = 1,
+    coupling: Coupling = None,
+    mode: Annotated[
+        str,
+        typer.Option("--mode", help="full (photon, Z, Z'), zprime, sm, or signal (full - sm, weights of both signs)."),
+    ] = "full",
+    window: Annotated[
+        str | None,
+        typer.Option("--window", metavar="LOW:HIGH", help="Dilepton masses in GeV. Default: from M/2 on."),
+    ] = None,
+    lepton: Annotated[str, typer.Option("--lepton", help="e, mu or tau.")] = "e",
+    pt_min: Annotated[str, typer.Option("--pt-min", metavar="GEV", help="Smallest pt of both leptons.")] = "0",
+    eta_max: Annotated[str, typer.Option("--eta-max", help="Largest |eta| of both leptons.")] = "inf",
+    sqrt_s: Annotated[str, typer.Option("--sqrt-s", metavar="GEV", help="Collider energy in GeV.")] = "13000",
+    pdf: Pdf = None,
+    member: Annotated[int, typer.Option("--member", help="Member of the PDF set; 0 is the central one.")] = 0,
+    order: Order = None,
+    workers: Annotated[int, typer.Option("--workers", help="Threads; the events do not depend on it.")] = 1,
+    rntuple: Annotated[bool, typer.Option("--rntuple", help="ROOT: an RNTuple instead of a TTree.")] = False,
+    no_interference: NoInterference = False,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Unweighted events p p -> gamma/Z/Z' -> l- l+ into a file.
+
+    Example: zprime-recast generate ssm --mass 3000 -n 1e6 --seed 1 -o events.root
+    """
+    from ..events.process import LeptonCuts
+    from ..events.sample import checked_count, event_source
+    from ..events.storage import format_of, write_events
+    from ..files import check_writable
+    from ..luminosity_set import DEFAULT_ORDER
+    from ..pdf import DEFAULT_SET
+
+    n = checked_count(_whole("-n", number))
+    kind = format_of(output)
+    if rntuple and kind != ".root":
+        raise InputError("--rntuple needs a file that ends in .root")
+    if workers < 1:
+        raise InputError(f"--workers must be at least 1, found {workers}")
+    card = load_with(model, set_)
+    cuts = LeptonCuts(_number("--pt-min", pt_min), _number("--eta-max", eta_max))
+    mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
+    check_writable(output.parent)
+    source = event_source(
+        card,
+        mass_gev,
+        g,
+        mode,  # type: ignore[arg-type]  # checked there
+        lepton=lepton,
+        sqrt_s_gev=positive_number("--sqrt-s", sqrt_s),
+        pdf=pdf or DEFAULT_SET,
+        member=member,
+        order=order or DEFAULT_ORDER,
+        window_gev=_pair("--window", window) if window else None,
+        cuts=cuts,
+        interference=not no_interference,
+        seed=seed,
+    )
+    with _progress(f"{n} events", n) as on_events:
+        write_events(output, source.stream(n, workers, on_events), rntuple=rntuple)
+    values = {"file": str(output), **source.info(n)}
+    text = [
+        f"wrote {output}: {n} events of {card.id}, {mode}, seed {seed}",
+        f"cross-section {source.cross_section_fb:.6g} +- {source.cross_section_error_fb:.2g} fb "
+        f"({source.process.lumi.order}, {source.process.pdf.info.name})",
+        *(f"warning: {warning}" for warning in source.warnings),
+    ]
+    emit(values, as_json, text)
+
+
+@app.command()
+def shower(
+    events: Annotated[Path, typer.Argument(metavar="FILE", help="Event file with partons: generated, or LHE.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File of dressed leptons: .root or .parquet.")],
+    seed: Annotated[int, typer.Option("--seed", help="Of Pythia, from 1 to 899999999.")] = 1,
+    no_isr: Annotated[bool, typer.Option("--no-isr", help="No radiation of the incoming partons.")] = False,
+    no_fsr: Annotated[bool, typer.Option("--no-fsr", help="No radiation of the leptons.")] = False,
+    hadronise: Annotated[bool, typer.Option("--hadronise", help="Also hadrons and multiple interactions.")] = False,
+) -> None:
+    """Pass events through Pythia's showers (extra [shower]); dressed leptons out.
+
+    Example: zprime-recast shower events.root -o showered.root
+    """
+    from ..events.records import batches
+    from ..events.shower import shower_events
+    from ..events.storage import format_of, stream_events, write_events
+
+    if format_of(output) not in (".root", ".parquet"):
+        raise InputError(f"{output}: showered events are written to .root or .parquet")
+    done = 0
+
+    def showered(on_events: Callable[[int], object]) -> Iterator[Any]:
+        nonlocal done
+        pieces = (piece for batch in stream_events(events) for piece in batches(batch, 20_000))
+        for number, piece in enumerate(pieces):
+            result = shower_events(piece, seed + number, not no_isr, not no_fsr, hadronise)
+            done += len(result)
+            on_events(len(piece))
+            yield result
+
+    with _progress("events", None) as on_events:
+        write_events(output, showered(on_events))
+    typer.echo(f"wrote {output}: {done} events")
+
+
+@app.command("histogram")
+def histogram_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Event files of any format.")],
+    variable: Annotated[str, typer.Option("--variable", "-v", help="m_ll, y_ll, cos_theta_cs, lepton_pt ...")] = "m_ll",
+    bins: Annotated[int, typer.Option("--bins", help="Number of equal bins.")] = 50,
+    range_: Annotated[str | None, typer.Option("--range", metavar="LOW:HIGH", help="Range of the axis.")] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", help="File to write: .root, .png, .pdf or .svg; repeatable."),
+    ] = None,
+    prediction: Annotated[
+        bool, typer.Option("--prediction", help="Overlay the integrated prediction (files of zprime-recast).")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Histogram of a variable of one or more event files, in fb per bin, with errors; ROOT file and figure.
+
+    Example: zprime-recast histogram events.root --variable m_ll --prediction -o m_ll.png -o m_ll.root
+    """
+    import numpy as np
+
+    from ..events.histogram import default_edges, histogram, predicted, values_of, write_root
+    from ..events.storage import stream_events
+
+    for path in output or ():
+        if path.suffix not in (".root", *_FIGURES):
+            raise InputError(f"{path}: a histogram is written to .root, {', '.join(_FIGURES)}")
+    first = next(stream_events(files[0]))
+    values_of(first[:0], variable)
+    edges = default_edges(first, variable, bins)
+    if range_:
+        low, high = _pair("--range", range_, positive=False)
+        edges = np.linspace(low, high, bins + 1)
+    filled, infos = [], []
+    for path in files:
+        seen: dict[str, Any] = {}
+
+        def batches(path: Path = path, seen: dict[str, Any] = seen) -> Iterator[Any]:
+            info: Any = {}
+            for batch in stream_events(path):
+                info = batch.info
+                yield batch
+            seen.update(info)  # that a file was cut short is known at its end
+
+        filled.append(histogram(batches(), variable, edges))
+        _warn_truncated(path, seen)
+        infos.append(seen)
+    expected = [predicted(info, variable, edges) if prediction else None for info in infos]
+    names = _names(files)
+    for path in output or ():
+        if path.suffix == ".root":
+            write_root(path, dict(zip(names, filled, strict=True)))
+        else:
+            from ..events.plot import plot_histograms, write_figure
+
+            write_figure(plot_histograms(filled, names, expected), path)
+    values = {
+        "variable": variable,
+        "edges": edges.tolist(),
+        "histograms": [
+            {
+                "file": str(path),
+                "values_fb": one.values().tolist(),
+                "variances_fb2": one.variances().tolist(),
+                "prediction_fb": None if guess is None else guess.tolist(),
+            }
+            for path, one, guess in zip(files, filled, expected, strict=True)
+        ],
+    }
+    text = [f"wrote {path}" for path in output or ()]
+    if not output:
+        text = [f"{'from':>12s} {'to':>12s}" + "".join(f" {name[:24]:>24s}" for name in names)]
+        for j in range(len(edges) - 1):
+            cells = [f"{one.values()[j]:.5g} +- {one.variances()[j] ** 0.5:.2g}" for one in filled]
+            text.append(f"{edges[j]:12.5g} {edges[j + 1]:12.5g}" + "".join(f" {cell:>24s}" for cell in cells))
+    emit(values, as_json, text)
+
+
+@app.command()
+def template(
+    events: Annotated[Path, typer.Option("--events", help="Event file of the signal: any dileptons.")],
+    analysis: Analyses = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option("--channel", help="Channel that sees these events; repeatable. Default: all (universality)."),
+    ] = None,
+    cross_section: Annotated[
+        str | None, typer.Option("--cross-section", metavar="FB", help="Of the whole sample; default: its weights.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="pyhf workspace to write (JSON).")] = None,
+    no_limit: Annotated[bool, typer.Option("--no-limit", help="Only the expected signal, no limit.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Signal template of a search from events, and the limit on its strength.
+
+    Example: zprime-recast template --events signal.root --analysis atlas-139fb-dilepton
+    """
+    from ..events.signal_template import event_template, strength_limit
+    from ..events.storage import stream_events
+    from ..files import write_text
+    from ..likelihood import build_workspace
+    from ..limits import DEFAULT_ANALYSES
+    from ..search import load_search
+    from ..template import fold_search
+
+    sigma = positive_number("--cross-section", cross_section) if cross_section else None
+    searches = [load_search(name) for name in analysis or DEFAULT_ANALYSES]
+    templates = [event_template(fold_search(s), stream_events(events), channel, sigma) for s in searches]
+    values: dict[str, Any] = {
+        "events": templates[0].events,
+        "cross_section_fb": templates[0].cross_section_fb,
+        "analyses": {
+            t.search.id: {
+                "acceptance": t.acceptance,
+                "yields": {name: y.tolist() for name, y in t.yields.items()},
+                "statistical_errors": {name: e.tolist() for name, e in t.errors.items()},
+                "edges_gev": {name: t.search.channel(name).edges_gev.tolist() for name in t.yields},
+            }
+            for t in templates
+        },
+        "warnings": [w for t in templates for w in t.warnings],
+    }
+    text = [f"{templates[0].events} events, {templates[0].cross_section_fb:.5g} fb per lepton flavour"]
+    for t in templates:
+        sums = ", ".join(f"{name} {y.sum():.4g}" for name, y in t.yields.items())
+        text.append(f"{t.search.id}: acceptance {t.acceptance:.4f}, expected events {sums}")
+    if output:
+        write_text(output, json.dumps(build_workspace([t.signal for t in templates]), allow_nan=False) + "\n")
+        text.append(f"wrote {output}")
+    if not no_limit:
+        result = strength_limit(templates)
+        values |= {
+            "mu_95_observed": result.mu_95_observed,
+            "mu_95_expected": list(result.mu_95_expected),
+            "sigma_95_observed_fb": result.sigma_95_observed_fb,
+            "sigma_95_expected_fb": list(result.sigma_95_expected_fb),
+            "cls_observed": result.cls_observed,
+            "warnings": list(result.warnings),
+        }
+        text += [
+            f"95% CL limit on the signal strength: observed {result.mu_95_observed:.4g}",
+            "expected (-2..+2 sigma) " + ", ".join(f"{mu:.4g}" for mu in result.mu_95_expected),
+            f"cross-section observed {result.sigma_95_observed_fb:.4g} fb; CLs of the sample {result.cls_observed:.4g}",
+        ]
+    emit(values, as_json, [*text, *(f"warning: {w}" for w in values["warnings"])])
+
+
+def _whole(name: str, text: str) -> int:
+    """A whole number from text such as 1e6."""
+    try:
+        value = float(text)
+        if value != int(value):
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise InputError(f"{name} {text}: expected a whole number, e.g. 1e6") from None
+    return int(value)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{name} {text}: expected a number") from None
+
+
+def _pair(name: str, text: str, positive: bool = True) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise InputError(f"{name} {text}: expected LOW:HIGH")
+    read = positive_number if positive else _number
+    pair = read(name, low), read(name, high)
+    if not pair[0] < pair[1]:
+        raise InputError(f"{name} {text}: empty, expected LOW < HIGH")
+    return pair
+
+
+def _names(files: list[Path]) -> list[str]:
+    """A short name per file: its own, with a number where two are the same."""
+    names: list[str] = []
+    for path in files:
+        stem = path.name.split(".")[0] or "events"
+        names.append(stem if stem not in names else f"{stem}_{len(names) + 1}")
+    return names
+
+
+def _warn_truncated(path: Path, info: dict[str, Any]) -> None:
+    if info.get("truncated"):
+        typer.echo(f"warning: {path} was cut short: its complete events are used", err=True)
+
+
+@contextmanager
+def _progress(text: str, total: int | None) -> Iterator[Callable[[int], object]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.advance(task, done)

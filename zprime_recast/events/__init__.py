@@ -1,0 +1,1 @@
+"""Dilepton events: exact unweighted samples, their files, histograms, templates and showers."""

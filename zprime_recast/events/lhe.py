@@ -1,0 +1,227 @@
+"""Les Houches event files (Alwall et al., Comput. Phys. Commun. 176 (2007) 300), version 3.0 header, .lhe and .lhe.gz.
+
+The event weight XWGTUP is in pb and its mean is the cross-section (IDWTUP = -4, as MadGraph writes it).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cards import FloatArray
+from ..errors import CardError
+from .records import DileptonEvents, from_momenta, momenta
+from .text import fill, format_ids, format_numbers
+from .text_stream import Readable
+
+#: Bytes of a file parsed at once.
+BLOCK = 1 << 24
+_PHOTON, _FINAL = 22, 1
+#: Photons within this distance of a lepton are added to it when a file holds final-state photons.
+DRESSING_R = 0.1
+
+
+class LheWriter:
+    """Writes events to an open binary file."""
+
+    def __init__(self, file: IO[bytes], info: Mapping[str, Any]) -> None:
+        self.file, self.info = file, info
+        self.n = int(info.get("n_events", 0))
+        beam = float(info.get("sqrt_s_gev", 13000.0)) / 2
+        sigma, error = (1e-3 * float(info.get(k) or 0.0) for k in ("cross_section_fb", "cross_section_error_fb"))
+        card = json.dumps(dict(info), allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
+        largest = 1e-3 * float(info.get("absolute_cross_section_fb") or sigma)
+        pdf = int(info.get("pdf_index", -1))
+        self.file.write(
+            f'<LesHouchesEvents version="3.0">\n<header>\n<zprime-recast>\n{card}\n</zprime-recast>\n</header>\n'
+            f"<init>\n2212 2212 {beam:.10e} {beam:.10e} 0 0 {pdf} {pdf} -4 1\n"
+            f"{sigma:.10e} {error:.10e} {largest:.10e} 1\n"
+            f"<generator name='zprime-recast' version='{info.get('version', '')}'>p p to l- l+</generator>\n"
+            "</init>\n".encode()
+        )
+
+    def write(self, events: DileptonEvents) -> None:
+        """Append a batch."""
+        n = len(events)
+        lepton = int(events.info.get("lepton_pdg_id", 11))
+        boson = 23 if events.info.get("mode") == "sm" else 32
+        lminus, lplus = momenta(events)
+        pair = lminus + lplus
+        total = self.n or n
+
+        def line(p: FloatArray, mass: FloatArray | None) -> list[Any]:
+            pieces: list[Any] = []
+            for i in range(4):
+                pieces += [" ", format_numbers(p[:, i])]
+            return [*pieces, " ", " 0.0" if mass is None else format_numbers(mass), " 0. 9.\n"]
+
+        # massless incoming partons that carry the pair's light-cone momenta
+        plus, minus = 0.5 * (pair[:, 3] + pair[:, 2]), 0.5 * (pair[:, 3] - pair[:, 2])
+        zero = np.zeros(n)
+        first, second = (np.stack([zero, zero, pz, np.abs(pz)], axis=1) for pz in (plus, -minus))
+        quark_first = events["id1"] > 0
+        # colour runs from the quark to the antiquark
+        flow_1 = np.where(quark_first[:, None], _bytes(" 501   0"), _bytes("   0 501"))
+        flow_2 = np.where(quark_first[:, None], _bytes("   0 501"), _bytes(" 501   0"))
+        alpha = float(events.info.get("alpha_em", 1 / 127.95))
+        alpha_s = float(events.info.get("alpha_s", 0.118))
+        masses = [events[f"{name}_mass"] for name in ("lminus", "lplus")]
+        weight = format_numbers(1e-3 * total * events["weight"])
+        tail = f" {alpha:.8e} {alpha_s:.8e}\n"
+        pieces = [
+            *("<event>\n5 1 ", weight, " ", format_numbers(events["scale"]), tail),
+            *(format_ids(events["id1"]), " -1 0 0", flow_1, *line(first, None)),
+            *(format_ids(events["id2"]), " -1 0 0", flow_2, *line(second, None)),
+            *(f"{boson} 2 1 2 0 0", *line(pair, events["m_ll"])),
+            *(f"{lepton} 1 3 3 0 0", *line(lminus, masses[0])),
+            *(f"-{lepton} 1 3 3 0 0", *line(lplus, masses[1])),
+            "</event>\n",
+        ]
+        self.file.write(fill(pieces, n))
+
+    def close(self) -> None:
+        """Write what ends the file."""
+        self.file.write(b"</LesHouchesEvents>\n")
+
+
+def _bytes(text: str) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def read_lhe_info(file: Readable, path: Path) -> tuple[dict[str, Any], FloatArray]:
+    """The metadata (ours, or what <init> says) and the <init> numbers of an open file."""
+    head = b""
+    while b"</init>" not in head:
+        more = file.read(1 << 16)
+        if not more or len(head) > 1 << 26:
+            raise CardError(path, "<init>", "no such block", "a Les Houches event file")
+        head += more
+    numbers = re.search(rb"<init>\s*(.*?)(?:<|#|$)", head, re.S)
+    try:
+        init = np.array(numbers.group(1).split() if numbers else [], dtype=float)
+        if len(init) < 14:
+            raise ValueError
+    except ValueError:
+        raise CardError(path, "<init>", "something else", "10 numbers and 4 per process") from None
+    processes = init[10 : 10 + 4 * int(init[9])].reshape(-1, 4)
+    info: dict[str, Any] = {
+        "sqrt_s_gev": float(init[2] + init[3]),
+        "cross_section_fb": float(1e3 * processes[:, 0].sum()),
+        "cross_section_error_fb": float(1e3 * np.sqrt((processes[:, 1] ** 2).sum())),
+    }
+    ours = re.search(rb"<zprime-recast>\s*(\{.*?\})\s*</zprime-recast>", head, re.S)
+    if ours:
+        try:
+            info |= json.loads(ours.group(1))
+        except ValueError:
+            raise CardError(path, "<zprime-recast>", "broken JSON", "the block as it was written") from None
+    return info, init
+
+
+def stream_lhe(
+    file: Readable, path: Path, init: FloatArray, total: int, info: dict[str, Any]
+) -> Iterator[DileptonEvents]:
+    """Events of an open file, in batches of what BLOCK bytes hold; an unfinished last event is left out."""
+    rest = b""
+    while block := file.read(BLOCK):
+        block = rest + block
+        end = block.rfind(b"</event>")
+        if end < 0:
+            rest = block
+            continue
+        rest = block[end + 8 :]
+        yield _parse(block[: end + 8], path, init, total, info)
+    if b"</LesHouchesEvents>" not in rest:
+        info["truncated"] = True
+
+
+def _parse(block: bytes, path: Path, init: FloatArray, total: int, info: dict[str, Any]) -> DileptonEvents:
+    lines = block.split(b"\n")
+    starts = np.array([i for i, line in enumerate(lines) if line.lstrip().startswith(b"<event")])
+    try:
+        heads = _numbers([lines[i + 1] for i in starts], 6)
+        counts = heads[:, 0].astype(np.int64)
+        offsets = np.cumsum(counts) - counts
+        rows = np.repeat(starts + 2 - offsets, counts) + np.arange(counts.sum())
+        table = _numbers([lines[i] for i in rows], 13)
+    except (ValueError, IndexError, DeprecationWarning):
+        raise CardError(path, "<event>", "lines that are no event", "6 numbers, then 13 per particle") from None
+    event = np.repeat(np.arange(len(starts)), counts)
+    ids, status, p = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 6:10]
+    good, lminus, lplus = select_leptons(event, ids, status == _FINAL, p, len(starts))
+    incoming = status == -1
+    first = np.full((2, len(starts)), -1)
+    for side, sign in enumerate((1, -1)):
+        rows = np.flatnonzero(incoming & (np.sign(p[:, 2]) == sign))
+        first[side, event[rows]] = rows
+    known = (first >= 0).all(axis=0)
+    parton_ids = np.where(known, ids[first], 0).T
+    beam = init[2:4]
+    x = np.where(known, np.abs(p[first, 2]) / beam[:, None], 0.0).T
+    # IDWTUP 4: the mean weight is the cross-section; otherwise events count +1 or -1
+    averaged = abs(int(init[8])) == 4
+    weight = 1e3 * heads[:, 2] if averaged else np.sign(heads[:, 2]) * info["cross_section_fb"]
+    parton_ids = np.where(np.abs(parton_ids) < 100, parton_ids, 0)
+    return from_momenta(lminus, lplus, weight[good] / total, info, parton_ids[good], x[good], heads[good, 3])
+
+
+def _numbers(lines: list[bytes], columns: int) -> FloatArray:
+    """Lines of numbers as a table; ValueError or DeprecationWarning if they are something else."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # what numpy says of text that is no number
+        return np.fromstring(b" ".join(lines), dtype=float, sep=" ").reshape(-1, columns)
+
+
+def select_leptons(
+    event: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], final: npt.NDArray[np.bool_], p: FloatArray, n: int
+) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """Indices of the events with a pair, and momenta of l- and l+ of one flavour, dressed with nearby photons.
+
+    Per flavour the l- and l+ of highest pt are taken; of several flavours the pair with the highest sum of pt.
+    """
+    pt = np.hypot(p[:, 0], p[:, 1])
+    best = np.full((3, 2, n), -1)
+    for k, lepton in enumerate((11, 13, 15)):
+        for side, pid in enumerate((lepton, -lepton)):
+            rows = np.flatnonzero(final & (ids == pid))
+            rows = rows[np.argsort(pt[rows], kind="stable")]
+            best[k, side, event[rows]] = rows  # the last assignment, of the highest pt, stands
+    paired = (best >= 0).all(axis=1)
+    score = np.where(paired, pt[best].sum(axis=1), -1.0)
+    flavor = score.argmax(axis=0)
+    good = np.flatnonzero(paired.any(axis=0))
+    chosen = best[flavor[good], :, good]  # (good, 2)
+    leptons = [p[chosen[:, side]].copy() for side in range(2)]
+    photons = np.flatnonzero(final & (ids == _PHOTON))
+    if len(photons):
+        place = np.full(n, -1)
+        place[good] = np.arange(len(good))
+        photons = photons[place[event[photons]] >= 0]
+        of = place[event[photons]]
+        distance = [_delta_r(p[photons], p[chosen[of, side]]) for side in range(2)]
+        for side in range(2):
+            near = (distance[side] < DRESSING_R) & (distance[side] <= distance[1 - side])
+            np.add.at(leptons[side], of[near], p[photons[near]])
+    return good, leptons[0], leptons[1]
+
+
+def _delta_r(a: FloatArray, b: FloatArray) -> FloatArray:
+    eta = [np.arcsinh(q[:, 2] / np.maximum(np.hypot(q[:, 0], q[:, 1]), 1e-12)) for q in (a, b)]
+    phi = np.arctan2(a[:, 1], a[:, 0]) - np.arctan2(b[:, 1], b[:, 0])
+    return np.asarray(np.hypot(eta[0] - eta[1], np.remainder(phi + np.pi, 2 * np.pi) - np.pi))
+
+
+def count_events(file: Readable, mark: bytes) -> int:
+    """How often ``mark`` occurs in an open file, up to where it can be read."""
+    count, rest = 0, b""
+    while block := file.read(BLOCK):
+        count += (rest + block).count(mark)
+        rest = block[-len(mark) + 1 :]
+    return count

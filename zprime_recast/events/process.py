@@ -1,0 +1,221 @@
+r"""The process an event sample is of, and its differential cross-section.
+
+With s = m_ll^2, y the rapidity of the pair along the quark, c the cosine of the angle between lepton (l-) and quark
+in the rest frame of the pair, and A_ij the chirality amplitudes of :mod:`zprime_recast.cross_section`,
+
+.. math:: \frac{d\sigma}{ds\,dy\,dc} = \frac{1}{S} \sum_q K_q(m)\, 2 f_q(x_1) f_{\bar q}(x_2) \frac{s}{384\pi}
+   \left[(1+c)^2 (|A_{LL}|^2 + |A_{RR}|^2) + (1-c)^2 (|A_{LR}|^2 + |A_{RL}|^2)\right]
+
+x_1,2 = m/sqrt(S) exp(+-y), and the 2 for the quark coming from either beam. A *channel* is a quark flavour and one of
+the two angular terms: 10 of them, in which the density is a product of a function of s, one of (s, y) and one of c.
+K_q = LQ_q/L_q beyond leading order: mass and flavour follow the order, the kinematics stay those of leading order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from ..cards import FloatArray
+from ..convolution import FLAVORS
+from ..cross_section import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, Component, z_charges
+from ..errors import InputError, RangeError, UnknownName
+from ..lineshape import pole
+from ..luminosity import LuminosityTable
+from ..model import CHARGED_LEPTONS, ZprimeModel, checked_positive
+from ..pdf import PDFMember
+from ..units import HBARC2_GEV2_FB
+from ..widths import decay_widths
+from .parton_grid import PartonGrid, parton_grid
+
+#: Largest K factor of a flavour.
+K_MAX = 4.0
+#: Channels: flavour (as FLAVORS) times angular term, (1+c)^2 first.
+CHANNELS = 2 * len(FLAVORS)
+
+
+@dataclass(frozen=True)
+class LeptonCuts:
+    """What both leptons must pass."""
+
+    pt_min_gev: float = 0.0
+    eta_max: float = np.inf
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.pt_min_gev) and self.pt_min_gev >= 0 and self.eta_max > 0):
+            raise InputError(
+                f"lepton cuts pt > {self.pt_min_gev} GeV, |eta| < {self.eta_max}: expected pt >= 0, eta > 0"
+            )
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to cut."""
+        return self.pt_min_gev > 0 or self.eta_max < np.inf
+
+
+@dataclass(frozen=True)
+class Process:
+    """p p -> gamma, Z, Z' -> l- l+ of one hypothesis, ready to be evaluated."""
+
+    model: ZprimeModel
+    mass_gev: float
+    coupling: float
+    gamma_gev: float
+    mode: Component
+    interference: bool
+    lepton: str
+    window_gev: tuple[float, float]
+    cuts: LeptonCuts
+    pdf: PDFMember
+    partons: PartonGrid
+    lumi: LuminosityTable
+    """Of the order, for K factors; its energy is that of the collider."""
+    pole_gev2: float
+    """Squared pole mass: masses are handled as u = s - pole_gev2, which keeps the narrowest peak resolved."""
+    pole_width_gev2: float
+    """Pole mass times pole width."""
+    residue: complex
+    log_mass_knots: FloatArray
+    """ln m of the luminosity table, (n,)."""
+    k_knots: FloatArray
+    """K factors there, (5, n)."""
+    couplings: FloatArray
+    """(10, 6): sums over the two chirality pairs of a channel of p^2, p z, z^2, k^2, k p, k z; p, z, k the products of
+    quark and lepton couplings to photon, Z and Z' (the last at unit g)."""
+
+    @property
+    def sqrt_s_gev(self) -> float:
+        """Collider energy."""
+        return self.lumi.sqrt_s_gev
+
+    def strength(self, channel: np.ndarray | slice, u: FloatArray) -> FloatArray:
+        """dsigma_hat/dc without its angular term, integrated over it, at s = pole_gev2 + u: fb, times 1/S in GeV^-2.
+
+        HBARC^2 s/(144 pi S) sum |A|^2 for one channel per point (n,) or for a slice of channels (k, n); may be
+        negative where the mode is a difference.
+        """
+        pp, pz, zz, kk, kp, kz = (self.couplings[channel, i] for i in range(6))
+        if isinstance(channel, slice):
+            pp, pz, zz, kk, kp, kz = (a[:, None] for a in (pp, pz, zz, kk, kp, kz))
+        sm, s = self.model.sm, self.pole_gev2 + u
+        total: FloatArray | float = 0.0
+        z = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
+        if self.mode in ("sm", "full"):
+            total = pp / s**2 + 2 * pz / s * z.real + zz * (z.real**2 + z.imag**2)
+        if self.mode != "sm":
+            g2, w = self.coupling**2, self.pole_width_gev2
+            denominator = u**2 + w**2
+            total = total + g2**2 * abs(self.residue) ** 2 * kk / denominator
+            if self.mode != "zprime" and self.interference:
+                re, im = self.residue.real, self.residue.imag
+                p_re, p_im = (re * u + im * w) / denominator, (im * u - re * w) / denominator
+                total = total + 2 * g2 * ((kp / s + kz * z.real) * p_re + kz * z.imag * p_im)
+        return np.asarray(HBARC2_GEV2_FB * s / (144 * np.pi * self.sqrt_s_gev**2) * total)
+
+    def k_factor(self, m_gev: FloatArray) -> FloatArray:
+        """LQ_q/L_q at masses in GeV, (5, n): linear in ln m between the masses of the luminosity table.
+
+        From 0 to K_MAX, and that of all flavours together where a flavour has no luminosity: some sets have
+        luminosities that pass through zero.
+        """
+        return np.stack([np.interp(np.log(m_gev), self.log_mass_knots, row) for row in self.k_knots])
+
+    def density(self, channel: np.ndarray, u: FloatArray, y: FloatArray) -> FloatArray:
+        """d sigma/(ds dy) of one channel per point, in fb/GeV^2; y along the quark, both beams summed."""
+        s = self.pole_gev2 + u
+        m, root_tau = np.sqrt(s), np.sqrt(s) / self.sqrt_s_gev
+        flavor = channel >> 1
+        boost = np.exp(y)
+        x_max = self.pdf.info.x_max
+        x1, x2 = np.minimum(root_tau * boost, x_max), np.minimum(root_tau / boost, x_max)
+        pair = self.partons.xf(flavor, x1, m) * self.partons.xf(flavor + len(FLAVORS), x2, m)
+        value = self.strength(channel, u) * 2 * pair / root_tau**2
+        if self.lumi.order != "lo":
+            value = value * self.k_factor(m)[flavor, np.arange(len(m))]
+        return np.asarray(value)
+
+
+def make_process(
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    pdf: PDFMember,
+    lumi: LuminosityTable,
+    mode: Component = "full",
+    lepton: str = "e",
+    window_gev: tuple[float, float] | None = None,
+    cuts: LeptonCuts | None = None,
+    interference: bool = True,
+) -> Process:
+    """A process from a model, with every input checked.
+
+    window_gev: dilepton masses; default M/2 to the end of the luminosity table (as ``xsec --method full``).
+    InputError or RangeError for a window that is empty or outside the table; a PDF set other than the table's.
+    """
+    mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
+    if mode not in get_args(Component):
+        raise UnknownName("mode", mode, get_args(Component))
+    if lepton not in CHARGED_LEPTONS:
+        raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
+    if lumi.pdf_set.removesuffix("_central") != pdf.info.name.removesuffix("_central"):
+        raise InputError(f"the luminosities are of {lumi.pdf_set}, the partons of {pdf.info.name}: use one PDF set")
+    low_end, high_end = lumi.range_gev
+    low, high = window_gev or (min(max(0.5 * mass, low_end), high_end), high_end)
+    if not (np.isfinite(low) and np.isfinite(high) and 0 < low < high):
+        raise InputError(f"mass window {low:g} to {high:g} GeV is empty; give LOW:HIGH with 0 < LOW < HIGH")
+    if low < low_end or high > high_end:
+        raise RangeError(
+            f"mass window {low:g} to {high:g} GeV is outside {low_end:g} to {high_end:g} GeV, where events can be made "
+            f"at sqrt(s) = {lumi.sqrt_s_gev:g} GeV"
+        )
+    cuts = cuts or LeptonCuts()
+    if 2 * cuts.pt_min_gev >= high:
+        raise InputError(f"leptons of pt > {cuts.pt_min_gev:g} GeV have a pair mass above the window's {high:g} GeV")
+    gamma = float(decay_widths(model, mass, g).total_gev)
+    m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
+    return Process(
+        model=model,
+        mass_gev=mass,
+        coupling=g,
+        gamma_gev=gamma,
+        mode=mode,
+        interference=interference,
+        lepton=lepton,
+        window_gev=(float(low), float(high)),
+        cuts=cuts,
+        pdf=pdf,
+        partons=parton_grid(pdf),
+        lumi=lumi,
+        pole_gev2=float(m_pole) ** 2,
+        pole_width_gev2=float(m_pole * gamma_pole),
+        residue=complex(residue),
+        log_mass_knots=np.log(lumi.mass_gev),
+        k_knots=_k_factors(lumi),
+        couplings=_channel_couplings(model, lepton),
+    )
+
+
+def _k_factors(lumi: LuminosityTable) -> FloatArray:
+    if lumi.order == "lo":
+        return np.ones_like(lumi.values)
+    leading, total = lumi.leading_order, lumi.leading_order.sum(axis=0)
+    together = np.divide(lumi.values.sum(axis=0), total, out=np.ones_like(total), where=total > 0)
+    ratio = np.divide(lumi.values, leading, out=np.tile(together, (len(leading), 1)), where=leading > 0)
+    return np.asarray(np.clip(ratio, 0.0, K_MAX))
+
+
+def _channel_couplings(model: ZprimeModel, lepton: str) -> FloatArray:
+    sm = model.sm
+    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
+    rows = []
+    for flavor in FLAVORS:
+        isospin, charge = ISOSPIN_CHARGE[flavor]
+        photon = sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1]
+        z = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
+        k = np.outer(model.couplings(flavor), model.couplings(lepton))
+        for i, j in (([0, 1], [0, 1]), ([0, 1], [1, 0])):  # LL and RR, then LR and RL
+            zs, ks = z[i, j], k[i, j]
+            rows.append([2 * photon**2, photon * zs.sum(), zs @ zs, ks @ ks, photon * ks.sum(), ks @ zs])
+    return np.array(rows)

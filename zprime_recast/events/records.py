@@ -1,0 +1,196 @@
+"""Dilepton events as flat columns, and as awkward records whose leptons are vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cards import FloatArray
+from ..errors import InputError
+
+#: Columns every sample has, with the type they are stored in. Momenta in GeV, beams along +z and -z.
+COLUMNS: Mapping[str, Any] = {
+    "lminus_pt": np.float64,
+    "lminus_eta": np.float64,
+    "lminus_phi": np.float64,
+    "lplus_pt": np.float64,
+    "lplus_eta": np.float64,
+    "lplus_phi": np.float64,
+    "m_ll": np.float64,
+    "y_ll": np.float64,
+    "cos_theta_cs": np.float64,
+    "weight": np.float64,
+    "id1": np.int8,
+    "id2": np.int8,
+    "x1": np.float64,
+    "x2": np.float64,
+    "scale": np.float64,
+}
+#: Columns that are 0 throughout unless a sample has them.
+OPTIONAL_COLUMNS: Mapping[str, Any] = {"lminus_mass": np.float64, "lplus_mass": np.float64}
+
+PDG_ID = {"e": 11, "mu": 13, "tau": 15}
+
+
+@dataclass(frozen=True)
+class DileptonEvents:
+    """Events of p p -> l- l+.
+
+    ``events["m_ll"]`` is a column (NumPy), ``events[mask]`` or ``events[:100]`` a sample with the same ``info``,
+    ``events.array`` the awkward array (``events.array.lminus + events.array.lplus`` is a vector). A weight is a
+    cross-section in fb: the weights of a complete sample add up to its cross-section.
+    """
+
+    columns: Mapping[str, npt.NDArray[Any]]
+    """As COLUMNS, (n,) each; ids and x are 0 where a file does not say."""
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """What was generated, JSON-able: model, seed, cross-section ..."""
+
+    def __len__(self) -> int:
+        return len(self.columns["m_ll"])
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, str):
+            return self.column(which)
+        which = np.asarray(which) if not isinstance(which, slice) else which
+        if not isinstance(which, slice) and (which.ndim != 1 or which.dtype.kind not in "biu"):
+            raise InputError("events are selected by a column name, a slice, a mask or indices")
+        return DileptonEvents({name: column[which] for name, column in self.columns.items()}, self.info)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column by name; InputError names the known ones."""
+        if name in OPTIONAL_COLUMNS and name not in self.columns:
+            return np.zeros(len(self))
+        if name not in self.columns:
+            from ..errors import UnknownName
+
+            raise UnknownName("column", name, [*self.columns, *OPTIONAL_COLUMNS])
+        return self.columns[name]
+
+    @cached_property
+    def array(self) -> Any:
+        """The awkward array: ``lminus`` and ``lplus`` (Momentum4D) and the other columns."""
+        import awkward as ak
+        import vector
+
+        vector.register_awkward()
+        leptons = {}
+        for name in ("lminus", "lplus"):
+            parts = {part: self.column(f"{name}_{part}") for part in ("pt", "eta", "phi", "mass")}
+            leptons[name] = ak.zip(parts, with_name="Momentum4D")
+        rest = {name: column for name, column in self.columns.items() if not name.startswith(("lminus_", "lplus_"))}
+        return ak.zip({**leptons, **rest}, depth_limit=1)
+
+    @property
+    def cross_section_fb(self) -> float:
+        """Sum of the weights, in fb."""
+        return float(self.columns["weight"].sum())
+
+    @staticmethod
+    def join(parts: Sequence[DileptonEvents]) -> DileptonEvents:
+        """All events of several samples, in order, with the info of the first."""
+        if not parts:
+            raise InputError("no events to join")
+        names = {name for part in parts for name in part.columns}
+        columns = {n: np.concatenate([part.column(n) for part in parts]) for n in parts[0].columns if n in names}
+        for name in sorted(names - set(columns)):
+            columns[name] = np.concatenate([part.column(name) for part in parts])
+        return DileptonEvents(columns, parts[0].info)
+
+
+def from_momenta(
+    lminus: FloatArray,
+    lplus: FloatArray,
+    weight: FloatArray,
+    info: Mapping[str, Any],
+    ids: npt.NDArray[Any] | None = None,
+    x: FloatArray | None = None,
+    scale: FloatArray | None = None,
+) -> DileptonEvents:
+    """Events from momenta (n, 4) as px, py, pz, E in GeV; ids and x (n, 2), 0 if they are not known."""
+    n = len(lminus)
+    pair = lminus + lplus
+    m2 = pair[:, 3] ** 2 - (pair[:, :3] ** 2).sum(axis=1)
+    m = np.sqrt(np.maximum(m2, 0.0))
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for name, p in (("lminus", lminus), ("lplus", lplus)):
+        pt = np.hypot(p[:, 0], p[:, 1])
+        columns[f"{name}_pt"] = pt
+        columns[f"{name}_eta"] = np.arcsinh(p[:, 2] / np.maximum(pt, 1e-12))
+        columns[f"{name}_phi"] = np.arctan2(p[:, 1], p[:, 0])
+    for name, p in (("lminus", lminus), ("lplus", lplus)):
+        mass2 = p[:, 3] ** 2 - (p[:, :3] ** 2).sum(axis=1)
+        # a rounding of the energy is no mass
+        mass = np.sqrt(np.where(mass2 > 1e-9 * p[:, 3] ** 2, mass2, 0.0))
+        if mass.any():
+            columns[f"{name}_mass"] = mass
+    columns["m_ll"], columns["y_ll"] = m, np.arcsinh(pair[:, 2] / np.sqrt(m**2 + pair[:, 0] ** 2 + pair[:, 1] ** 2))
+    columns["cos_theta_cs"] = collins_soper(lminus, lplus)
+    columns["weight"] = weight
+    columns["id1"], columns["id2"] = (np.zeros((2, n), np.int8)) if ids is None else ids.T.astype(np.int8)
+    columns["x1"], columns["x2"] = np.zeros((2, n)) if x is None else x.T
+    columns["scale"] = m if scale is None else scale
+    ordered = {name: columns[name] for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in columns}
+    return DileptonEvents(ordered, info)
+
+
+def collins_soper(lminus: FloatArray, lplus: FloatArray) -> FloatArray:
+    """cos theta of l- in the Collins-Soper frame, from momenta (n, 4); Phys. Rev. D 16 (1977) 2219."""
+    pair = lminus + lplus
+    plus = [p[:, 3] + p[:, 2] for p in (lminus, lplus)]
+    minus = [p[:, 3] - p[:, 2] for p in (lminus, lplus)]
+    pt2 = pair[:, 0] ** 2 + pair[:, 1] ** 2
+    m2 = np.maximum(pair[:, 3] ** 2 - pair[:, 2] ** 2 - pt2, 1e-300)
+    cos = (plus[0] * minus[1] - minus[0] * plus[1]) / np.sqrt(m2 * (m2 + pt2))
+    return np.asarray(np.clip(np.where(pair[:, 2] < 0, -cos, cos), -1.0, 1.0))
+
+
+def momenta(events: DileptonEvents) -> tuple[FloatArray, FloatArray]:
+    """Momenta of l- and l+ as px, py, pz, E in GeV, (n, 4) each."""
+    result = []
+    for name in ("lminus", "lplus"):
+        pt, eta, phi, mass = (events.column(f"{name}_{part}") for part in ("pt", "eta", "phi", "mass"))
+        pz = pt * np.sinh(eta)
+        energy = np.sqrt(pt**2 + pz**2 + mass**2)
+        result.append(np.stack([pt * np.cos(phi), pt * np.sin(phi), pz, energy], axis=1))
+    return result[0], result[1]
+
+
+def batches(events: DileptonEvents, size: int) -> Iterator[DileptonEvents]:
+    """The sample in pieces of at most ``size`` events."""
+    for start in range(0, len(events), size):
+        yield events[start : start + size]
+
+
+def from_columns(columns: Mapping[str, npt.NDArray[Any]], info: Mapping[str, Any], path: Any) -> DileptonEvents:
+    """Events from the columns of a file; CardError unless the leptons are there and finite.
+
+    What else is missing is calculated (m_ll, y_ll, cos_theta_cs), 1 (weight), m_ll (scale) or 0.
+    """
+    from ..errors import CardError
+
+    needed = [name for name in COLUMNS if name.startswith(("lminus_", "lplus_"))]
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise CardError(path, "columns", f"no {', '.join(missing)}", ", ".join(needed))
+    for name, column in columns.items():
+        if column.dtype.kind not in "fiu" or not np.isfinite(column).all():
+            raise CardError(path, f"column {name}", "a value that is no finite number", "numbers")
+    n = len(columns["lminus_pt"])
+    if all(name in columns for name in COLUMNS):
+        return DileptonEvents({name: np.asarray(columns[name]) for name in _known(columns)}, info)
+    bare = DileptonEvents({**columns, "m_ll": np.empty(n)}, info)
+    lminus, lplus = momenta(bare)
+    rest = from_momenta(lminus, lplus, np.ones(n), info)
+    return DileptonEvents(
+        {name: np.asarray(columns.get(name, rest.column(name))) for name in _known(rest.columns)}, info
+    )
+
+
+def _known(columns: Mapping[str, Any]) -> list[str]:
+    return [name for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in columns]

@@ -1,0 +1,160 @@
+"""Initial- and final-state radiation of our events by Pythia 8, in memory (extra ``[shower]``: pythia8mc).
+
+Events go in as a Les Houches process, dressed leptons come out: the leptons of the decay after radiation, with the
+photons within DRESSING_R of them. Sjostrand et al., Comput. Phys. Commun. 191 (2015) 159.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..cards import FloatArray
+from ..errors import InputError, ZprimeError
+from .lhe import DRESSING_R, select_leptons
+from .records import DileptonEvents, from_momenta, momenta
+
+#: Mother of the leptons in the record handed over.
+_BOSON, _BOSON_SM = 32, 23
+_PHOTON = 22
+
+
+def shower_events(
+    events: DileptonEvents,
+    seed: int = 1,
+    isr: bool = True,
+    fsr: bool = True,
+    hadronise: bool = False,
+    settings: tuple[str, ...] = (),
+) -> DileptonEvents:
+    """The events after Pythia's showers; weights are kept, events Pythia gives up on are left out with a count.
+
+    isr, fsr: QCD and QED radiation of the incoming partons and of the leptons. hadronise: also hadrons and multiple
+    interactions. settings: more Pythia settings. ``info["shower"]`` says what was done. InputError without pythia8mc.
+    """
+    pythia = _pythia(events, seed, isr, fsr, hadronise, settings)
+    source = _source(events)
+    if not pythia.setLHAupPtr(source) or not pythia.init():
+        raise ZprimeError("Pythia did not start with these events; see its messages")
+    parts, index = [], []
+    failed = 0
+    for i in range(len(events)):
+        if not pythia.next():
+            failed += 1
+            continue
+        parts.append(_final(pythia.event))
+        index.append(i)
+    if not parts:
+        raise ZprimeError("Pythia gave up on every event")
+    table = np.concatenate(parts)
+    number = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+    ids = table[:, 0].astype(np.int64)
+    good, lminus, lplus = select_leptons(number, ids, np.ones(len(table), dtype=bool), table[:, 1:], len(parts))
+    kept = events[np.array(index)[good]]
+    info = {
+        **events.info,
+        "shower": {
+            "program": f"Pythia {pythia.parm('Pythia:versionNumber'):.3f}",
+            "seed": seed,
+            "isr": isr,
+            "fsr": fsr,
+            "hadronise": hadronise,
+            "settings": list(settings),
+            "dressing_r": DRESSING_R,
+            "events_lost": len(events) - len(kept),
+            "events_failed": failed,
+        },
+    }
+    partons = np.stack([kept["id1"], kept["id2"]], axis=1), np.stack([kept["x1"], kept["x2"]], axis=1)
+    return from_momenta(lminus, lplus, kept["weight"], info, *partons, kept["scale"])
+
+
+def _final(event: Any) -> FloatArray:
+    """Final leptons and photons that stem from no hadron: id, px, py, pz, E per row."""
+    rows = [
+        (p.id(), p.px(), p.py(), p.pz(), p.e())
+        for p in event
+        if p.isFinal() and p.idAbs() in (11, 13, 15, _PHOTON) and p.status() < 80
+    ]
+    return np.array(rows, dtype=float).reshape(-1, 5)
+
+
+def _pythia(events: DileptonEvents, seed: int, isr: bool, fsr: bool, hadronise: bool, settings: tuple[str, ...]) -> Any:
+    try:
+        import pythia8mc
+    except ImportError:
+        raise InputError("showers need Pythia 8: pip install 'zprime-recast[shower]'") from None
+    if not 0 < seed < 900_000_000:
+        raise InputError(f"the seed of Pythia must be from 1 to 899999999, found {seed}")
+    if len(events) == 0 or not events["id1"].all():
+        raise InputError("a shower needs events with their incoming partons (generated, or from an LHE file)")
+
+    def switch(on: bool) -> str:
+        return "on" if on else "off"
+
+    pythia = pythia8mc.Pythia("", False)
+    lines = [
+        "Print:quiet = on",
+        "Beams:frameType = 5",
+        "Random:setSeed = on",
+        f"Random:seed = {seed}",
+        f"PartonLevel:ISR = {switch(isr)}",
+        f"PartonLevel:FSR = {switch(fsr)}",
+        f"PartonLevel:MPI = {switch(hadronise)}",
+        f"HadronLevel:all = {switch(hadronise)}",
+        "15:mayDecay = off",  # a tau stays what the sample says it is
+        *settings,
+    ]
+    for line in lines:
+        if not pythia.readString(line):
+            raise InputError(f"Pythia does not know the setting '{line}'")
+    return pythia
+
+
+def _source(events: DileptonEvents) -> Any:
+    """Our events as Pythia asks for them, one by one."""
+    import pythia8mc
+
+    lminus, lplus = momenta(events)
+    pair = lminus + lplus
+    plus, minus = 0.5 * (pair[:, 3] + pair[:, 2]), 0.5 * (pair[:, 3] - pair[:, 2])
+    rows = [p.tolist() for p in (np.stack([plus, minus], axis=1), pair, lminus, lplus)]
+    id1, id2, scale = (events[name].tolist() for name in ("id1", "id2", "scale"))
+    x1, x2, mass = (events[name].tolist() for name in ("x1", "x2", "m_ll"))
+    lepton = int(events.info.get("lepton_pdg_id", 11))
+    boson = _BOSON_SM if events.info.get("mode") == "sm" else _BOSON
+    beam = 0.5 * float(events.info.get("sqrt_s_gev", 13000.0))
+    sigma_pb = 1e-3 * abs(float(events.info.get("cross_section_fb") or events.cross_section_fb))
+
+    class Source(pythia8mc.LHAup):  # type: ignore[misc]
+        """One process; the weights are ours and stay with us."""
+
+        position = 0
+
+        def setInit(self) -> bool:
+            """Beams and process."""
+            self.setBeamA(2212, beam)
+            self.setBeamB(2212, beam)
+            self.setStrategy(3)
+            self.addProcess(1, sigma_pb, 0.0, 1.0)
+            return True
+
+        def setEvent(self, process: int = 0) -> bool:
+            """The next event; False at the end."""
+            i = self.position
+            if i >= len(id1):
+                return False
+            self.position += 1
+            self.setProcess(1, 1.0, scale[i], 1 / 128, 0.118)
+            (up, down), p, a, b = (row[i] for row in rows)
+            colors = (501, 0) if id1[i] > 0 else (0, 501)
+            self.addParticle(id1[i], -1, 0, 0, *colors, 0.0, 0.0, up, up, 0.0)
+            self.addParticle(id2[i], -1, 0, 0, *colors[::-1], 0.0, 0.0, -down, down, 0.0)
+            self.addParticle(boson, 2, 1, 2, 0, 0, *p, mass[i])
+            self.addParticle(lepton, 1, 3, 3, 0, 0, *a, 0.0)
+            self.addParticle(-lepton, 1, 3, 3, 0, 0, *b, 0.0)
+            self.setPdf(id1[i], id2[i], x1[i], x2[i], scale[i], 0.0, 0.0, False)
+            return True
+
+    return Source()
