@@ -22,9 +22,9 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def pdf(own_folders):
-    from zprime_recast.pdf import load_pdf
+    from zprime_recast.pdf import PAPER_SET, load_pdf
 
-    return load_pdf()
+    return load_pdf(PAPER_SET)
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +42,46 @@ def searches(own_folders):
 
 
 @pytest.fixture(scope="session")
+def paper_searches(own_folders):
+    """As the paper has it: MSTW2008 at leading order, no theory uncertainty."""
+    from zprime_recast.limits import prepare
+    from zprime_recast.pdf import PAPER_SET
+
+    return prepare(["atlas-139fb-dilepton"], PAPER_SET, order="lo", theory=False)
+
+
+@pytest.fixture(scope="session")
 def elusive(own_folders):
     from zprime_recast.model_card import load_model
 
     return load_model("elusive_bl")
+
+
+@pytest.fixture(scope="session")
+def full_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder with the complete development sets (CT18NNLO, MMHT2014, NNPDF3.0, LUXqed17); skips where they are not.
+
+    They are looked for as archives in ``shared/pdfsets`` beside the checkout, or under ``ZPRIME_RECAST_DEV_SETS``.
+    """
+    import tarfile
+
+    beside = Path(__file__).resolve().parents[2] / "shared" / "pdfsets"
+    archives = sorted(Path(os.environ.get("ZPRIME_RECAST_DEV_SETS", beside)).glob("*.tar.*"))
+    if not archives:
+        pytest.skip("the complete PDF sets are not here (ZPRIME_RECAST_DEV_SETS)")
+    folder = tmp_path_factory.mktemp("sets")
+    for archive in archives:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LHAPDF_DATA_PATH", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """Reference numbers of other programs."""
+    return Path(__file__).parent / "data"
 
 
 @pytest.fixture
@@ -57,3 +93,12 @@ def repository() -> Path:
 def clean_environment() -> dict[str, str]:
     """Environment of a user's shell: nothing of this checkout on the path."""
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "LHAPDF_DATA_PATH")}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked ``long`` run only when asked for by that name."""
+    if "long" in (config.option.markexpr or ""):
+        return
+    kept = [item for item in items if "long" not in item.keywords]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept

@@ -12,7 +12,7 @@ from zprime_recast.model_card import list_models, load_model, read_model_card
 B_MINUS_L = {"q_left": "1/3", "u_right": "1/3", "d_right": "1/3", "l_left": -1, "e_right": -1}
 
 
-@pytest.mark.parametrize("model_id", ["elusive_bl", "minimal_bl", "e6_psi", "e6_chi"])
+@pytest.mark.parametrize("model_id", ["elusive_bl", "minimal_bl", "e6_psi", "e6_chi", "e6_eta", "e6_i", "e6_n", "e6_s"])
 def test_anomaly_sums_vanish_exactly(model_id):
     """Eqs. (2.3), (2.4) of arXiv:1707.08606 and the mixed ones, in exact fractions."""
     assert set(anomaly_sums(load_model(model_id)).values()) == {Fraction(0)}
@@ -39,7 +39,8 @@ def test_couplings_model_has_no_anomaly_sums():
 
 def test_every_shipped_card_loads_and_names_itself():
     models = list_models()
-    assert {"elusive_bl", "minimal_bl", "ssm", "e6_psi", "e6_chi"} <= set(models)
+    assert {"elusive_bl", "minimal_bl", "ssm", "lr_symmetric", "dm_vector", "dm_axial"} <= set(models)
+    assert {f"e6_{name}" for name in ("psi", "chi", "eta", "i", "n", "s")} <= set(models)
     for name, path in models.items():
         model = load_model(path)
         assert model.id == name
@@ -55,6 +56,33 @@ def test_ssm_couplings_are_those_of_the_z():
     np.testing.assert_allclose(model.couplings("mu"), [-0.5 + sw2, sw2], rtol=1e-14)
     np.testing.assert_allclose(model.couplings("nu_tau"), [0.5, 0.0], rtol=1e-14)
     assert model.reference_coupling == pytest.approx(0.743, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "cos", "sin"),
+    [
+        ("eta", np.sqrt(3 / 8), -np.sqrt(5 / 8)),
+        ("i", -np.sqrt(5 / 8), -np.sqrt(3 / 8)),
+        ("n", 1 / 4, np.sqrt(15) / 4),
+        ("s", 9 / np.sqrt(96), np.sqrt(15 / 96)),
+    ],
+)
+def test_e6_models_are_mixtures_of_chi_and_psi(name, cos, sin):
+    """Q = cos Q_chi + sin Q_psi for every fermion; arXiv:0801.1345, section on E6."""
+    chi, psi, mixed = (load_model(f"e6_{n}") for n in ("chi", "psi", name))
+    for fermion in ("u", "d", "e", "nu_e"):
+        expected = cos * np.array(chi.couplings(fermion)) + sin * np.array(psi.couplings(fermion))
+        np.testing.assert_allclose(mixed.couplings(fermion), expected, atol=1e-14)
+
+
+def test_left_right_symmetric_charges():
+    """Q = sqrt(3/5) [alpha T3R - (B-L)/(2 alpha)], alpha^2 = cot^2(theta_W) - 1: 1e-11."""
+    model = load_model("lr_symmetric")
+    sw2 = model.sm.sin2_theta_w
+    alpha = np.sqrt((1 - 2 * sw2) / sw2)
+    for name, t3r, b_minus_l in (("u", 0.5, 1 / 3), ("d", -0.5, 1 / 3), ("e", -0.5, -1.0)):
+        left, right = (np.sqrt(3 / 5) * (alpha * t - b_minus_l / (2 * alpha)) for t in (0.0, t3r))
+        np.testing.assert_allclose(model.couplings(name), [left, right], atol=1e-11)
 
 
 def test_e6_charges_are_orthonormal():

@@ -140,8 +140,8 @@ def test_the_era_chooses_the_lhc_data(model):
     from zprime_recast.cli.summary import LHC_OF_ERA, lhc_source
 
     card = model.with_parameters(m_chi=10000.0)
-    old = lhc_source(list(LHC_OF_ERA["paper"]), None, 5, 1)(card)
-    new = lhc_source(list(LHC_OF_ERA["current"]), None, 5, 1)(card)
+    old = lhc_source(list(LHC_OF_ERA["paper"]), None, None, 5, 1)(card)
+    new = lhc_source(list(LHC_OF_ERA["current"]), None, None, 5, 1)(card)
     assert "36.1" in old.label
     assert "139" in new.label
     assert old.provenance["analyses"][0]["notes"][0].startswith("derived")

@@ -26,6 +26,8 @@ def test_wheel_runs_the_main_command(repository, tmp_path, clean_environment):
         "data/models/elusive_bl.toml",
         "data/constants/standard_model.toml",
         "data/pdfs/MSTW2008nlo_central/MSTW2008nlo_central_0000.dat",
+        "data/luminosities/CT18NNLO_13000GeV.npz",
+        "data/kfactors/neutral_current_dy_n3lo_ct18nnlo.csv",
         "analyses/atlas-139fb-dilepton/card.toml",
         "analyses/atlas-139fb-dilepton/README.md",
     ):

@@ -32,7 +32,14 @@ _EXPORTS = {
     "list_sets": "pdf",
     "LuminosityTable": "luminosity",
     "luminosity_table": "luminosity",
-    "parton_luminosity": "luminosity",
+    "load_luminosities": "luminosity_set",
+    "parton_luminosity": "convolution",
+    "ErrorSet": "pdf_errors",
+    "pdf_uncertainty": "pdf_errors",
+    "PDFSet": "pdf_set",
+    "load_pdf_set": "pdf_set",
+    "sigma_br_of_members": "cross_section",
+    "SignalTemplate": "template",
     "CrossSection": "cross_section",
     "sigma_br": "cross_section",
     "dsigma_dm": "cross_section",
@@ -46,12 +53,21 @@ _EXPORTS = {
     "signal_template": "template",
     "build_workspace": "likelihood",
     "CLsResult": "fit",
-    "GenericLimitResult": "limits",
-    "LimitResult": "limits",
+    "GenericLimitResult": "generic",
+    "LimitResult": "limit_result",
     "cls": "limits",
-    "generic_limit": "limits",
+    "generic_limit": "generic",
+    "generic_limits": "generic",
+    "validate": "validation",
+    "LimitCurve": "limit_curve",
+    "FoldedCurve": "limit_curve",
+    "CurveTest": "curve_limits",
     "limit": "limits",
     "prepare": "limits",
+    "evaluate": "evaluate",
+    "evaluator": "evaluate",
+    "DileptonLikelihood": "sampling",
+    "cls_plane": "batch",
     "workspace": "limits",
     "ExclusionContour": "contour",
     "exclusion_contour": "contour",
@@ -65,6 +81,18 @@ _EXPORTS = {
     "indirect_detection": "dark_matter.indirect",
     "Decoupling": "dark_matter.neff",
     "decoupling": "dark_matter.neff",
+    "DileptonEvents": "events.records",
+    "LeptonCuts": "events.process",
+    "event_source": "events.sample",
+    "generate_dilepton": "events.sample",
+    "read_events": "events.storage",
+    "stream_events": "events.storage",
+    "write_events": "events.storage",
+    "histogram": "events.histogram",
+    "predicted_histogram": "events.prediction",
+    "event_template": "events.signal_template",
+    "strength_limit": "events.signal_template",
+    "shower_events": "events.shower",
     "ZprimeError": "errors",
 }
 __all__ = ["__version__", *_EXPORTS]
@@ -83,29 +111,46 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from .batch import cls_plane
     from .contour import ExclusionContour, exclusion_contour, write_contour
-    from .cross_section import CrossSection, dsigma_dm, sigma_br, sigma_br_full, sigma_br_narrow
+    from .convolution import parton_luminosity
+    from .cross_section import CrossSection, dsigma_dm, sigma_br, sigma_br_full, sigma_br_narrow, sigma_br_of_members
+    from .curve_limits import CurveTest
     from .dark_matter.direct import DirectDetection, direct_detection
     from .dark_matter.indirect import IndirectDetection, indirect_detection
     from .dark_matter.neff import Decoupling, decoupling
     from .dark_matter.relic import RelicDensity, relic_density
     from .errors import ZprimeError
+    from .evaluate import evaluate, evaluator
+    from .events.histogram import histogram
+    from .events.prediction import predicted_histogram
+    from .events.process import LeptonCuts
+    from .events.records import DileptonEvents
+    from .events.sample import event_source, generate_dilepton
+    from .events.shower import shower_events
+    from .events.signal_template import event_template, strength_limit
+    from .events.storage import read_events, stream_events, write_events
     from .fit import CLsResult
+    from .generic import GenericLimitResult, generic_limit, generic_limits
     from .likelihood import build_workspace
+    from .limit_curve import FoldedCurve, LimitCurve
+    from .limit_result import LimitResult
     from .limits import (
-        GenericLimitResult,
-        LimitResult,
         cls,
-        generic_limit,
         limit,
         prepare,
         workspace,
     )
-    from .luminosity import LuminosityTable, luminosity_table, parton_luminosity
+    from .luminosity import LuminosityTable, luminosity_table
+    from .luminosity_set import load_luminosities
     from .model import ZprimeModel, anomaly_sums, make_model, perturbative_coupling
     from .model_card import list_models, load_model
     from .pdf import PDFMember, list_sets, load_pdf
+    from .pdf_errors import ErrorSet, pdf_uncertainty
+    from .pdf_set import PDFSet, load_pdf_set
     from .plot import plot_contour
+    from .sampling import DileptonLikelihood
     from .search import Search, list_searches, load_search
-    from .template import FoldedSearch, fold_search, signal_template
+    from .template import FoldedSearch, SignalTemplate, fold_search, signal_template
+    from .validation import validate
     from .widths import Widths, decay_widths, massless_branching_ratios, partial_width

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .errors import CardError
 
 FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
 
 
 class Section:
@@ -142,11 +143,18 @@ def parse_fraction(value: object, section: Section, key: str) -> Fraction:
 def read_toml(path: Path, schema: int = 1) -> Section:
     """The top table of a TOML card whose ``schema`` is known."""
     try:
-        card = Section(path, tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CardError(path, "", "no such file", "a TOML card") from None
     except (OSError, UnicodeDecodeError) as err:
         raise CardError(path, "", f"an unreadable file ({err})", "a UTF-8 TOML card") from None
+    return parse_toml(path, text, schema)
+
+
+def parse_toml(path: Path, text: str, schema: int = 1) -> Section:
+    """The same from the text of a card; ``path`` names it in messages."""
+    try:
+        card = Section(path, tomllib.loads(text))
     except tomllib.TOMLDecodeError as err:
         raise CardError(path, "", f"broken TOML ({err})", "a TOML card") from None
     found = card.integer("schema")
@@ -155,8 +163,9 @@ def read_toml(path: Path, schema: int = 1) -> Section:
     return card
 
 
-def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = ()) -> dict[str, Any]:
-    """Columns of a CSV table by name: float arrays for ``numeric``, lists of str for ``text``.
+def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = (), blank: Iterable[str] = ()) -> dict[str, Any]:
+    """Columns of a CSV table by name: float arrays for ``numeric`` and ``blank`` (where an empty cell is NaN), lists
+    of str for ``text``.
 
     Lines that start with ``#`` are comments. Raises CardError on a missing column, an empty table, a cell that is
     no finite number, or a row of the wrong length.
@@ -170,7 +179,8 @@ def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = ()) -> di
         raise CardError(path, "", "an empty file", "a CSV table with a header line")
     rows = list(csv.reader(line for _, line in numbered))
     header = [name.strip() for name in rows[0]]
-    numeric, text = tuple(numeric), tuple(text)
+    blank, text = tuple(blank), tuple(text)
+    numeric = (*numeric, *blank)
     for name in (*numeric, *text):
         if name not in header:
             raise CardError(path, f"column {name}", f"only columns {', '.join(header)}", "that column")
@@ -186,7 +196,7 @@ def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = ()) -> di
                 value = float(cells[name])
             except ValueError:
                 value = np.nan
-            if not np.isfinite(value):
+            if not np.isfinite(value) and (cells[name].strip() or name not in blank):
                 raise CardError(path, f"line {line_number}, column {name}", repr(cells[name]), "a finite number")
             columns[name].append(value)
         for name in text:

@@ -29,9 +29,14 @@ QUARKS = ("u", "d", "s", "c", "b", "t")
 CHARGED_LEPTONS = ("e", "mu", "tau")
 NEUTRINOS = ("nu_e", "nu_mu", "nu_tau")
 SM_FERMIONS = QUARKS + CHARGED_LEPTONS + NEUTRINOS
+#: PDG Monte Carlo ids.
+PDG_IDS = dict(zip(SM_FERMIONS, (2, 1, 3, 4, 5, 6, 11, 13, 15, 12, 14, 16), strict=True))
 
-#: Parameter every model has: additional invisible width.
+#: Parameters every model has: additional invisible width, and two switches (0 or 1) of the width.
 GAMMA_EXTRA = "gamma_extra"
+QCD_WIDTHS = "qcd_widths"
+RUNNING_WIDTH = "running_width"
+_SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,15 @@ class Charge:
 
     def __str__(self) -> str:
         if not self.sw2:
-            return str(self.rational)
+            short = self.rational.denominator < 1e6
+            return str(self.rational) if short else f"{float(self.rational):.12g}"
         return f"{self.rational} {'+' if self.sw2 > 0 else '-'} {abs(self.sw2)} sw2"
 
     @classmethod
     def parse(cls, value: object) -> Charge:
-        """From an int, a Fraction, or a string ``"a"``, ``"b*sw2"`` or ``"a + b*sw2"``; ValueError otherwise."""
+        """From an int, a Fraction, or a string: ``"a"``, ``"b*sw2"`` or ``"a + b*sw2"`` with fractions a, b, or a
+        decimal number. ValueError otherwise.
+        """
         if isinstance(value, Charge):
             return value
         if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
@@ -60,6 +68,8 @@ class Charge:
         if not isinstance(value, str):
             raise ValueError(f"no exact charge: {value!r}")
         text = value.replace(" ", "")
+        if re.fullmatch(r"[+-]?\d+\.\d*(?:[eE][+-]?\d{1,3})?|[+-]?\d+[eE][+-]?\d{1,3}", text):
+            return cls(Fraction(text))
         match = re.fullmatch(r"([+-]?\d+(?:/\d+)?(?!\*))?(?:([+-]?)(?:(\d+(?:/\d+)?)\*)?(sw2))?", text)
         if not match or not text or re.search(r"/0+(?!\d)", text):
             raise ValueError(f"no exact charge: {value!r}")
@@ -134,7 +144,10 @@ class ZprimeModel:
         for name, value in {**(values or {}), **more}.items():
             if name not in changed:
                 raise UnknownName(f"parameter of {self.id}", name, changed)
-            changed[name] = replace(changed[name], value=checked_number(name, value, low=0.0))
+            number = checked_number(name, value, low=0.0)
+            if name in _SWITCHES and number not in (0.0, 1.0):
+                raise InputError(f"{name} is a switch: 0 or 1, found {number:g}")
+            changed[name] = replace(changed[name], value=number)
         return replace(self, parameters=changed)
 
     def parameter(self, name: str) -> float:
@@ -147,6 +160,16 @@ class ZprimeModel:
     def gamma_extra_gev(self) -> float:
         """Additional invisible width in GeV."""
         return self.parameters[GAMMA_EXTRA].value
+
+    @property
+    def qcd_widths(self) -> bool:
+        """Whether quark widths have their QCD correction."""
+        return self.parameters[QCD_WIDTHS].value == 1.0
+
+    @property
+    def running_width(self) -> bool:
+        """Whether the propagator has the width s Gamma/M^2 instead of Gamma."""
+        return self.parameters[RUNNING_WIDTH].value == 1.0
 
     def fermion(self, name: str) -> Fermion:
         """A fermion by name."""
@@ -250,6 +273,15 @@ _SPECIES: dict[str, tuple[str, ...]] = {
     "e": CHARGED_LEPTONS,
 }
 
+
+def generation_and_species(name: str) -> tuple[int, str]:
+    """Generation (1 to 3) and species (u, d, nu or e) of a fermion of the Standard Model; UnknownName otherwise."""
+    for species, names in _SPECIES.items():
+        if name in names:
+            return names.index(name) + 1, species
+    raise UnknownName("fermion of the Standard Model", name, SM_FERMIONS)
+
+
 # (card key, colours, isospin states, hypercharge) of the Standard Model multiplets
 _SM_FIELDS = (
     ("q_left", 3, 2, Fraction(1, 6)),
@@ -318,6 +350,8 @@ def make_model(
         raise InputError(f"model {id}: two fermions of one name in {', '.join(names)}")
     known = {name: Parameter(name, value, doc) for name, (value, doc) in (parameters or {}).items()}
     known[GAMMA_EXTRA] = Parameter(GAMMA_EXTRA, 0.0, "additional invisible width (GeV)")
+    known[QCD_WIDTHS] = Parameter(QCD_WIDTHS, 0.0, "1: QCD correction of the quark widths, 0: tree level")
+    known[RUNNING_WIDTH] = Parameter(RUNNING_WIDTH, 0.0, "1: width of the propagator grows with s, 0: fixed width")
     for fermion in dark:
         if fermion.mass_parameter and fermion.mass_parameter not in known:
             raise UnknownName(f"parameter of {id} (mass of {fermion.name})", fermion.mass_parameter, known)
@@ -347,7 +381,7 @@ def _parse_charges(charges: ChargeTable) -> dict[str, Charge]:
             parsed[key] = Charge.parse(value)
         except ValueError:
             raise InputError(
-                f"charge {key} = {value!r}: expected an integer, or in quotes a fraction or 'a + b*sw2'"
+                f"charge {key} = {value!r}: expected an integer, or in quotes a fraction, a decimal or 'a + b*sw2'"
             ) from None
     return parsed
 

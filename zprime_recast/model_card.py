@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from fractions import Fraction
 from math import sqrt
 from pathlib import Path
 
 from .cards import Section, read_toml
 from .constants import standard_model
 from .errors import InputError, UnknownName
-from .model import MULTIPLETS, ZERO, Charge, ChiralField, Fermion, ZprimeModel, make_model
+from .model import MULTIPLETS, SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel, make_model
 from .paths import shipped, user_data_dir
 
 
@@ -40,7 +43,12 @@ def load_model(model: str | Path | ZprimeModel) -> ZprimeModel:
 
 def read_model_card(path: Path) -> ZprimeModel:
     """A model from a TOML card; CardError names the key at fault."""
-    card, sm = read_toml(path), standard_model()
+    return model_of_card(read_toml(path))
+
+
+def model_of_card(card: Section) -> ZprimeModel:
+    """A model from the content of a card; CardError names the key at fault."""
+    sm = standard_model()
     u1 = card.choice("kind", ("u1", "couplings")) == "u1"
     charge_section = card.section("charges")
     charges = _card_charges(charge_section)
@@ -69,7 +77,7 @@ def read_model_card(path: Path) -> ZprimeModel:
         reference_coupling = card.number("reference_coupling", low=0.0) if reference is not None else None
     texts = [
         card.text("id"),
-        card.text("title", path.stem),
+        card.text("title", card.path.stem),
         card.text("reference"),
         card.text("charge", "charge"),
     ]
@@ -99,7 +107,7 @@ def _card_charge(section: Section, key: str) -> Charge:
     try:
         return Charge.parse(value)
     except ValueError:
-        raise section.fault(key, value, "an integer, or in quotes a fraction or 'a + b*sw2'") from None
+        raise section.fault(key, value, "an integer, or in quotes a fraction, a decimal or 'a + b*sw2'") from None
 
 
 def _card_charges(section: Section) -> dict[str, Charge]:
@@ -162,3 +170,56 @@ def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
             multiplicity if "q_right" in section.values else 0,
         ),
     )
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Writing a card
+
+
+def couplings_card(model: ZprimeModel, notes: Sequence[str] = ()) -> str:
+    """The card of a set of couplings (``kind = "couplings"``) as TOML text, decimals in full; ``notes`` as comments.
+
+    Parameters of the model are not written. InputError if a fermion has a mass parameter.
+    """
+
+    def quoted(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)
+
+    lines = [f"# {note}" for note in notes]
+    lines += ["schema = 1", f"id = {quoted(model.id)}", f"title = {quoted(model.title)}"]
+    lines += [f"reference = {quoted(model.reference)}", 'kind = "couplings"', f"charge = {quoted(model.charge_name)}"]
+    if model.reference_coupling is not None:
+        lines.append(f"reference_coupling = {model.reference_coupling!r}")
+    lines += ["", "[charges]"]
+    by_generation = [("u", "d", "e", "nu_e"), ("c", "s", "mu", "nu_mu"), ("t", "b", "tau", "nu_tau")]
+    tables = []
+    for names in by_generation:
+        table = {}
+        for species, name in zip(("u", "d", "e", "nu"), names, strict=True):
+            fermion = model.fermion(name)
+            table[f"{species}_left"] = _decimal(fermion.q_left)
+            if species != "nu":
+                table[f"{species}_right"] = _decimal(fermion.q_right)
+        tables.append(table)
+    lines += [f'{key} = "{value}"' for key, value in tables[0].items()]
+    for generation, table in enumerate(tables[1:], 2):
+        changed = {key: value for key, value in table.items() if value != tables[0][key]}
+        if changed:
+            lines += ["", f"[charges_generation_{generation}]"]
+            lines += [f'{key} = "{value}"' for key, value in changed.items()]
+    for fermion in model.fermions[len(SM_FERMIONS) :]:
+        if fermion.mass_parameter:
+            raise InputError(f"{model.id}: the mass of {fermion.name} is a parameter; write its card by hand")
+        lines += ["", "[[dark]]", f"name = {quoted(fermion.name)}", f'kind = "{fermion.kind}"']
+        lines += [f'q_left = "{_decimal(fermion.q_left)}"', f'q_right = "{_decimal(fermion.q_right)}"']
+        lines += [f"mass = {fermion.mass_gev!r}", f"multiplicity = {fermion.multiplicity}"]
+        if fermion.doc:
+            lines.append(f"doc = {quoted(fermion.doc)}")
+    return "\n".join(lines) + "\n"
+
+
+def _decimal(charge: Charge) -> str:
+    """An exact decimal if it has one of at most 20 digits, else the fraction."""
+    value = charge.rational
+    text = f"{float(value):.17g}"
+    return text if Fraction(text) == value else str(value)

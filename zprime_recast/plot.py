@@ -57,8 +57,16 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
         axes.fill_between(mass[some], filled[some, 1], filled[some, 3], color=_BAND_1, lw=0, zorder=2)
         axes.plot(mass, expected[:, 2], "k--", lw=1.5, zorder=4)
         axes.plot(mass, result.coupling_95_observed, "k-", lw=2, marker="o", ms=3, zorder=5)
+        plain = result.coupling_95_observed_no_theory
+        if plain is not None and np.isfinite(plain).any():
+            axes.plot(mass, plain, "-", color="0.45", lw=0.8, zorder=4)
         handles: list[Line2D | Patch] = [
             Line2D([], [], color="k", lw=2, marker="o", ms=3, label=f"{_name(result)}: observed 95% CL"),
+            *(
+                [Line2D([], [], color="0.45", lw=0.8, label="observed, no PDF and scale uncertainty")]
+                if plain is not None and np.isfinite(plain).any()
+                else []
+            ),
             Line2D([], [], color="k", ls="--", lw=1.5, label="expected"),
             Patch(color=_BAND_1, label=r"expected $\pm 1\sigma$"),
             Patch(color=_BAND_2, label=r"expected $\pm 2\sigma$"),

@@ -13,10 +13,26 @@ import typer
 from .. import __version__
 from ..dark_matter.commands import register as register_dark_matter
 from ..errors import ZprimeError
-from . import contour, limits, models, summary  # noqa: F401  (each registers its commands)
+from . import (  # noqa: F401  (each registers its commands)
+    about,
+    analysis,
+    contour,
+    evaluate,
+    events,
+    exchange,
+    explore,
+    limits,
+    models,
+    pdf,
+    summary,
+    validate,
+)
 from ._shared import app
 
 register_dark_matter(app)
+
+#: What typer returns after Ctrl-C inside a command.
+_INTERRUPTED = 130
 
 
 def _version(value: bool) -> None:
@@ -49,6 +65,8 @@ def main() -> None:
         _fail(f"{err.filename or 'input/output'}: {err.strerror or err}")
     except Exception as err:
         _usage_error(err)
+    if code == _INTERRUPTED:
+        _fail("interrupted")
     sys.exit(code if isinstance(code, int) else 0)
 
 

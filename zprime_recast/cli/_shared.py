@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +12,9 @@ import typer
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    from ..curve_limits import Prepared
+    from ..luminosity import LuminosityTable
     from ..model import ZprimeModel
-    from ..template import FoldedSearch
 
 app = typer.Typer(
     name="zprime-recast",
@@ -40,12 +42,22 @@ Set = Annotated[
 Analyses = Annotated[
     list[str] | None,
     typer.Option(
-        "--analysis", "-a", metavar="ID", help="Analysis id or folder; repeatable. Default: atlas-139fb-dilepton."
+        "--analysis",
+        "-a",
+        metavar="ID",
+        help="Analysis id or folder; repeatable. Default: ATLAS 139/fb and CMS 140/fb together.",
     ),
 ]
 Pdf = Annotated[
     str | None,
-    typer.Option("--pdf", metavar="SET", help="LHAPDF-format set (see 'list pdfs'). Default: MSTW2008nlo_central."),
+    typer.Option("--pdf", metavar="SET", help="LHAPDF-format set (see 'pdf list'). Default: CT18NNLO."),
+]
+Order = Annotated[
+    str | None,
+    typer.Option("--order", metavar="ORDER", help="Order in QCD: lo, nlo, nnlo or n3lo. Default: nnlo."),
+]
+NoTheory = Annotated[
+    bool, typer.Option("--no-theory-uncertainty", help="No PDF and scale uncertainty of the signal in the likelihood.")
 ]
 NoInterference = Annotated[bool, typer.Option("--no-interference", help="Drop the interference with photon and Z.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -80,12 +92,44 @@ def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
     return model.reference_coupling
 
 
-def prepare_searches(analyses: Sequence[str] | None, pdf: str | None) -> tuple[FoldedSearch, ...]:
-    """The searches of --analysis folded with the set of --pdf, or the defaults."""
+def prepare_searches(
+    analyses: Sequence[str] | None, pdf: str | None, order: str | None, no_theory: bool
+) -> tuple[Prepared, ...]:
+    """The searches of --analysis folded with the set of --pdf at --order, or the defaults."""
     from ..limits import DEFAULT_ANALYSES, prepare
+    from ..luminosity_set import DEFAULT_ORDER
     from ..pdf import DEFAULT_SET
 
-    return prepare(tuple(analyses or DEFAULT_ANALYSES), pdf or DEFAULT_SET)
+    ids = tuple(analyses or DEFAULT_ANALYSES)
+    with member_progress(pdf) as on_member:
+        return prepare(ids, pdf or DEFAULT_SET, order=order or DEFAULT_ORDER, theory=not no_theory, on_member=on_member)
+
+
+def luminosities(pdf: str | None, sqrt_s_gev: float, order: str | None, member: int = 0) -> LuminosityTable:
+    """The luminosities of --pdf at --order, or the defaults."""
+    from ..luminosity_set import DEFAULT_ORDER, load_luminosities
+    from ..pdf import DEFAULT_SET
+
+    with member_progress(pdf) as on_member:
+        return load_luminosities(pdf or DEFAULT_SET, sqrt_s_gev, order or DEFAULT_ORDER, member, on_member=on_member)
+
+
+@contextmanager
+def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, shown once a set of more than a few members is computed."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: list[Any] = []
+
+        def on_member(done: int, count: int) -> None:
+            if count > 1 and not tasks:
+                tasks.append(bar.add_task(f"luminosities of {pdf}, once", total=count))
+            for task in tasks:
+                bar.update(task, completed=done)
+
+        yield on_member
 
 
 def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +16,14 @@ from ._shared import (
     Mass,
     Model,
     NoInterference,
+    Order,
     Pdf,
     Set,
     app,
     coupling_or_reference,
     emit,
     load_with,
+    luminosities,
     positive_number,
 )
 
@@ -155,36 +158,37 @@ def xsec(
     coupling: Coupling = None,
     sqrt_s: Annotated[str, typer.Option("--sqrt-s", metavar="GEV", help="Collider energy in GeV.")] = "13000",
     pdf: Pdf = None,
-    order: Annotated[str, typer.Option("--order", help="Order of the QCD correction: lo.")] = "lo",
+    member: Annotated[int, typer.Option("--member", help="Member of the PDF set; 0 is the central one.")] = 0,
+    order: Order = None,
     method: Annotated[str, typer.Option("--method", help="narrow (eq. 4.1) or full (the line shape).")] = "narrow",
     window: Annotated[
         str | None,
         typer.Option("--window", metavar="LOW:HIGH", help="Dilepton masses in GeV for --method full."),
     ] = None,
     lepton: Annotated[str, typer.Option("--lepton", help="e, mu or tau.")] = "e",
+    confidence_level: Annotated[
+        str, typer.Option("--cl", metavar="PERCENT", help="Confidence level of the PDF uncertainty.")
+    ] = "68.27",
     no_interference: NoInterference = False,
     set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """sigma(p p -> Z') x BR(l l) of one lepton flavour.
+    """sigma(p p -> Z') x BR(l l) of one lepton flavour, with its PDF and scale uncertainty.
 
     Example: zprime-recast xsec ssm --mass 3000 --method full --no-interference
     """
     from ..cross_section import sigma_br
     from ..errors import UnknownName
-    from ..luminosity import luminosity_table
     from ..model import CHARGED_LEPTONS
-    from ..pdf import DEFAULT_SET, load_pdf
 
-    if order != "lo":
-        raise InputError(f"--order {order}: this version computes lo only")
     if lepton not in CHARGED_LEPTONS:
         raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
     card = load_with(model, set_)
-    lumi = luminosity_table(load_pdf(pdf or DEFAULT_SET), positive_number("--sqrt-s", sqrt_s))
+    mass_gev, level = positive_number("--mass", mass), positive_number("--cl", confidence_level)
+    lumi = luminosities(pdf, positive_number("--sqrt-s", sqrt_s), order, member)
     low_high = _parse_pair("--window", window) if window else None
     g = coupling_or_reference(card, coupling)
-    result = sigma_br(card, positive_number("--mass", mass), g, lumi, method, not no_interference, low_high, lepton)
+    result = sigma_br(card, mass_gev, g, lumi, method, not no_interference, low_high, lepton, level)
     values = {
         "model": card.id,
         "mass_gev": result.mass_gev,
@@ -192,11 +196,12 @@ def xsec(
         "lepton": lepton,
         "sigma_br_fb": result.sigma_br_fb,
         "order": result.order,
-        "k_factor": 1.0,
-        "pdf_up_fb": None,
-        "pdf_down_fb": None,
-        "scale_up_fb": None,
-        "scale_down_fb": None,
+        "k_factor": _finite(result.k_factor),
+        "pdf_up_fb": result.pdf_up_fb,
+        "pdf_down_fb": result.pdf_down_fb,
+        "pdf_confidence_level": level if result.pdf_up_fb is not None else None,
+        "scale_up_fb": result.scale_up_fb,
+        "scale_down_fb": result.scale_down_fb,
         "method": result.method,
         "interference": result.interference,
         "window_gev": result.window_gev,
@@ -210,11 +215,21 @@ def xsec(
     text = [
         f"sigma x BR({lepton}{lepton}) = {result.sigma_br_fb:.6g} fb  ({result.method}, {result.order}, {lumi.pdf_set})"
     ]
+    if result.pdf_up_fb is not None:
+        text.append(f"PDF  +{result.pdf_up_fb:.3g} -{result.pdf_down_fb:.3g} fb at {level:g} % CL")
+    if result.scale_up_fb is not None:
+        text.append(f"scale +{result.scale_up_fb:.3g} -{result.scale_down_fb:.3g} fb (mu_F, mu_R from M/2 to 2 M)")
+    if result.order != "lo":
+        text.append(f"K factor over LO {result.k_factor:.4f}")
     if result.window_gev:
         content = "signal with interference" if result.interference else "|Z'|^2 alone"
         text.append(f"dilepton mass {result.window_gev[0]:g} to {result.window_gev[1]:g} GeV, {content}")
     text.append(f"Gamma = {values['gamma_gev']:.5g} GeV, BR = {values['br_ll']:.5g}")
     emit(values, as_json, [*text, *(f"warning: {w}" for w in result.warnings)])
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _parse_pair(name: str, text: str) -> tuple[float, float]:

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
-from ._shared import Analyses, Json, Model, Pdf, Set, app, load_with, positive_number, prepare_searches
+from ._shared import (
+    Analyses,
+    Json,
+    Model,
+    Order,
+    Pdf,
+    Set,
+    app,
+    load_with,
+    luminosities,
+    positive_number,
+    prepare_searches,
+)
 
 if TYPE_CHECKING:
     from ..model import ZprimeModel
@@ -42,8 +54,9 @@ def summary(
         str, typer.Option("--grid", metavar="MxG", help="Cells of each plane: Z' masses times couplings.")
     ] = "150x120",
     pdf: Pdf = None,
+    order: Order = None,
     set_: Set = None,
-    workers: Annotated[int, typer.Option("--workers", help="Processes; default: one per core.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", help="Processes that share the masses.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Figure 2 of the paper: LHC, relic density, direct detection and perturbativity in the (m_Z', g) plane.
@@ -51,18 +64,21 @@ def summary(
     Example: zprime-recast summary elusive_bl --dm-mass 1000,5000,10000,20000 -o summary
     """
     from ..files import check_writable
+    from ..pdf import PAPER_SET
     from ..plot import save_figure
     from ..summary import summary as make_summary
     from ..summary import summary_json, write_summary
     from ..summary_plot import plot_summary
 
     masses = [positive_number("--dm-mass", text) for text in dm_mass.split(",")]
-    if lhc_points < 2 or workers < 0:
+    if lhc_points < 2 or workers < 1:
         raise InputError("--lhc-points must be at least 2 and --workers at least 1")
     cells = _parse_grid(grid)
     card = load_with(model, set_)
     check_writable(output)
-    lhc = None if no_lhc else lhc_source(analysis or list(LHC_OF_ERA.get(era, ())), pdf, lhc_points, workers)
+    if era == "paper":  # as the paper has it: MSTW2008 at leading order
+        pdf, order = pdf or PAPER_SET, order or "lo"
+    lhc = None if no_lhc else lhc_source(analysis or list(LHC_OF_ERA.get(era, ())), pdf, order, lhc_points, workers)
     result = make_summary(
         card,
         masses,
@@ -93,31 +109,30 @@ def _parse_grid(text: str) -> tuple[int, int]:
 LHC_OF_ERA = {"paper": ("atlas-36fb-dilepton",), "current": ("atlas-139fb-dilepton",)}
 
 
-def lhc_source(analyses: list[str], pdf: str | None, points: int, workers: int) -> Callable[[ZprimeModel], LhcLimit]:
+def lhc_source(
+    analyses: list[str], pdf: str | None, order: str | None, points: int, workers: int
+) -> Callable[[ZprimeModel], LhcLimit]:
     """The hook to the LHC side: a function from a model (chi mass set) to its observed limit.
 
     A limit curve gives it directly; searches with spectra through the contour.
     """
-    import os
 
     from ..contour import default_masses, exclusion_contour
     from ..limit_curve import curve_coupling, find_limit_curve
-    from ..luminosity import luminosity_table
-    from ..pdf import DEFAULT_SET, load_pdf
     from ..summary import LhcLimit
 
     curve = find_limit_curve(analyses[0]) if len(analyses) == 1 else None
     if curve is not None:
-        lumi = luminosity_table(load_pdf(pdf or DEFAULT_SET), curve.sqrt_s_gev)
+        lumi = luminosities(pdf, curve.sqrt_s_gev, order)
         origin = {"analyses": [{"id": curve.id, "digest": curve.digest, "notes": list(curve.notes)}]}
         return lambda card: LhcLimit(curve.mass_gev, curve_coupling(curve, card, lumi), f"LHC: {curve.label}", origin)
 
-    searches = prepare_searches(analyses, pdf)
+    searches = prepare_searches(analyses, pdf, order, no_theory=False)
     label = "LHC: " + " + ".join(f.search.label for f in searches)
 
     def limit(card: ZprimeModel) -> LhcLimit:
         masses = default_masses(searches, points)
-        found = exclusion_contour(card, masses, searches, workers=workers or os.cpu_count() or 1)
+        found = exclusion_contour(card, masses, searches, workers=workers)
         for mass, message in found.errors:
             print(f"zprime-recast: no limit at {mass:g} GeV: {message}", file=sys.stderr)
         if not found.complete:

@@ -1,0 +1,98 @@
+"""The server of the page: on the loopback interface only, for requests that name it only."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InputError
+
+HOST = "127.0.0.1"
+
+
+def listening_socket(port: int = 0) -> socket.socket:
+    """A socket on the loopback interface; port 0 is any free one. InputError if the port is in use."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"--port must be between 0 and 65535 (0: any free one), found {port}")
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name == "posix":  # elsewhere it would let two servers share a port
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((HOST, port))
+        made.listen(64)
+    except OSError as err:
+        made.close()
+        if err.errno in (errno.EADDRINUSE, errno.EACCES):
+            why = "in use" if err.errno == errno.EADDRINUSE else "reserved for the system"
+            raise InputError(f"port {port} is {why}; choose another --port, or leave it out for a free one") from None
+        raise
+    return made
+
+
+class OnlyOwnPage:
+    """Refuses requests that name another host or come from another page (DNS rebinding, foreign sockets)."""
+
+    def __init__(self, app: Any, port: int) -> None:
+        self.app = app
+        self.hosts = {f"{name}:{port}".encode() for name in (HOST, "localhost")}
+        self.origins = {b"http://" + host for host in self.hosts}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
+        if scope["type"] in ("http", "websocket"):
+            headers = dict(scope["headers"])
+            foreign = headers.get(b"host") not in self.hosts
+            if foreign or headers.get(b"origin", b"") not in {b"", *self.origins}:
+                if scope["type"] == "websocket":
+                    await send({"type": "websocket.close", "code": 1008})
+                    return
+                await send({"type": "http.response.start", "status": 403, "headers": []})
+                await send({"type": "http.response.body", "body": b"this page is for its own address only"})
+                return
+        await self.app(scope, receive, send)
+
+
+def serve(page: Callable[[], None], listening: socket.socket, title: str, open_browser: bool) -> None:
+    """Serve a page until Ctrl-C. InputError without the libraries of the extra ``explore``."""
+    try:
+        import uvicorn
+        from fastapi import FastAPI
+        from nicegui import ui
+    except ImportError as err:
+        raise missing_extra(err) from None
+    port = listening.getsockname()[1]
+    url = f"http://{HOST}:{port}/"
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    ui.run_with(app, root=page, title=title, show_welcome_message=False)
+    app.add_middleware(OnlyOwnPage, port=port)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
+
+    async def run() -> None:
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        while not (server.started or serving.done()):
+            await asyncio.sleep(0.02)
+        if server.started:
+            print(f"explorer at {url} (Ctrl-C ends it)", flush=True)
+            if open_browser and not await asyncio.to_thread(_open, url):
+                print(f"zprime-recast: no browser found: open {url} yourself", file=sys.stderr, flush=True)
+        await serving
+
+    asyncio.run(run())
+
+
+def missing_extra(err: ImportError) -> InputError:
+    """What to do without NiceGUI."""
+    return InputError(f"explore needs {err.name or 'NiceGUI'}: pip install 'zprime-recast[explore]'")
+
+
+def _open(url: str) -> bool:
+    try:
+        return webbrowser.open(url)
+    except webbrowser.Error:
+        return False

@@ -1,0 +1,80 @@
+"""Everything checked, then the page served."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+
+from ..errors import InputError, ZprimeError
+from ..limit_curve import find_limit_curve
+from ..limits import DEFAULT_ANALYSES
+from ..luminosity_set import DEFAULT_ORDER
+from ..model import perturbative_coupling
+from ..pdf import DEFAULT_SET, list_sets
+from ..search import list_searches
+from .card import load_card
+from .contours import Contours
+from .point import Bench, Settings, State
+from .server import listening_socket, missing_extra, serve
+
+
+def start(
+    model: str,
+    mass_gev: float,
+    coupling: float | None = None,
+    parameters: Mapping[str, str] | None = None,
+    analyses: Sequence[str] | None = None,
+    pdf: str | None = None,
+    order: str | None = None,
+    theory: bool = True,
+    interference: bool = True,
+    port: int = 0,
+    open_browser: bool = True,
+) -> None:
+    """Serve the page until Ctrl-C; an error of the first point, the port or the installation is raised before."""
+    for library in ("nicegui", "tomli_w"):
+        if importlib.util.find_spec(library) is None:
+            raise missing_extra(ImportError(name=library))
+    card = load_card(model)
+    g = coupling or card.model.reference_coupling or 0.02 * perturbative_coupling(card.model)
+    settings = Settings(
+        tuple(analyses or DEFAULT_ANALYSES), pdf or DEFAULT_SET, order or DEFAULT_ORDER, theory, interference
+    )
+    state = State(card, mass_gev, float(f"{g:.4g}") if coupling is None else g, settings, {})
+    for name, value in (parameters or {}).items():
+        state = state.changed(f"parameter:{name}", value)
+    with listening_socket(port) as listening:
+        bench = Bench()
+        bench.evaluate(state)
+        from .page import Page
+
+        contours = Contours()
+        contours.want(state.model, settings)
+        choices = {"analyses": usable_analyses(settings.analyses), "pdfs": sorted({*list_sets(), settings.pdf_set})}
+        try:
+            serve(
+                lambda: _page(Page, state, bench, contours, choices),
+                listening,
+                f"{card.name} - zprime-recast",
+                open_browser,
+            )
+        except KeyboardInterrupt:
+            print("explorer ended")
+        finally:
+            contours.close()
+
+
+def _page(make: type, *arguments: object) -> None:
+    make(*arguments)
+
+
+def usable_analyses(first: Sequence[str]) -> list[str]:
+    """Analyses with a likelihood, those given first."""
+    found = list(first)
+    for name in list_searches():
+        try:
+            if name not in found and find_limit_curve(name) is None:
+                found.append(name)
+        except (ZprimeError, InputError):  # a broken folder of the user's must not hide the rest
+            continue
+    return found
