@@ -17,6 +17,7 @@ ORDER = [
     "units",
     "files",
     "paths",
+    "processes",
     "references",
     "cards",
     "constants",

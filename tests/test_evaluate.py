@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -312,3 +313,30 @@ def test_command_survives_kill_9(tmp_path):
     assert values["resumed_rows"] == 200 * done
     labels = read(tmp_path / "out.parquet")["label"]
     assert labels.tolist() == [*(f"row {i}" for i in range(4000)), "short", "word"]
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    """kill -9 of a scan with workers leaves no process behind."""
+    (tmp_path / "points.csv").write_text("mass_gev,coupling\n" + "2000,0.1\n" * 200)
+    command = [sys.executable, "-m", "zprime_recast", "evaluate", "points.csv", "--model", "minimal_bl", "-o", "r.csv"]
+    scan = subprocess.Popen([*command, "--workers", "2", "--chunk", "1"], cwd=tmp_path, stderr=subprocess.PIPE)
+    children = Path(f"/proc/{scan.pid}/task/{scan.pid}/children")
+    if not children.exists():
+        scan.kill()
+        pytest.skip("no /proc here to list processes with")
+    until = time.monotonic() + 60
+    while len(workers := children.read_text().split()) < 3 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(workers) >= 3  # two and multiprocessing's resource tracker
+    scan.kill()
+    while any(alive(pid) for pid in workers) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [pid for pid in workers if alive(pid)]
+    scan.communicate()
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -10,9 +10,6 @@ import csv
 import io
 import json
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -30,6 +27,7 @@ from .errors import InputError, ZprimeError
 from .files import write_text
 from .limit_result import LimitResult
 from .model import ZprimeModel, checked_positive, perturbative_coupling
+from .processes import end_with_parent, for_children
 
 #: Default number of masses, evenly spaced in the square root over the range all searches share.
 DEFAULT_POINTS = 25
@@ -255,32 +253,10 @@ def _results(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-@contextlib.contextmanager
-def for_children() -> Iterator[None]:
-    """Processes started inside use one thread each for linear algebra, and leave Ctrl-C to their parent."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
-    try:
-        yield
-    finally:
-        if _in_main_thread():
-            signal.signal(signal.SIGINT, handler)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
 def _start_worker(task: _Task) -> None:
     global _task
     _task = task
+    end_with_parent()
 
 
 def _in_worker(mass_gev: FloatArray) -> list[tuple[float, LimitResult | str]]:

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from .contour import for_children
 from .errors import InputError, ZprimeError
 from .evaluate import Evaluator
 from .points import Columns, check_columns, is_number, numbers
+from .processes import end_with_parent, for_children
 from .table_files import RAGGED, file_digest, join_parts, read_chunks, table_format, write_manifest, write_parquet
 
 #: Rows of a chunk.
@@ -166,6 +166,7 @@ _evaluate: Evaluator | None = None  # of a worker process, set once by its initi
 def _start_worker(evaluate: Evaluator) -> None:
     global _evaluate
     _evaluate = evaluate
+    end_with_parent()
 
 
 def _in_worker(columns: Columns) -> Columns:

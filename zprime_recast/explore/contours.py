@@ -6,7 +6,6 @@ the whole range is covered early.
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, ProcessPoolExecutor
@@ -18,9 +17,10 @@ from multiprocessing import get_context
 import numpy as np
 
 from ..cards import FloatArray
-from ..contour import ExclusionContour, default_masses, exclusion_contour, for_children
+from ..contour import ExclusionContour, default_masses, exclusion_contour
 from ..errors import ZprimeError
 from ..model import ZprimeModel
+from ..processes import end_with_parent, for_children
 from .point import Bench, Settings
 
 Key = tuple[str, str, Settings]
@@ -144,13 +144,9 @@ class Contours:
     def _run(self, model: ZprimeModel, settings: Settings, turn: int) -> tuple[ExclusionContour, int]:
         with for_children():
             if self._executor is None:
-                self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start)
+                self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
             future = self._executor.submit(_turn, model, settings, turn)
         return future.result()
-
-
-def _start() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @cache
