@@ -58,7 +58,7 @@ def elusive(own_folders):
 
 
 @pytest.fixture(scope="session")
-def full_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def full_sets_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the complete development sets (CT18NNLO, MMHT2014, NNPDF3.0, LUXqed17); skips where they are not.
 
     They are looked for as archives in ``shared/pdfsets`` beside the checkout, or under ``ZPRIME_RECAST_DEV_SETS``.
@@ -73,9 +73,14 @@ def full_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for archive in archives:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LHAPDF_DATA_PATH", str(folder))
-        yield folder
+    return folder
+
+
+@pytest.fixture
+def full_sets(full_sets_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The complete development sets, found by the package during one test."""
+    monkeypatch.setenv("LHAPDF_DATA_PATH", str(full_sets_folder))
+    return full_sets_folder
 
 
 @pytest.fixture

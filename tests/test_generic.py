@@ -51,11 +51,11 @@ def counting(n_obs, bkg, bkg_error, signal_error=0.0):
         b = np.full((1, 1), bkg_error)
         acts = np.ones((1, 1), dtype=bool)
         return BinnedLikelihood(
-            ("bin",), np.array([n_obs]), np.array([bkg]), s, LogChanges(("s",), one, -one, acts),
-            LogChanges(("b",), b, -b, acts), np.full(len(s), 10.0),
+            ("bin",), np.array([n_obs]), np.array([bkg]), s, LogChanges(("s",), one, acts),
+            LogChanges(("b",), b, acts), np.full(len(s), 10.0),
         )  # fmt: skip
 
-    return at, Null(np.zeros(2), np.array([bkg]))
+    return at, Null(np.zeros(1), np.array([bkg]))
 
 
 @pytest.mark.parametrize(("n_obs", "exact"), [(0.0, 2.996), (1.0, 4.744), (3.0, 7.754)])

@@ -24,17 +24,17 @@ def test_theory_changes_enter_as_shared_nuisances(elusive, searches):
         for j in (10, 60, 95):
             signal = channels[j]["samples"][0]
             data = {m["name"]: m["data"] for m in signal["modifiers"]}
-            for k, nuisance in enumerate(template.theory_names):
+            for k, nuisance in enumerate(template.nuisances):
                 affected = next((u.channels for u in folded.search.uncertainties if nuisance.endswith(u.name)), (name,))
                 if name not in affected:
                     assert nuisance not in data
                     continue
-                up = template.theory_up[name][k, j] if template.yields[name][j] > 0 else 0.0
+                up = template.changes[name][k, j] if template.yields[name][j] > 0 else 0.0
                 assert data[nuisance]["hi"] == pytest.approx(np.exp(up), rel=1e-12)
         assert (template.yields[name][[10, 60]] < 0).all()
     # the peak's PDF change is that of the rate at 5 TeV, the tail's that at lower masses
-    up, _ = folded.theory.at(np.array([1000.0, 5000.0]))
-    size = np.sqrt((template.theory_up["ee"][: len(folded.theory.names) - 1] ** 2).sum(axis=0))
+    up = folded.theory.at(np.array([1000.0, 5000.0]))
+    size = np.sqrt((template.changes["ee"][: len(folded.theory.names) - 1] ** 2).sum(axis=0))
     at_peak = np.sqrt((up[:-1, 1, 1] ** 2).sum())
     assert size[97] == pytest.approx(at_peak, rel=0.25)
     assert size[40] < 0.25 * size[97]
@@ -48,11 +48,11 @@ def test_narrow_state_changes_as_its_luminosity(searches):
     model = load_model("ssm")
     template = signal_template(folded, model, 3000.0, 0.1, interference=False, gamma_gev=0.03)
     filled = template.yields["ee"] > 1e-3 * template.yields["ee"].max()
-    up, _ = folded.theory.at(np.array([3000.0]))
+    up = folded.theory.at(np.array([3000.0]))
     rate = np.array([sum(g**2 for g in model.couplings(q)) for q in ("d", "u", "s", "c", "b")]) * folded.lumi(3000.0)
     for k in range(len(folded.theory.names)):
         expected = float(up[k, :, 0] @ rate / rate.sum())
-        assert template.theory_up["ee"][k, filled] == pytest.approx(expected, abs=0.002)
+        assert template.changes["ee"][k, filled] == pytest.approx(expected, abs=0.002)
 
 
 def test_hypotheses_together_are_the_workspaces_of_each(elusive, searches):

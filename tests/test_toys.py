@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.batch_fit import batch_model
+from zprime_recast.batch_fit import batch_model, fit
 from zprime_recast.errors import InputError
 from zprime_recast.generic import generic_hypotheses, generic_limits, null_of
 from zprime_recast.likelihood import workspace_of
@@ -35,6 +35,7 @@ def test_statistic_of_toys_is_that_of_pyhf(atlas):
     place = {name: i for i, name in enumerate(likelihood.bin_names)}
     order = [place[name] for name in judge.config.channels]
     names = list(likelihood.nuisances)
+    centers = model.take(np.zeros(3, dtype=int)).named(centers)
     for n, c, q in zip(counts, centers, ours, strict=True):
         data = [*n[order], *(c[names.index(name)] for name in judge.config.auxdata_order)]
         with np.errstate(all="ignore"):
@@ -50,9 +51,12 @@ def test_toys_are_drawn_around_the_fits(atlas):
     likelihood = hypotheses.likelihood(np.array([[2.0]]))
     model, null = batch_model(likelihood), null_of(hypotheses)
     counts, centers = signal_toys(model, likelihood.n_obs, null, 2000, np.random.default_rng(1))
-    expected = expected_events(model, centers.mean(axis=0)[None])[0]
+    start, one = model.padded(null.nuisances[None]), np.ones(1)
+    fitted = fit(model, likelihood.n_obs[None], null.expected[None], start, one).nuisances
+    expected = expected_events(model, fitted)[0]
     pull = (counts.mean(axis=0) - expected) / np.sqrt(expected / 2000)
     assert np.abs(pull[expected > 20]).max() < 5
+    assert np.abs(centers.mean(axis=0) - fitted[0]).max() < 5 / np.sqrt(2000)
     assert np.abs(centers.std(axis=0) - 1).max() < 0.1
 
 

@@ -29,7 +29,7 @@ def batch_likelihood(
     signals = []
     for folded in searches:
         t = batch_template(folded, hypotheses, interference)
-        signals.append(Signal(folded.search, t.yields, t.theory_names, t.theory_up, t.theory_down))
+        signals.append(Signal(folded.search, t.yields, t.nuisances, t.changes))
     return binned_likelihood(signals)
 
 

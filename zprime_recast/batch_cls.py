@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from .batch_fit import BatchModel, IndexArray, background_only, batch_model, expected_background, fit
-from .cards import FloatArray
+from .batch_fit import BatchModel, background_only, batch_model, expected_background, fit
+from .cards import BoolArray, FloatArray, IndexArray
 from .errors import LikelihoodError
 from .fit import hypothesis_test
-from .likelihood import BinnedLikelihood, BoolArray, workspace_of
+from .likelihood import BinnedLikelihood, workspace_of
 
 #: Hypotheses fitted in one go: few enough for the cache of a processor.
 CHUNK = 128
@@ -56,23 +56,21 @@ class Null:
     """The fit at mu = 0, the same for every signal in the same searches."""
 
     nuisances: FloatArray
-    """([n,] n_nuisances)."""
+    """Of the background, ([n,] n_background); those of the signal are 0."""
     expected: FloatArray
     """([n,] n_bins)."""
 
 
 def fit_null(model: BatchModel, n_obs: FloatArray) -> Null:
     """The fit of the background to counts (n_bins,) or (n_data_sets, n_bins). LikelihoodError if it fails."""
-    n_sets = len(model.signal) if model.background_factors.of_each else len(np.atleast_2d(n_obs))
-    counts = np.broadcast_to(n_obs, (n_sets, n_obs.shape[-1]))
-    start, mu = np.zeros(model.n_nuisances), np.zeros(n_sets)
-    found = fit(background_only(model, n_sets), counts, model.background, start, mu, accuracy=1e-13)
+    counts = np.atleast_2d(n_obs)
+    model = background_only(model, len(counts))
+    start, mu = np.zeros(model.n_nuisances), np.zeros(len(counts))
+    found = fit(model, counts, model.background, start, mu, accuracy=1e-13)
     if not found.converged.all():
         raise LikelihoodError("the fit of the background did not converge; check the spectra of the analyses")
     expected = expected_background(model, found.nuisances)
-    if n_sets == 1 and n_obs.ndim == 1:
-        return Null(found.nuisances[0], expected[0])
-    return Null(found.nuisances, expected)
+    return Null(found.nuisances, expected) if n_obs.ndim == 2 else Null(found.nuisances[0], expected[0])
 
 
 def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCLs:
@@ -118,7 +116,8 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
     model, start = batch_model(likelihood), 0.5 * (null.nuisances**2).sum(axis=-1)
     mu = _tested_strength(model, _unprofiled(model))
-    found = fit(model, likelihood.n_obs, null.expected, null.nuisances, mu, hopeless=HOPELESS + _floor(null))
+    first = model.padded(null.nuisances)
+    found = fit(model, likelihood.n_obs, null.expected, first, mu, hopeless=HOPELESS + _floor(null))
     ratio = -(found.excess - start + (1 - mu) * found.slope)
     ratio[[i for i, _ in likelihood.faults]] = np.nan
     return np.asarray(ratio)
@@ -161,7 +160,8 @@ def _fits(
     model: BatchModel, n_obs: FloatArray, null: Null, mu: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
     """The same at strengths ``mu``."""
-    asimov = fit(model, null.expected, null.expected, null.nuisances, mu, centers=null.nuisances, hopeless=HOPELESS)
+    at_null = model.padded(null.nuisances)
+    asimov = fit(model, null.expected, null.expected, at_null, mu, centers=at_null, hopeless=HOPELESS)
     fixed = fit(model, n_obs, null.expected, asimov.nuisances, mu, hopeless=HOPELESS + _floor(null))
     start = 0.5 * (null.nuisances**2).sum(axis=-1)
     excess = fixed.excess - start
@@ -171,9 +171,9 @@ def _fits(
     between = np.nonzero(fixed.converged & (fixed.slope >= 0) & ((slope_null < 0) | (excess < 0)))[0]
     converged = asimov.converged & fixed.converged
     if len(between):
-        part, at = _taken(null, between), between
+        part, at, first = _taken(null, between), between, _rows(at_null, between)
         share = np.clip(-slope_null[at] / np.maximum(fixed.slope[at] - slope_null[at], 1e-300), 0.05, 0.95)
-        guess = part.nuisances + share[:, None] * (fixed.nuisances[at] - part.nuisances)
+        guess = first + share[:, None] * (fixed.nuisances[at] - first)
         free = fit(model.take(at), _rows(n_obs, at), part.expected, guess, share * mu[at], free_mu=True)
         lowest = free.excess
         odd = np.nonzero(slope_null[at] >= 0)[0]  # rising at both ends or falling in between: look from above too

@@ -5,9 +5,13 @@ Newton's method on
 .. math:: F = \sum_j \left[\nu_j - \nu^0_j - n_j \ln\frac{\nu_j}{\nu^0_j}\right] + \frac12 \sum_k (\alpha_k - c_k)^2,
           \qquad \nu_j = \mu S_j(\alpha) + B_j(\alpha)
 
-a difference of -ln L to that of fixed expectations nu^0, so that small differences keep their digits. A step is halved
-until F falls; where the Hessian is not positive on the step, the moduli of its eigenvalues are. A fit ends when the
-Newton decrement says how far F is from its minimum; each has a flag that says so.
+a difference of -ln L to that of fixed expectations nu^0, so that small differences keep their digits. Two things make
+it fast. The nuisances of the signal act as S_j exp(sum_k alpha_k D_kj) with unit-Gaussian constraints, which rotations
+leave as they are: they are rotated so that a few carry all that matters to a hypothesis, and the rest is left out
+(:func:`active_nuisances`). And the inverse of a Hessian is used as long as the steps made with it converge fast.
+
+A step is halved until F falls; where the Hessian is not positive on the step, the moduli of its eigenvalues are. A fit
+ends when the Newton decrement says how far F is from its minimum; each has a flag that says so.
 """
 
 from __future__ import annotations
@@ -15,75 +19,68 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from .cards import FloatArray
+from .cards import BoolArray, FloatArray, IndexArray
 from .interpolation import Factors, factors
-from .likelihood import BinnedLikelihood, BoolArray
+from .likelihood import BinnedLikelihood
 
 #: Steps after which a fit has failed.
-MAX_STEPS = 80
+MAX_STEPS = 120
 #: A fit ends where the decrement (twice the distance in F) is below this times sqrt(F), which CLs depends on.
-DECREMENT = 3e-5
+DECREMENT = 1e-5
+#: Share of the decrement that may be left after a step for its Hessian to be used again.
+KEPT_WHILE = 0.05
 #: Largest change of a nuisance in one step.
 STEP_MAX = 3.0
-
 #: Size of the step that leaves a saddle point.
 SADDLE_STEP = 0.5
-
-IndexArray = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class FrozenSlopes:
-    """Derivatives of ln(background) at the start, good enough for the Hessian: they change in the far tail alone."""
-
-    slopes: FloatArray
-    """(n_names, n_bins)."""
-    pairs: tuple[IndexArray, IndexArray]
-    """Nuisances that share bins."""
-    products: FloatArray
-    """Product of the slopes of each pair, (n_bins, n_pairs)."""
-
-
-def _frozen(of: Factors) -> FrozenSlopes | None:
-    if of.of_each:
-        return None
-    _, slopes, _ = of(np.zeros((1, of.slopes.shape[0])))
-    slopes = slopes.reshape(of.slopes.shape)
-    k, m = np.nonzero((np.abs(slopes) @ np.abs(slopes).T) > 0)
-    return FrozenSlopes(slopes, (k, m), np.ascontiguousarray((slopes[k] * slopes[m]).T))
+#: Information on the signal that a rotated nuisance may carry and be left out: it would change q by as much.
+NEGLIGIBLE_INFORMATION = 1e-7
 
 
 @dataclass(frozen=True)
 class BatchModel:
-    """Expectations of many hypotheses, ready for fits."""
+    """Expectations of many hypotheses, ready for fits. Nuisances: those of the signal, rotated, then the others."""
 
     signal: FloatArray
     """At mu = 1, (n, n_bins)."""
     background: FloatArray
     """(n_bins,)."""
-    signal_factors: Factors
+    slopes: FloatArray
+    """d ln(signal)/d(nuisance), (n, n_signal, n_bins)."""
+    rotation: FloatArray
+    """From the named nuisances of the signal to those here, (n, n_signal, n_names)."""
     background_factors: Factors
-    signal_index: IndexArray
-    """Place of each nuisance of the signal among all."""
-    background_index: IndexArray
-    n_nuisances: int
-    frozen: FrozenSlopes | None = None
-    """Of the background; None where it differs between hypotheses."""
+    background_slopes: FloatArray
+    """d ln(background)/d(nuisance) at 0, good enough for a Hessian: they change in the far tail alone,
+    (n_background, n_bins)."""
+    pairs: tuple[IndexArray, IndexArray]
+    """Nuisances of the background that share bins."""
+    products: FloatArray
+    """Product of the slopes of each pair, (n_bins, n_pairs)."""
+
+    @property
+    def n_signal(self) -> int:
+        """Nuisances of the signal."""
+        return int(self.slopes.shape[1])
+
+    @property
+    def n_nuisances(self) -> int:
+        """All nuisances."""
+        return self.n_signal + len(self.background_slopes)
+
+    def padded(self, background: FloatArray) -> FloatArray:
+        """Nuisances of the background (..., n_background) with 0 for those of the signal before them."""
+        return np.concatenate([np.zeros((*background.shape[:-1], self.n_signal)), background], axis=-1)
+
+    def named(self, nuisances: FloatArray) -> FloatArray:
+        """Nuisances (n, n_nuisances) in the order of the names of the likelihood, (n, n_names)."""
+        own = np.matmul(nuisances[:, None, : self.n_signal], self.rotation)[:, 0]
+        return np.concatenate([own, nuisances[:, self.n_signal :]], axis=1)
 
     def take(self, i: IndexArray) -> BatchModel:
         """Some of the hypotheses."""
-        return BatchModel(
-            self.signal[i],
-            self.background,
-            self.signal_factors.take(i),
-            self.background_factors.take(i),
-            self.signal_index,
-            self.background_index,
-            self.n_nuisances,
-            self.frozen,
-        )
+        return replace(self, signal=self.signal[i], slopes=self.slopes[i], rotation=self.rotation[i])
 
 
 @dataclass(frozen=True)
@@ -103,33 +100,139 @@ class BatchFit:
 
 def batch_model(likelihood: BinnedLikelihood) -> BatchModel:
     """The expectations of a likelihood."""
-    names = likelihood.nuisances
-    background = factors(likelihood.background_changes)
+    of_background = factors(likelihood.background_changes)
+    slopes = of_background.slopes
+    k, m = np.nonzero((np.abs(slopes) @ np.abs(slopes).T) > 0)
+    rotation = active_nuisances(likelihood.signal, likelihood.background, likelihood.signal_changes.change)
     return BatchModel(
         likelihood.signal,
         likelihood.background,
-        factors(likelihood.signal_changes),
-        background,
-        np.array([names.index(name) for name in likelihood.signal_changes.names], dtype=np.intp),
-        np.array([names.index(name) for name in likelihood.background_changes.names], dtype=np.intp),
-        len(names),
-        _frozen(background),
+        np.matmul(rotation, likelihood.signal_changes.change),
+        rotation,
+        of_background,
+        slopes,
+        (k, m),
+        np.ascontiguousarray((slopes[k] * slopes[m]).T),
     )
 
 
+def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatArray) -> FloatArray:
+    """Rotations (n, n_active, n_names) to what matters of nuisances that change ln(signal) by ``change``
+    ([n or 1,] n_names, n_bins) per unit.
+
+    The rows are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of an experiment on the nuisances;
+    those with less than NEGLIGIBLE_INFORMATION in all hypotheses are left out.
+    """
+    weights = signal**2 / (background + np.abs(signal))
+    information = np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2))
+    values, vectors = np.linalg.eigh(information)
+    active = int((values.max(axis=0, initial=0.0) > NEGLIGIBLE_INFORMATION).sum())
+    return np.ascontiguousarray(np.swapaxes(vectors[:, :, values.shape[-1] - active :], -1, -2))
+
+
 def background_only(model: BatchModel, n: int) -> BatchModel:
-    """The model without signal, for ``n`` data sets (as many as hypotheses if the background differs between them)."""
+    """The model without signal, for ``n`` data sets."""
     n_bins = len(model.background)
-    none = np.zeros((0, n_bins))
-    flat = Factors(none, np.zeros(0, np.intp), np.zeros(0, np.intp), none[:, 0], none[:, 0], np.zeros((6, 0)))
-    index = np.zeros(0, dtype=np.intp)
-    return replace(model, signal=np.zeros((n, n_bins)), signal_factors=flat, signal_index=index)
+    return replace(model, signal=np.zeros((n, n_bins)), slopes=np.zeros((n, 0, n_bins)), rotation=np.zeros((n, 0, 0)))
 
 
 def expected_background(model: BatchModel, nuisances: FloatArray) -> FloatArray:
     """Expected events without signal at nuisances (n, n_nuisances), (n, n_bins)."""
-    log, _, _ = model.background_factors(nuisances[:, model.background_index])
+    log = model.background_factors(nuisances[:, model.n_signal : model.n_nuisances])
     return np.asarray(model.background * np.exp(log))
+
+
+def expected_signal(model: BatchModel, nuisances: FloatArray) -> FloatArray:
+    """Expected events of the signal at nuisances (n, n_nuisances), (n, n_bins)."""
+    log = np.matmul(nuisances[:, None, : model.n_signal], model.slopes)[:, 0]
+    return np.asarray(model.signal * np.exp(log))
+
+
+@dataclass
+class _Point:
+    """F and what its derivatives are made of, at one point per hypothesis."""
+
+    f: FloatArray
+    gradient: FloatArray
+    """(n, size)."""
+    along: FloatArray
+    """dF/dmu, (n,)."""
+    unit: FloatArray
+    """Signal at mu = 1, (n, n_bins); likewise the rest."""
+    mu: FloatArray
+    expected_background: FloatArray
+    fisher: FloatArray
+    """n/nu^2."""
+    w: FloatArray
+    """1 - n/nu."""
+    curvature: FloatArray
+    """Of ln(background) along each of its nuisances, summed with w B, (n, n_background)."""
+
+
+def _point(
+    model: BatchModel,
+    n_obs: FloatArray,
+    reference: FloatArray,
+    x: FloatArray,
+    mu: FloatArray,
+    centers: FloatArray,
+    free_mu: bool,
+) -> _Point:
+    k, m = model.n_signal, model.n_nuisances
+    if free_mu:
+        mu = x[:, -1]
+    unit, background = expected_signal(model, x), expected_background(model, x)
+    nu = mu[:, None] * unit
+    nu += background
+    change = nu - reference
+    # an empty bin has no logarithm: like pyhf, its expectation may pass through zero
+    log = np.log1p(np.maximum(change / reference, np.where(n_obs > 0, -1.0, -0.5)))
+    pull = x[:, :m] - centers
+    f = (change - n_obs * log).sum(axis=1) + 0.5 * (pull**2).sum(axis=1)
+    ratio = n_obs / nu
+    w = 1 - ratio
+    gradient = np.empty(x.shape)
+    weighted = w * unit
+    along = weighted.sum(axis=1)
+    gradient[:, :m] = pull
+    if k:
+        gradient[:, :k] += mu[:, None] * np.matmul(model.slopes, weighted[:, :, None])[:, :, 0]
+    first, curvature = model.background_factors.derivatives(x[:, k:m], w * background)
+    gradient[:, k:m] += first
+    if free_mu:
+        gradient[:, -1] = along
+    return _Point(f, gradient, along, unit, mu, background, ratio / nu, w, curvature)
+
+
+def _hessian(model: BatchModel, p: _Point, i: IndexArray, free_mu: bool) -> FloatArray:
+    """Hessian of F at some of the points, (n, size, size)."""
+    k, m = model.n_signal, model.n_nuisances
+    every = len(i) == len(p.f)
+    arrays = (model.slopes, p.unit, p.expected_background, p.fisher, p.w, p.curvature)
+    slopes, unit, background, fisher, w, curvature = (a if every else a[i] for a in arrays)
+    signal = (p.mu if every else p.mu[i])[:, None] * unit
+    hessian = np.zeros((len(i), m + free_mu, m + free_mu))
+    diagonal = np.arange(m)
+    hessian[:, diagonal, diagonal] = 1.0
+    if k:
+        scaled = slopes * (fisher * signal**2 + w * signal)[:, None, :]
+        hessian[:, :k, :k] += np.matmul(scaled, np.swapaxes(slopes, -1, -2))
+        np.multiply(slopes, (fisher * signal * background)[:, None, :], out=scaled)
+        mixed = (scaled.reshape(-1, scaled.shape[-1]) @ model.background_slopes.T).reshape(len(i), k, m - k)
+        hessian[:, :k, k:m] = mixed
+        hessian[:, k:m, :k] = np.swapaxes(mixed, -1, -2)
+    weighted = w * background
+    rows, columns = model.pairs
+    hessian[:, k + rows, k + columns] += (fisher * background**2 + weighted) @ model.products
+    hessian[:, diagonal[k:], diagonal[k:]] += curvature
+    if free_mu:
+        hessian[:, -1, -1] = (fisher * unit**2).sum(axis=1)
+        edge = np.empty((len(i), m))
+        if k:
+            edge[:, :k] = np.matmul(slopes, (unit * (fisher * signal + w))[:, :, None])[:, :, 0]
+        edge[:, k:] = (fisher * unit * background) @ model.background_slopes.T
+        hessian[:, -1, :m] = hessian[:, :m, -1] = edge
+    return hessian
 
 
 def fit(
@@ -151,59 +254,73 @@ def fit(
     to stay above ``hopeless``.
     """
     n = len(model.signal)
-    size = model.n_nuisances + free_mu
-    shape = (n, model.signal.shape[1])
+    m = model.n_nuisances
+    size = m + free_mu
+    shape = model.signal.shape
     counts, nu0 = np.broadcast_to(n_obs, shape), np.broadcast_to(reference, shape)
     x = np.zeros((n, size))
-    x[:, : model.n_nuisances] = start
+    x[:, :m] = start
     if free_mu:
         x[:, -1] = mu
     fixed = np.asarray(np.broadcast_to(mu, (n,)), dtype=float)
-    c = np.zeros(model.n_nuisances) if centers is None else centers
-    c = np.broadcast_to(c, (n, model.n_nuisances))
-    best = np.full(n, np.inf)
-    slope = np.zeros(n)
-    done = np.zeros(n, dtype=bool)
+    c = np.broadcast_to(np.zeros(m) if centers is None else centers, (n, m))
+    best, slope, done = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=bool)
     # of the hypotheses still at work
     at = np.arange(n)
     part, part_counts, part_nu0, part_c, part_mu = model, counts, nu0, c, fixed
     trial, base, step, value = x.copy(), x.copy(), np.zeros((n, size)), np.full(n, np.inf)
-    length = np.ones(n)
+    length, left = np.ones(n), np.zeros(n)
+    inverse, hessian = np.zeros((n, size, size)), np.zeros((n, size, size))
     steps = 0
     with np.errstate(all="ignore"):
         while len(at) and steps < MAX_STEPS:
             steps += 1
-            f, gradient, hessian, along = _derivatives(part, part_counts, part_nu0, trial, part_mu, part_c, free_mu)
-            falls = f <= value + 1e-12 + 1e-9 * np.abs(np.where(np.isfinite(value), value, 0.0))
-            falls &= np.isfinite(f)
+            p = _point(part, part_counts, part_nu0, trial, part_mu, part_c, free_mu)
+            falls = p.f <= value + 1e-12 + 1e-9 * np.abs(np.where(np.isfinite(value), value, 0.0))
+            falls &= np.isfinite(p.f)
             if steps == 1 and not falls.all():  # a bin below zero: begin where none is
-                trial[~falls, : model.n_nuisances] = 0.0
+                trial[~falls, :m] = 0.0
                 continue
-            base[falls], value[falls], length[falls] = trial[falls], f[falls], 1.0
-            new, decrement = (
-                _bounded_step(trial[:, -1], gradient, hessian) if free_mu else _newton_step(gradient, hessian)
-            )
-            step[falls] = new[falls]
+            new = -np.matmul(inverse, p.gradient[:, :, None])[:, :, 0]
+            decrement = -(p.gradient * new).sum(axis=1)
+            # a Hessian is made where the last one no longer serves
+            fresh = falls & ~((decrement >= 0) & (decrement < KEPT_WHILE * left))
+            i = np.nonzero(fresh)[0]
+            if len(i):
+                hessian[i] = _hessian(part, p, i, free_mu)
+                made = _hessian(part, p, i, free_mu)
+                new[i], decrement[i], inverse[i], held = _newton_step(
+                    p.gradient[i], made, trial[i, -1] if free_mu else None
+                )
+                hessian[i] = made
+            base[falls], value[falls], length[falls] = trial[falls], p.f[falls], 1.0
+            left[falls], step[falls] = decrement[falls], new[falls]
+            if len(i):
+                left[i[held]] = 0.0
             length[~falls] *= 0.3
-            sure = falls & (decrement <= accuracy * np.sqrt(np.maximum(f, 1e-10)))
+            left[~falls] = 0.0  # and a new one after a step that had to be shortened
+            sure = falls & (decrement <= accuracy * np.sqrt(np.maximum(p.f, 1e-10)))
             saddle = _not_minima(np.nonzero(sure)[0], hessian)
             if len(saddle):  # leave along the direction that falls
-                step[saddle], sure[saddle] = _downhill(gradient[saddle], hessian[saddle]), False
-            sure |= falls & (f - decrement > hopeless) & (decrement < 0.3 * f)
-            ended = sure | (length < 1e-9)
+                step[saddle], sure[saddle] = _downhill(p.gradient[saddle], hessian[saddle]), False
+                left[saddle] = 0.0
+            lost = fresh & (p.f - decrement > hopeless) & (decrement < 0.3 * p.f)
+            ended = sure | lost | (length < 1e-9)
             if ended.any():
                 i = at[ended]
-                x[i], done[i], slope[i] = base[ended], sure[ended], along[ended]
-                best[i] = value[ended] - np.where(sure & (decrement < 1e-3), 0.5 * decrement, 0.0)[ended]
+                x[i], slope[i], done[i] = base[ended], p.along[ended], (sure | lost)[ended]
+                best[i] = value[ended] - np.where(sure, 0.5 * decrement, 0.0)[ended]
+                near = i[sure[ended]]
+                x[near] += step[sure]
                 keep = np.nonzero(~ended)[0]
                 at = at[keep]
                 part, part_counts, part_nu0 = part.take(keep), part_counts[keep], part_nu0[keep]
                 part_c, part_mu = part_c[keep], part_mu[keep]
-                base, step, value, length = base[keep], step[keep], value[keep], length[keep]
+                base, step, value, length, left = (a[keep] for a in (base, step, value, length, left))
+                inverse, hessian = inverse[keep], hessian[keep]
             trial = base + _limited(base, step, length, free_mu)
         x[at], best[at] = base, value
-    nuisances = x[:, : model.n_nuisances]
-    return BatchFit(x[:, -1].copy() if free_mu else fixed, nuisances, best, slope, done, steps)
+    return BatchFit(x[:, -1].copy() if free_mu else fixed, x[:, :m], best, slope, done, steps)
 
 
 def log_determinant(
@@ -212,14 +329,14 @@ def log_determinant(
     """ln det of the Hessian of F in the nuisances, (n,), at nuisances (n, n_nuisances) and strengths mu (n,)."""
     shape = model.signal.shape
     counts, nu0 = np.broadcast_to(n_obs, shape), np.broadcast_to(reference, shape)
-    _, _, hessian, _ = _derivatives(model, counts, nu0, nuisances, mu, np.zeros_like(nuisances), False)
-    sign, log = np.linalg.slogdet(hessian)
+    p = _point(model, counts, nu0, nuisances, mu, np.zeros_like(nuisances), False)
+    sign, log = np.linalg.slogdet(_hessian(model, p, np.arange(len(mu)), False))
     return np.where(sign > 0, log, np.nan)
 
 
 def _limited(base: FloatArray, step: FloatArray, length: FloatArray, free_mu: bool) -> FloatArray:
     """The step, shortened so that no nuisance runs away and mu stays between 0 and 1."""
-    largest = np.abs(step).max(axis=1)
+    largest = np.abs(step).max(axis=1, initial=0.0)
     size = length * np.minimum(1.0, STEP_MAX / np.maximum(largest, 1e-300))
     if free_mu:
         mu, change = base[:, -1], step[:, -1]
@@ -228,40 +345,49 @@ def _limited(base: FloatArray, step: FloatArray, length: FloatArray, free_mu: bo
     return np.asarray(step * size[:, None])
 
 
-def _bounded_step(mu: FloatArray, gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Newton's step and the decrement, without mu where it lies at 0 or 1 and would leave: it is taken out of gradient
-    and Hessian there.
+def _newton_step(
+    gradient: FloatArray, hessian: FloatArray, mu: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """Newton's step, the decrement, the inverse Hessian, and where that may not be used again.
+
+    The moduli of the eigenvalues are taken where the step would not descend. ``mu``: the strength where it floats; it
+    is taken out of gradient and Hessian where it lies at 0 or 1 and would leave.
     """
-    step, decrement = _newton_step(gradient, hessian)
-    held = np.nonzero(((mu < 1e-4) & (step[:, -1] < 0)) | ((mu > 1 - 1e-4) & (step[:, -1] > 0)))[0]
-    if len(held):
-        g, h = gradient[held], hessian[held]
-        g[:, -1], h[:, -1, :], h[:, :, -1], h[:, -1, -1] = 0.0, 0.0, 0.0, 1.0
-        gradient[held], hessian[held] = g, h
-        step[held], decrement[held] = _newton_step(g, h)
-    return step, decrement
+    step, decrement, inverse = _descent(gradient, hessian)
+    held = np.zeros(len(step), dtype=bool)
+    if mu is not None:
+        held = ((mu < 1e-4) & (step[:, -1] < 0)) | ((mu > 1 - 1e-4) & (step[:, -1] > 0))
+        if held.any():
+            g, h = gradient[held], hessian[held]
+            g[:, -1], h[:, -1, :], h[:, :, -1], h[:, -1, -1] = 0.0, 0.0, 0.0, 1.0
+            gradient[held], hessian[held] = g, h
+            step[held], decrement[held], inverse[held] = _descent(g, h)
+    return step, decrement, inverse, held
 
 
-def _newton_step(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Newton's step and the decrement; with the moduli of the Hessian's eigenvalues where the step does not descend."""
+def _descent(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     usable = np.asarray(np.isfinite(hessian).all(axis=(1, 2)) & np.isfinite(gradient).all(axis=1))
-    safe = np.where(usable[:, None, None], hessian, np.eye(hessian.shape[-1]))
+    safe = hessian if usable.all() else np.where(usable[:, None, None], hessian, np.eye(hessian.shape[-1]))
     try:
-        step = np.asarray(-np.linalg.solve(safe, gradient[:, :, None])[:, :, 0], dtype=float)
+        inverse = np.asarray(np.linalg.inv(safe), dtype=float)
     except np.linalg.LinAlgError:
-        step = np.full(gradient.shape, np.nan)
+        inverse = np.full(hessian.shape, np.nan)
+    step = -np.matmul(inverse, gradient[:, :, None])[:, :, 0]
     decrement: FloatArray = -(gradient * step).sum(axis=1)
     bad = usable & ~(decrement >= 0)
     if bad.any():
         values, vectors = np.linalg.eigh(safe[bad])
-        along = np.matmul(np.swapaxes(vectors, -1, -2), gradient[bad][:, :, None])
-        step[bad] = -np.matmul(vectors, along / np.maximum(np.abs(values), 1e-3)[:, :, None])[:, :, 0]
+        scaled = vectors / np.maximum(np.abs(values), 1e-3)[:, None, :]
+        inverse[bad] = np.matmul(scaled, np.swapaxes(vectors, -1, -2))
+        step[bad] = -np.matmul(inverse[bad], gradient[bad][:, :, None])[:, :, 0]
         decrement[bad] = -(gradient[bad] * step[bad]).sum(axis=1)
-    return step, decrement
+    return step, decrement, inverse
 
 
 def _not_minima(i: IndexArray, hessian: FloatArray) -> IndexArray:
     """Those of the points ``i`` whose Hessian is not positive: a step of zero there is no sign of a minimum."""
+    if not len(i):
+        return i
     try:
         np.linalg.cholesky(hessian[i])
     except np.linalg.LinAlgError:
@@ -274,91 +400,3 @@ def _downhill(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
     direction = np.linalg.eigh(hessian)[1][:, :, 0]
     side = np.where((gradient * direction).sum(axis=1) > 0, -1.0, 1.0)
     return np.asarray(SADDLE_STEP * side[:, None] * direction)
-
-
-def _derivatives(
-    model: BatchModel,
-    n_obs: FloatArray,
-    reference: FloatArray,
-    x: FloatArray,
-    mu: FloatArray,
-    centers: FloatArray,
-    free_mu: bool,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """F, its gradient and Hessian in x, and dF/dmu."""
-    alpha = x[:, : model.n_nuisances]
-    if free_mu:
-        mu = x[:, -1]
-    i_s, i_b = model.signal_index, model.background_index
-    log_s, slope_s, second_s = model.signal_factors(alpha[:, i_s])
-    frozen, factors_b = model.frozen, model.background_factors
-    slope_b: FloatArray
-    if frozen is None:
-        log_b, slope_b, second_b = factors_b(alpha[:, i_b])
-    else:
-        log_b, first_b, second_b = factors_b.of_pairs(alpha[:, i_b])
-        slope_b = frozen.slopes
-    unit = model.signal * np.exp(log_s)
-    signal, background = mu[:, None] * unit, model.background * np.exp(log_b)
-    nu = signal + background
-    change = (nu - reference) / reference
-    counted = n_obs > 0
-    # an empty bin has no logarithm: like pyhf, its expectation may pass through zero
-    log = np.log1p(np.where(counted, change, 0.0))
-    f = (nu - reference - n_obs * log).sum(axis=1) + 0.5 * ((alpha - centers) ** 2).sum(axis=1)
-    f = np.where((counted & (nu <= 0)).any(axis=1), np.inf, f)
-    ratio = np.where(counted, n_obs / nu, 0.0)
-    w = 1 - ratio
-    gradient, hessian = np.zeros(x.shape), np.zeros((*x.shape, x.shape[-1]))
-    gradient[:, : model.n_nuisances] = alpha - centers
-    diagonal = np.arange(model.n_nuisances)
-    hessian[:, diagonal, diagonal] = 1.0
-    fisher = ratio / nu
-    ws, wb = w * signal, w * background
-    along = (w * unit).sum(axis=1)
-    if len(i_s):
-        gradient[:, i_s] += _project(slope_s, ws)
-        scaled = slope_s * (fisher * signal**2 + ws)[:, None, :]
-        hessian[:, i_s[:, None], i_s] += np.matmul(scaled, np.swapaxes(slope_s, -1, -2))
-        _add_curvature(hessian, model.signal_factors, i_s, ws, second_s)
-        cross = slope_s * (fisher * signal * background)[:, None, :]
-        mixed = np.matmul(cross, np.swapaxes(slope_b, -1, -2))
-        hessian[:, i_s[:, None], i_b] += mixed
-        hessian[:, i_b[:, None], i_s] += np.swapaxes(mixed, -1, -2)
-    if len(i_b):
-        weights = fisher * background**2 + wb
-        if frozen is None:
-            gradient[:, i_b] += _project(slope_b, wb)
-            scaled = slope_b * weights[:, None, :]
-            hessian[:, i_b[:, None], i_b] += np.matmul(scaled, np.swapaxes(slope_b, -1, -2))
-        else:
-            gradient[:, i_b] += wb @ factors_b.slopes.T
-            if first_b is not None:
-                gradient[:, i_b] += factors_b.curvature(first_b, wb)
-            hessian[:, i_b[frozen.pairs[0]], i_b[frozen.pairs[1]]] += weights @ frozen.products
-        _add_curvature(hessian, model.background_factors, i_b, wb, second_b)
-    if free_mu:
-        gradient[:, -1] = along
-        hessian[:, -1, -1] += (fisher * unit**2).sum(axis=1)
-        edge = np.zeros((len(x), model.n_nuisances))
-        if len(i_s):
-            edge[:, i_s] += _project(slope_s, unit * (fisher * signal + w))
-        if len(i_b):
-            edge[:, i_b] += _project(slope_b, fisher * unit * background)
-        hessian[:, -1, :-1] += edge
-        hessian[:, :-1, -1] += edge
-    return f, gradient, hessian, along
-
-
-def _project(slopes: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum over bins of slope times weight, (n, n_names)."""
-    if slopes.ndim == 2:
-        return np.asarray(weights @ slopes.T)
-    return np.asarray(np.matmul(slopes, weights[:, :, None])[:, :, 0])
-
-
-def _add_curvature(
-    hessian: FloatArray, of: Factors, index: IndexArray, weights: FloatArray, second: FloatArray | None
-) -> None:
-    if second is not None:
-        hessian[:, index, index] += of.curvature(second, weights)

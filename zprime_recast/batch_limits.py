@@ -15,9 +15,8 @@ from scipy.special import ndtr, ndtri
 
 from .batch import batch_likelihood, cls_of_hypotheses, null_of
 from .batch_cls import Null
-from .batch_fit import IndexArray
 from .batch_template import Hypotheses, batch_template, hypotheses_of
-from .cards import FloatArray
+from .cards import FloatArray, IndexArray
 from .cross_section import sigma_br_narrow
 from .curve_limits import Prepared, curve_limit, sole_curve, with_likelihood
 from .errors import InputError

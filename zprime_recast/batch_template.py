@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
-from .cards import ComplexArray, FloatArray
+from .cards import ComplexArray, FloatArray, IndexArray
 from .cross_section import CouplingProducts, coupling_products
 from .lineshape import breit_wigner_weights, pole
 from .model import ZprimeModel
@@ -21,8 +20,6 @@ from .template import ChannelFold, FoldedSearch, SignalTemplate
 
 #: Groups on either side of the one with the pole that keep their cells.
 NEAR = 2
-
-IndexArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def batch_template(
     if folded.parton_rate is None:
         raise ValueError("this search was folded without a PDF set")
     theory = theory and folded.theory is not None
-    yields, up, down = {}, {}, {}
+    yields, changes = {}, {}
     known: list[tuple[CouplingProducts, _Spectrum]] = []
     for fold in folded.channels:
         name, products = fold.channel.name, hypotheses.products[fold.channel.lepton]
@@ -93,20 +90,17 @@ def batch_template(
             spectrum = _spectrum(folded, hypotheses, products, interference)
             known.append((products, spectrum))
         yields[name] = spectrum.events(folded.coarse_detector[name], fold.detector)
-        up[name], down[name] = _shape_changes(folded, fold, hypotheses, spectrum, yields[name])
+        changes[name] = _shape_changes(folded, fold, hypotheses, spectrum, yields[name])
         if theory:
-            upper, lower = _theory_changes(folded, fold, spectrum, products)
-            up[name] = np.concatenate([upper, up[name]], axis=1)
-            down[name] = np.concatenate([lower, down[name]], axis=1)
+            changes[name] = np.concatenate([_theory_changes(folded, fold, spectrum, products), changes[name]], axis=1)
     names = folded.theory.names if folded.theory and theory else ()
-    return SignalTemplate(yields, (*names, *nuisance_names(folded.search)), up, down)
+    return SignalTemplate(yields, (*names, *nuisance_names(folded.search)), changes)
 
 
 def _shape_changes(
     folded: FoldedSearch, fold: ChannelFold, hypotheses: Hypotheses, spectrum: _Spectrum, yields: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> FloatArray:
     moments = folded.coarse_varied[fold.channel.name]
-    nominal = spectrum.events(folded.coarse_detector[fold.channel.name], fold.detector, squared=True)
     varied = {
         name: (
             spectrum.events(moments[name][0], up, squared=True),
@@ -115,7 +109,7 @@ def _shape_changes(
         for name, (up, down) in fold.varied.items()
     }
     mass = hypotheses.mass_gev
-    return shape_changes(folded.search, fold.channel, mass, yields, fold.information, nominal, varied)
+    return shape_changes(folded.search, fold.channel, mass, yields, fold.information, varied)
 
 
 def _spectrum(
@@ -168,25 +162,19 @@ def _rates(
 
 def _theory_changes(
     folded: FoldedSearch, fold: ChannelFold, spectrum: _Spectrum, products: CouplingProducts
-) -> tuple[FloatArray, FloatArray]:
-    """Up and down changes of ln(yield) per nuisance and bin, each (n, n_names, n_bins)."""
+) -> FloatArray:
+    """Changes of ln(yield) per nuisance and bin, (n, n_names, n_bins)."""
     grid = folded.coarse
     weights = np.abs((spectrum.far * grid.weights.sum(axis=-1)).sum(axis=-1))
     for i, nodes, rate in spectrum.near:
         first = nodes.start // grid.cells
         groups = np.add.reduceat(np.abs(rate), np.arange(0, rate.shape[1] - 1, grid.cells), axis=1)
         weights[i, first : first + groups.shape[1]] += groups
-    up, down = folded.changes_of(products.zprime_squared)
+    changes = folded.changes_of(products.zprime_squared)[..., : len(grid.s)]
     grouped = fold.grouped[: len(grid.s)]
     events = (weights @ grouped)[:, None, :]
-
-    def mean(rows: FloatArray) -> FloatArray:
-        moments = (weights[:, None, :] * rows) @ grouped
-        return np.asarray(np.divide(moments, events, out=np.zeros_like(moments), where=events > 0))
-
-    upper = mean(up)
-    same = np.array_equal(up[..., :-1, :], -down[..., :-1, :])  # PDF modes are symmetric
-    return upper, np.concatenate([-upper[:, :-1], mean(down[..., -1:, :])], axis=1) if same else mean(down)
+    moments = (weights[:, None, :] * changes) @ grouped
+    return np.asarray(np.divide(moments, events, out=np.zeros_like(moments), where=events > 0))
 
 
 def _rows(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts:

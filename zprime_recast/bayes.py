@@ -23,7 +23,6 @@ from .batch_cls import CHUNK, Null
 from .batch_fit import batch_model, fit, log_determinant
 from .cards import FloatArray
 from .errors import LikelihoodError
-from .interpolation import factors
 from .likelihood import BinnedLikelihood, LogChanges
 
 CREDIBILITY = 0.95
@@ -40,9 +39,7 @@ def log_evidence(likelihood: BinnedLikelihood, null: Null, n_obs: FloatArray) ->
     ``n_obs``: counts (n_bins,) or (n, n_bins). LikelihoodError if a fit fails.
     """
     model = batch_model(likelihood)
-    # the null's nuisances in the order of this likelihood, which may lack some of them
-    start = np.zeros(model.n_nuisances)
-    start[model.background_index] = null.nuisances[-len(model.background_index) :]
+    start = model.padded(null.nuisances)
     n = len(likelihood.signal)
     result = np.empty(n)
     for first in range(0, n, CHUNK):
@@ -114,9 +111,7 @@ def fixed_nuisances(likelihood: BinnedLikelihood, names: Sequence[str], values: 
 
     def part(k: list[int]) -> LogChanges:
         chosen = tuple(changes.names[i] for i in k)
-        return LogChanges(chosen, changes.up[..., k, :], changes.down[..., k, :], changes.acts[k])
+        return LogChanges(chosen, changes.change[..., k, :], changes.acts[k])
 
-    shape = (len(likelihood.signal), len(names))
-    with np.errstate(invalid="ignore"):  # of a polynomial outside the range it is used in
-        log, _, _ = factors(part(rows))(np.broadcast_to(values, shape))
+    log = np.tensordot(values, changes.change[..., rows, :], axes=(0, -2))
     return replace(likelihood, signal=likelihood.signal * np.exp(log), signal_changes=part(rest))

@@ -63,8 +63,7 @@ class GenericHypotheses:
         mass, ratio, sigma = np.broadcast_arrays(self.mass_gev[:, None], self.gamma_over_m[:, None], sigma_br_fb)
         template = generic_template(self.folded, mass.ravel(), ratio.ravel(), sigma.ravel())
         yields = {name: y for name, y in template.yields.items() if self.channel in ("ll", name)}
-        names, up, down = template.theory_names, template.theory_up, template.theory_down
-        return binned_likelihood([Signal(self.folded.search, yields, names, up, down)])
+        return binned_likelihood([Signal(self.folded.search, yields, template.nuisances, template.changes)])
 
     def estimate(self) -> FloatArray:
         """Expected limits in fb to a factor of two, (n,), without a fit."""

@@ -10,15 +10,14 @@ turns negative in the tail, where the function is uncertain by more than its val
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .background import background_nuisances
-from .cards import FloatArray
+from .cards import BoolArray, FloatArray
 from .channel import Channel
 from .errors import InputError, LikelihoodError
 from .search import Search
@@ -31,8 +30,6 @@ DEFICIT_LOST_MAX = 0.5
 MU_MAX = 10.0
 POI = "mu"
 
-BoolArray = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Signal:
@@ -41,35 +38,31 @@ class Signal:
     search: Search
     yields: Mapping[str, FloatArray]
     """(n_bins,), or (n_hypotheses, n_bins)."""
-    theory_names: tuple[str, ...] = ()
+    nuisances: tuple[str, ...] = ()
     """Nuisances that change hypotheses differently: of the luminosities, mass scale, resolution, spurious signal; one
     name is one nuisance in all searches of a workspace."""
-    theory_up: Mapping[str, FloatArray] = field(default_factory=dict)
-    """Change of ln(yield) at +1 standard deviation per channel, ([n_hypotheses,] n_names, n_bins)."""
-    theory_down: Mapping[str, FloatArray] = field(default_factory=dict)
-    """The same at -1."""
+    changes: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Change of ln(yield) per standard deviation and channel, ([n_hypotheses,] n_names, n_bins)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LogChanges:
-    """What nuisances do to the expected events of a sample, bin by bin: factors exp(change), interpolated between -1,
-    0 and +1 standard deviation as HistFactory's ``normsys`` (pyhf's code 4: polynomial inside, exponential outside).
+    """What nuisances do to the expected events of a sample, bin by bin: exp(+-change) at +-1 standard deviation, in
+    between HistFactory's ``normsys`` (pyhf's code 4: polynomial inside, exponential outside). All are symmetric in
+    the logarithm: what a card or a varied response says up and down is averaged there.
     """
 
     names: tuple[str, ...]
-    up: FloatArray
-    """Change of ln(events) at +1 standard deviation, ([n_hypotheses or 1,] n_names, n_bins)."""
-    down: FloatArray
-    """The same at -1."""
+    change: FloatArray
+    """Change of ln(events) per standard deviation, ([n_hypotheses or 1,] n_names, n_bins)."""
     acts: BoolArray
     """Whether the nuisance is declared for the bin, (n_names, n_bins); the changes are 0 where it is not."""
 
     def of(self, i: int) -> LogChanges:
         """The changes of hypothesis ``i``, (n_names, n_bins)."""
-        if self.up.ndim == 2:
+        if self.change.ndim == 2:
             return self
-        at = i if len(self.up) > 1 else 0
-        return LogChanges(self.names, self.up[at], self.down[at], self.acts)
+        return LogChanges(self.names, self.change[i if len(self.change) > 1 else 0], self.acts)
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ class BinnedLikelihood:
     """At mu = 1, (n_hypotheses, n_bins)."""
     signal_changes: LogChanges
     background_changes: LogChanges
-    """A nuisance may be in both: it is the same by its name."""
+    """Its nuisances are others than those of the signal."""
     mu_max: FloatArray
     """Upper bound of the signal strength, (n_hypotheses,)."""
     faults: tuple[tuple[int, str], ...] = ()
@@ -98,7 +91,7 @@ class BinnedLikelihood:
     @property
     def nuisances(self) -> tuple[str, ...]:
         """Names of all nuisances, each once."""
-        return tuple(dict.fromkeys(self.signal_changes.names + self.background_changes.names))
+        return self.signal_changes.names + self.background_changes.names
 
 
 def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
@@ -110,50 +103,47 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
     ids = [signal.search.id for signal in signals]
     if not ids or len(set(ids)) != len(ids):
         raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
-    blocks = [_block(s, channel) for s in signals for channel in s.search.channels if channel.name in s.yields]
+    blocks = [(s, _fixed_part(s.search, c), c) for s in signals for c in s.search.channels if c.name in s.yields]
     if not blocks:
         raise InputError("no channel of the analyses has a signal")
-    faults: dict[int, str] = {}
-    for block in blocks:
-        for i, message in block.faults:
+    names = tuple(dict.fromkeys(name for s, fixed, _ in blocks for name in (*fixed.signal_changes.names, *s.nuisances)))
+    background_changes = _joined(tuple(fixed.background_changes for _, fixed, _ in blocks))
+    if shared := set(names) & set(background_changes.names):
+        raise InputError(f"{', '.join(sorted(shared))}: an uncertainty of signal and background; give it two names")
+    row = {name: k for k, name in enumerate(names)}
+    ends = np.cumsum([0, *(len(fixed.background) for _, fixed, _ in blocks)])
+    n = max(np.asarray(s.yields[c.name]).reshape(-1, len(c.bkg)).shape[0] for s, _, c in blocks)
+    yields, change = np.empty((n, ends[-1])), np.zeros((n, len(names), ends[-1]))
+    acts = np.zeros((len(names), ends[-1]), dtype=bool)
+    mu_max, faults, warnings = np.full(n, MU_MAX), dict[int, str](), list[tuple[int, str]]()
+    for (signal, fixed, channel), first, end in zip(blocks, ends[:-1], ends[1:], strict=True):
+        bins = slice(int(first), int(end))
+        given = np.asarray(signal.yields[channel.name], dtype=float).reshape(-1, len(channel.bkg))
+        yields[:, bins], lost, bad = bounded_interference(signal.search, channel, given)
+        for i, message in bad:
             faults.setdefault(i, message)
+        warnings += _deficit_warnings(signal.search, channel, lost)
+        mu_max = np.minimum(mu_max, _largest_mu(channel, yields[:, bins]))
+        own = [row[name] for name in fixed.signal_changes.names]
+        change[:, own, bins], acts[own, bins] = fixed.signal_changes.change, fixed.signal_changes.acts
+        if signal.nuisances:
+            rows = [row[name] for name in signal.nuisances]
+            others = (u for u in signal.search.uncertainties if channel.name not in u.channels)
+            foreign = {f"{signal.search.id}_{u.name}" for u in others}
+            acts[rows, bins] = np.array([[name not in foreign] for name in signal.nuisances])
+            # a deficit from interference carries none: the background it is taken from is fitted to the data
+            of_channel = np.asarray(signal.changes[channel.name]).reshape(-1, len(rows), len(channel.bkg))
+            change[:, rows, bins] = of_channel * (yields[:, bins] > 0)[:, None, :]
     return BinnedLikelihood(
-        bin_names=tuple(name for block in blocks for name in block.bin_names),
-        n_obs=np.concatenate([block.n_obs for block in blocks]),
-        background=np.concatenate([block.background for block in blocks]),
-        signal=np.concatenate([block.signal for block in blocks], axis=-1),
-        signal_changes=_joined([block.signal_changes for block in blocks]),
-        background_changes=_joined([block.background_changes for block in blocks]),
-        mu_max=np.min([block.mu_max for block in blocks], axis=0),
-        faults=tuple(sorted(faults.items())),
-        warnings=tuple(w for block in blocks for w in block.warnings),
-    )
-
-
-def _block(signal: Signal, channel: Channel) -> BinnedLikelihood:
-    """The likelihood of one channel."""
-    search, name = signal.search, channel.name
-    n_bins = len(channel.bkg)
-    given = np.asarray(signal.yields[name], dtype=float).reshape(-1, n_bins)
-    yields, lost, faults = bounded_interference(search, channel, given)
-    fixed = _fixed_part(search, channel)
-    # a deficit from interference carries none: the background it is taken from is fitted to the data
-    share = (yields > 0)[:, None, :]
-    shape = (len(yields), len(signal.theory_names), n_bins)
-    theory_up, theory_down = (
-        share * np.asarray(rows[name]).reshape(shape) if signal.theory_names else np.zeros(shape)
-        for rows in (signal.theory_up, signal.theory_down)
-    )
-    foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if name not in u.channels}
-    theory_acts = np.array([[n not in foreign] * n_bins for n in signal.theory_names], dtype=bool).reshape(shape[1:])
-    theory = LogChanges(signal.theory_names, theory_up, theory_down, theory_acts)
-    return replace(
-        fixed,
+        bin_names=tuple(name for _, fixed, _ in blocks for name in fixed.bin_names),
+        n_obs=np.concatenate([fixed.n_obs for _, fixed, _ in blocks]),
+        background=np.concatenate([fixed.background for _, fixed, _ in blocks]),
         signal=yields,
-        signal_changes=_stacked([fixed.signal_changes, theory]),
-        mu_max=_largest_mu(channel, yields),
-        faults=faults,
-        warnings=_deficit_warnings(search, channel, lost),
+        signal_changes=LogChanges(names, change, acts),
+        background_changes=background_changes,
+        mu_max=mu_max,
+        faults=tuple(sorted(faults.items())),
+        warnings=tuple(warnings),
     )
 
 
@@ -164,7 +154,7 @@ def _fixed_part(search: Search, channel: Channel) -> BinnedLikelihood:
     centers = 0.5 * (channel.edges_gev[:-1] + channel.edges_gev[1:])
     own = [u for u in search.uncertainties if u.kind == "yield"]
     acts = np.array([[channel.name in u.channels] * n_bins for u in own], dtype=bool).reshape(len(own), n_bins)
-    changes = np.array([u.log_changes(centers) for u in own]).reshape(len(own), 2, n_bins) * acts[:, None]
+    change = np.array([u.log_change(centers) for u in own]).reshape(len(own), n_bins) * acts
     names = tuple(f"{search.id}_{u.name}" for u in own)
     mode_names, modes = background_nuisances(search.id, channel)
     return BinnedLikelihood(
@@ -172,39 +162,25 @@ def _fixed_part(search: Search, channel: Channel) -> BinnedLikelihood:
         n_obs=channel.n_obs,
         background=channel.bkg,
         signal=np.zeros((1, n_bins)),
-        signal_changes=LogChanges(names, changes[None, :, 0], changes[None, :, 1], acts),
-        background_changes=LogChanges(mode_names, modes, -modes, np.ones(modes.shape, dtype=bool)),
+        signal_changes=LogChanges(names, change, acts),
+        background_changes=LogChanges(mode_names, modes, np.ones(modes.shape, dtype=bool)),
         mu_max=np.full(1, MU_MAX),
     )
 
 
-def _stacked(parts: Sequence[LogChanges]) -> LogChanges:
-    """Changes of different nuisances on the same bins."""
-    n_hyp = max(part.up.shape[0] for part in parts)
-    up, down = (
-        np.concatenate([np.broadcast_to(rows, (n_hyp, *rows.shape[1:])) for rows in side], axis=1)
-        for side in ([part.up for part in parts], [part.down for part in parts])
-    )
-    names = tuple(name for part in parts for name in part.names)
-    return LogChanges(names, up, down, np.concatenate([part.acts for part in parts]))
-
-
-def _joined(parts: Sequence[LogChanges]) -> LogChanges:
+@lru_cache(maxsize=16)
+def _joined(parts: tuple[LogChanges, ...]) -> LogChanges:
     """Changes on bins one after the other; a nuisance of the same name is the same one."""
     names = tuple(dict.fromkeys(name for part in parts for name in part.names))
-    lead = np.broadcast_shapes(*(part.up.shape[:-2] for part in parts))
-    n_bins = sum(part.up.shape[-1] for part in parts)
-    up, down = np.zeros((2, *lead, len(names), n_bins))
-    acts = np.zeros((len(names), n_bins), dtype=bool)
+    n_bins = sum(part.change.shape[-1] for part in parts)
+    change, acts = np.zeros((len(names), n_bins)), np.zeros((len(names), n_bins), dtype=bool)
     first = 0
     for part in parts:
-        columns = slice(first, first + part.up.shape[-1])
+        columns = slice(first, first + part.change.shape[-1])
         for k, name in enumerate(part.names):
-            row = names.index(name)
-            up[..., row, columns], down[..., row, columns] = part.up[..., k, :], part.down[..., k, :]
-            acts[row, columns] = part.acts[k]
+            change[names.index(name), columns], acts[names.index(name), columns] = part.change[k], part.acts[k]
         first = columns.stop
-    return LogChanges(names, up, down, acts)
+    return LogChanges(names, change, acts)
 
 
 def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
@@ -243,7 +219,7 @@ def workspace_of(likelihood: BinnedLikelihood, i: int = 0) -> dict[str, Any]:
 
 
 def _modifiers(changes: LogChanges) -> Callable[[int], list[dict[str, Any]]]:
-    high, low = np.exp(changes.up), np.exp(changes.down)
+    high, low = np.exp(changes.change), np.exp(-changes.change)
 
     def of_bin(j: int) -> list[dict[str, Any]]:
         return [

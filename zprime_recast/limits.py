@@ -88,7 +88,7 @@ def hypothesis_signals(
 
 def folded_signal(folded: FoldedSearch, template: SignalTemplate) -> Signal:
     """The template of one hypothesis as the signal of a likelihood."""
-    return Signal(folded.search, template.yields, template.theory_names, template.theory_up, template.theory_down)
+    return Signal(folded.search, template.yields, template.nuisances, template.changes)
 
 
 def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[Prepared]) -> None:

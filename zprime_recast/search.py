@@ -46,11 +46,12 @@ class Uncertainty:
         """One standard deviation downwards at masses in GeV, >= 0."""
         return np.asarray(np.interp(m_gev, self.m_gev, self.relative_down))
 
-    def log_changes(self, m_gev: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Change of ln(rate) at +1 and -1 standard deviation: log-normal if symmetric, else as it stands."""
+    def log_change(self, m_gev: FloatArray) -> FloatArray:
+        """Change of ln(rate) per standard deviation: log-normal; the mean of up and down where they differ."""
         up = np.log1p(self.at(m_gev))
-        symmetric = np.array_equal(self.relative, self.relative_down)
-        return up, -up if symmetric else np.log1p(-self.down_at(m_gev))
+        if np.array_equal(self.relative, self.relative_down):
+            return np.asarray(up)
+        return np.asarray(0.5 * (up - np.log1p(-self.down_at(m_gev))))
 
 
 @dataclass(frozen=True)
@@ -217,9 +218,12 @@ def read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:
         raise section.fault("m_gev", masses.tolist(), f"{len(relative)} ascending masses, one per value of relative")
     if len(down) != len(relative):
         raise section.fault("relative_down", down.tolist(), f"{len(relative)} numbers, as in relative")
-    for key, values in (("relative", relative), ("relative_down", down)):
-        if (values < 0).any() or (values >= 1).any():
-            raise section.fault(key, values.tolist(), "numbers in [0, 1)")
+    checks = [("relative", relative, 1.0)]
+    if "relative_down" in section.values:
+        checks.append(("relative_down", down, 0.5))
+    for key, values, largest in checks:
+        if (values < 0).any() or (values > largest).any():
+            raise section.fault(key, values.tolist(), f"numbers between 0 and {largest:g}: a factor of 2 at most")
     status = section.choice("status", STATUSES)
     uncertainty = Uncertainty(name, kind, affected, masses, relative, down, section.text("source"), status)
     section.finish()

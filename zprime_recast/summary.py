@@ -15,18 +15,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from .cards import FloatArray
+from .cards import BoolArray, FloatArray
 from .dark_matter.cosmology import OMEGA_H2_OBSERVED
 from .dark_matter.direct import coupling_at_limit, experiments
 from .dark_matter.relic import relic_density
 from .errors import InputError, UnknownName
 from .files import write_text
 from .model import ZprimeModel, checked_positive, perturbative_coupling
-
-BoolArray = npt.NDArray[np.bool_]
 
 #: Direct-detection limit that fills the excluded region, and the lines drawn beside it.
 ERAS: Final = {

@@ -19,7 +19,7 @@ from .response import efficiency, response_matrix
 from .search import Search, Uncertainty
 
 #: Largest |log change| of a bin by scale or resolution; beyond lie bins on the far flank of a peak.
-RESPONSE_CAP = 2.0
+RESPONSE_CAP = 0.5
 #: Largest relative change by spurious signal: reached only by hypotheses far too weak to be excluded.
 SPURIOUS_CAP = 0.5
 
@@ -53,30 +53,28 @@ def shape_changes(
     mass_gev: FloatArray | float,
     yields: FloatArray,
     information: FloatArray,
-    nominal: FloatArray,
     varied: Mapping[str, tuple[FloatArray, FloatArray]],
-) -> tuple[FloatArray, FloatArray]:
-    """Changes of ln(yield) at +1 and -1 standard deviation per nuisance and bin, each (*hypotheses, n_names, n_bins);
-    0 for those of other channels.
+) -> FloatArray:
+    """Changes of ln(yield) per standard deviation, nuisance and bin, (*hypotheses, n_names, n_bins); 0 for those of
+    other channels.
 
     ``mass_gev``: pole masses (*hypotheses); ``yields``: events (*hypotheses, n_bins); ``information``: of
-    :func:`signal_information`; ``nominal`` and ``varied``: events of |Z'|^2 alone, as it is and per scale or resolution
-    uncertainty at +1 and -1 (an interference has no peak to move).
+    :func:`signal_information`; ``varied``: events of |Z'|^2 alone per scale or resolution uncertainty at +1 and -1 (an
+    interference has no peak to move); half the logarithm of their ratio is the change.
     """
     uncertainties = shape_uncertainties(search)
-    changes = np.zeros((2, *yields.shape[:-1], len(uncertainties), yields.shape[-1]))
-    tiny = 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300
+    changes = np.zeros((*yields.shape[:-1], len(uncertainties), yields.shape[-1]))
     for k, u in enumerate(uncertainties):
         if channel.name not in u.channels:
             continue
         if u.kind == "spurious":
             size = np.minimum(u.at(mass_gev) * expected_limit(information, yields), SPURIOUS_CAP)[..., None]
-            changes[0, ..., k, :], changes[1, ..., k, :] = np.log1p(size), np.log1p(-size)
+            changes[..., k, :] = np.log1p(size)
         else:
-            for side in (0, 1):
-                change = np.log(np.maximum(varied[u.name][side], 0) + tiny) - np.log(np.maximum(nominal, 0) + tiny)
-                changes[side, ..., k, :] = np.clip(change, -RESPONSE_CAP, RESPONSE_CAP)
-    return changes[0], changes[1]
+            up, down = (np.maximum(events, 0) for events in varied[u.name])
+            tiny = 1e-12 * up.sum(axis=-1, keepdims=True) + 1e-300
+            changes[..., k, :] = np.clip(0.5 * np.log((up + tiny) / (down + tiny)), -RESPONSE_CAP, RESPONSE_CAP)
+    return changes
 
 
 def signal_information(channel: Channel) -> FloatArray:

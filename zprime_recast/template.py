@@ -77,9 +77,9 @@ class FoldedSearch:
 
     @cached_property
     def group_changes(self) -> FloatArray:
-        """Up and down changes of ln LQ_q per nuisance at the mean mass of each group, (2, n_names, 5, n_groups)."""
+        """Changes of ln LQ_q per nuisance at the mean mass of each group, (n_names, 5, n_groups)."""
         assert self.theory is not None
-        return np.stack(self.theory.at(_sum_groups(self.m_nodes_gev) / _sum_groups(np.ones(len(self.m_nodes_gev)))))
+        return self.theory.at(_sum_groups(self.m_nodes_gev) / _sum_groups(np.ones(len(self.m_nodes_gev))))
 
     @cached_property
     def coarse(self) -> CoarseGrid:
@@ -107,15 +107,14 @@ class FoldedSearch:
             for fold in self.channels
         }
 
-    def changes_of(self, zprime_squared: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Up and down changes of ln(rate) of a Z' per nuisance and group, ([n,] n_names, n_groups), at squared coupling
-        products ([n,] 5): the mean over flavours with their share of the rate.
+    def changes_of(self, zprime_squared: FloatArray) -> FloatArray:
+        """Changes of ln(rate) of a Z' per nuisance and group, ([n,] n_names, n_groups), at squared coupling products
+        ([n,] 5): the mean over flavours with their share of the rate.
         """
         assert self.parton_rate is not None
         flavors = zprime_squared[..., None] * _sum_groups(self.parton_rate)
         flavors = flavors / np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
-        changes = (self.group_changes * flavors[..., None, None, :, :]).sum(axis=-2)
-        return changes[..., 0, :, : len(self.coarse.s)], changes[..., 1, :, : len(self.coarse.s)]
+        return np.asarray((self.group_changes * flavors[..., None, :, :]).sum(axis=-2))
 
     def fold(self, name: str) -> ChannelFold:
         """A channel by name."""
@@ -129,12 +128,10 @@ class SignalTemplate:
 
     yields: Mapping[str, FloatArray]
     """Per channel, (*hypotheses, n_bins)."""
-    theory_names: tuple[str, ...] = ()
+    nuisances: tuple[str, ...] = ()
     """Names: of the luminosities, then of the experiment; one name is one nuisance in all searches."""
-    theory_up: Mapping[str, FloatArray] = field(default_factory=dict)
-    """Change of ln(yield) at +1 standard deviation of each nuisance, per channel, (*hypotheses, n_names, n_bins)."""
-    theory_down: Mapping[str, FloatArray] = field(default_factory=dict)
-    """The same at -1."""
+    changes: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Change of ln(yield) per standard deviation of each nuisance, per channel, (*hypotheses, n_names, n_bins)."""
 
 
 def fold_search(
@@ -183,7 +180,7 @@ def signal_template(
     s = folded.m_nodes_gev**2
     m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
     weights, weights_u = breit_wigner_weights(s, m_pole, gamma_pole)
-    yields, up, down = {}, {}, {}
+    yields, changes = {}, {}
     spectra: dict[str, FloatArray] = {}
     squared: dict[str, FloatArray] = {}
     for fold in folded.channels:
@@ -201,45 +198,32 @@ def signal_template(
             spectra[lepton] = spectrum
         name = fold.channel.name
         yields[name] = spectra[lepton] @ fold.detector
-        up[name], down[name] = _shape_changes(folded, fold, mass, yields[name], squared[lepton])
+        changes[name] = _shape_changes(folded, fold, mass, yields[name], squared[lepton])
         if folded.theory is not None:
             theory = _theory_changes(folded, fold, model, spectra[lepton])
-            up[name], down[name] = (
-                np.concatenate(p, axis=-2) for p in zip(theory, (up[name], down[name]), strict=True)
-            )
+            changes[name] = np.concatenate([theory, changes[name]], axis=-2)
     names = (*(folded.theory.names if folded.theory else ()), *nuisance_names(folded.search))
-    return SignalTemplate(yields, names, up, down)
+    return SignalTemplate(yields, names, changes)
 
 
 def _shape_changes(
     folded: FoldedSearch, fold: ChannelFold, mass: FloatArray, yields: FloatArray, squared: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> FloatArray:
     """``squared``: rate of |Z'|^2 at the nodes, (*hypotheses, n_nodes)."""
     varied = {name: (squared @ up, squared @ down) for name, (up, down) in fold.varied.items()}
-    nominal = squared @ fold.detector
-    return shape_changes(folded.search, fold.channel, mass, yields, fold.information, nominal, varied)
+    return shape_changes(folded.search, fold.channel, mass, yields, fold.information, varied)
 
 
-def _theory_changes(
-    folded: FoldedSearch, fold: ChannelFold, model: ZprimeModel, spectrum: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Up and down changes of ln(yield) per nuisance and bin, each (*hypotheses, n_names, n_bins).
+def _theory_changes(folded: FoldedSearch, fold: ChannelFold, model: ZprimeModel, spectrum: FloatArray) -> FloatArray:
+    """Changes of ln(yield) per nuisance and bin, (*hypotheses, n_names, n_bins).
 
     ``spectrum``: rate at the nodes, (*hypotheses, n_nodes).
     """
-    assert folded.parton_rate is not None
-    flavors = coupling_products(model, fold.channel.lepton).zprime_squared[:, None] * folded.parton_rate
-    flavors = _sum_groups(flavors)
-    flavors = flavors / np.maximum(flavors.sum(axis=0), 1e-300)
-    changes = (folded.group_changes * flavors).sum(axis=2)  # (2, n_names, n_groups)
+    changes = folded.changes_of(coupling_products(model, fold.channel.lepton).zprime_squared)
     weights = _sum_groups(np.abs(spectrum))
     events = (weights @ fold.grouped)[..., None, :]
-
-    def mean(rows: FloatArray) -> FloatArray:
-        moments = np.tensordot(weights, rows[..., None] * fold.grouped, axes=(-1, 1))
-        return np.divide(moments, events, out=np.zeros_like(moments), where=events > 0)
-
-    return mean(changes[0]), mean(changes[1])
+    moments = np.tensordot(weights, changes[..., None] * fold.grouped, axes=(-1, 1))
+    return np.divide(moments, events, out=np.zeros_like(moments), where=events > 0)
 
 
 def _sum_groups(values: FloatArray, axis: int = -1) -> FloatArray:
@@ -269,5 +253,4 @@ def generic_template(
         fold.channel.name: _shape_changes(folded, fold, mass, yields[fold.channel.name], spectrum)
         for fold in folded.channels
     }
-    up, down = ({name: change[side] for name, change in changes.items()} for side in (0, 1))
-    return SignalTemplate(yields, nuisance_names(folded.search), up, down)
+    return SignalTemplate(yields, nuisance_names(folded.search), changes)

@@ -5,7 +5,7 @@ most of the variance of the luminosities: a principal-component analysis of thei
 share of each flavour in the sum. The first, ``pdf_1``, ``pdf_2`` ..., are kept as they are; ``pdf_rest`` is the root
 of the variance of all others, flavour by flavour and mass by mass, taken as correlated, so that no variance is lost.
 Each is one standard deviation of a Gaussian nuisance and acts as a factor exp(+-d), so no rate turns negative.
-``qcd_scale`` is the envelope of the scale choices, one nuisance for all masses and flavours.
+``qcd_scale`` is half the width of the envelope of the scale choices, one nuisance for all masses and flavours.
 """
 
 from __future__ import annotations
@@ -31,18 +31,15 @@ class TheoryNuisances:
     names: tuple[str, ...]
     mass_gev: FloatArray
     """(n,)."""
-    log_up: FloatArray
-    """Change of ln LQ_q at +1 standard deviation, (nuisances, 5, n)."""
-    log_down: FloatArray
-    """The same at -1."""
+    log_change: FloatArray
+    """Change of ln LQ_q per standard deviation, (nuisances, 5, n)."""
 
-    def at(self, mass_gev: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Up and down changes at masses in GeV, linear in ln M, (nuisances, 5, n_masses) each."""
+    def at(self, mass_gev: FloatArray) -> FloatArray:
+        """Changes at masses in GeV, linear in ln M, (nuisances, 5, n_masses)."""
         x, grid = np.log(mass_gev), np.log(self.mass_gev)
         i = np.clip(np.searchsorted(grid, x) - 1, 0, len(grid) - 2)
         t = np.clip((x - grid[i]) / (grid[i + 1] - grid[i]), 0.0, 1.0)
-        up, down = ((1 - t) * rows[..., i] + t * rows[..., i + 1] for rows in (self.log_up, self.log_down))
-        return up, down
+        return np.asarray((1 - t) * self.log_change[..., i] + t * self.log_change[..., i + 1])
 
 
 def theory_nuisances(lumi: LuminosityTable) -> TheoryNuisances:
@@ -50,22 +47,16 @@ def theory_nuisances(lumi: LuminosityTable) -> TheoryNuisances:
     variations).
     """
     names: list[str] = []
-    up: list[FloatArray] = []
-    down: list[FloatArray] = []
+    changes = [np.zeros((0, *lumi.values.shape))]
     if lumi.variations is not None:
         if lumi.variations.members is not None:
             modes = pdf_modes(lumi)
             names += [*(f"pdf_{k}" for k in range(1, len(modes))), "pdf_rest"]
-            up += list(modes)
-            down += list(-modes)
+            changes.append(modes)
         high, low = scale_envelope(lumi)
         names.append("qcd_scale")
-        up.append(high)
-        down.append(low)
-    empty = np.zeros((0, *lumi.values.shape))
-    return TheoryNuisances(
-        tuple(names), lumi.mass_gev, np.stack(up) if up else empty, np.stack(down) if down else empty
-    )
+        changes.append(0.5 * (high - low)[None])
+    return TheoryNuisances(tuple(names), lumi.mass_gev, np.concatenate(changes))
 
 
 def pdf_modes(lumi: LuminosityTable, kept: int = MODES_KEPT) -> FloatArray:

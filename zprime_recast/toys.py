@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .batch_cls import CHUNK, Null, fit_null
-from .batch_fit import BatchModel, batch_model, expected_background, fit
-from .cards import FloatArray
+from .batch_fit import BatchModel, batch_model, expected_background, expected_signal, fit
+from .cards import BoolArray, FloatArray
 from .errors import InputError, LikelihoodError
 from .fit import CLS_EXCLUDED
 from .generic import GenericLimitResult, generic_hypotheses, generic_limits, null_of
-from .likelihood import BinnedLikelihood, BoolArray
+from .likelihood import BinnedLikelihood
 from .template import FoldedSearch
 
 MIN_TOYS = 100
@@ -53,7 +53,7 @@ def toy_cls(likelihood: BinnedLikelihood, n_toys: int, seed: int, null: Null | N
     rng = np.random.default_rng(seed)
     q_observed = float(statistics(model, likelihood.n_obs[None], np.zeros((1, model.n_nuisances)), null)[0])
     q_signal = statistics(model, *signal_toys(model, likelihood.n_obs, null, n_toys, rng), null)
-    q_null = statistics(model, *null_toys(null, n_toys, rng), null)
+    q_null = statistics(model, *null_toys(model, null, n_toys, rng), null)
     p_signal = float((q_signal >= q_observed - TIE).mean())
     # quantiles of the background-only experiment: a large q is signal-unlike, so -2 sigma (strong exclusion) is high q
     quantiles = np.quantile(q_null, [0.97725, 0.84134, 0.5, 0.15866, 0.02275])
@@ -75,23 +75,20 @@ def signal_toys(
     model: BatchModel, n_obs: FloatArray, null: Null, n_toys: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Counts (n_toys, n_bins) and centres of the constraints (n_toys, n_nuisances) at mu = 1 of a single hypothesis."""
-    start = null.nuisances[None]
-    found = fit(model, n_obs[None], null.expected[None], start, np.ones(1))
+    found = fit(model, n_obs[None], null.expected[None], model.padded(null.nuisances[None]), np.ones(1))
     if not found.converged.all():
         raise LikelihoodError("the fit of the signal hypothesis did not converge")
     return _toys(expected_events(model, found.nuisances)[0], found.nuisances[0], n_toys, rng)
 
 
-def null_toys(null: Null, n_toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def null_toys(model: BatchModel, null: Null, n_toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Counts (n_toys, n_bins) and centres of the constraints (n_toys, n_nuisances) without signal."""
-    return _toys(null.expected, null.nuisances, n_toys, rng)
+    return _toys(null.expected, model.padded(null.nuisances), n_toys, rng)
 
 
 def expected_events(model: BatchModel, nuisances: FloatArray) -> FloatArray:
     """Background plus signal at nuisances (n, n_nuisances), (n, n_bins)."""
-    with np.errstate(invalid="ignore"):
-        log, _, _ = model.signal_factors(nuisances[:, model.signal_index])
-    return np.asarray(expected_background(model, nuisances) + model.signal * np.exp(log))
+    return expected_background(model, nuisances) + expected_signal(model, nuisances)
 
 
 def _toys(
@@ -126,9 +123,8 @@ def _statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null:
     zero = fit(replace(model, signal=np.zeros_like(model.signal)), n_obs, reference, centers, np.ones(n), centers)
     one = fit(model, n_obs, reference, zero.nuisances, np.ones(n), centers)
     # slope of F at mu = 0: the best mu is above 0 where it is negative
-    with np.errstate(invalid="ignore"):
-        log, _, _ = model.signal_factors(zero.nuisances[:, model.signal_index])
-    slope = (model.signal * np.exp(log) * (1 - n_obs / expected_background(model, zero.nuisances))).sum(axis=1)
+    signal = expected_signal(model, zero.nuisances)
+    slope = (signal * (1 - n_obs / expected_background(model, zero.nuisances))).sum(axis=1)
     q = 2 * np.maximum(one.excess - zero.excess, 0.0)
     q[one.slope < 0] = 0.0
     bad = ~(zero.converged & one.converged)

@@ -76,7 +76,7 @@ def test_coverage(mass):
     model = batch_model(likelihood)
     rng, n = np.random.default_rng(1), 5000
     test, q_signal = (statistics(model, *signal_toys(model, likelihood.n_obs, null, n, rng), null) for _ in range(2))
-    q_null = statistics(model, *null_toys(null, n, rng), null)
+    q_null = statistics(model, *null_toys(model, null, n, rng), null)
     p_signal, p_null = (((n - np.searchsorted(np.sort(q), test - 1e-6)) / n) for q in (q_signal, q_null))
     by_p, by_cls = (p_signal < 0.05).mean(), (p_signal < 0.05 * p_null).mean()
     print(f"{mass:g} GeV: p(s+b) {100 * by_p:.1f} %, CLs {100 * by_cls:.1f} %")
