@@ -49,10 +49,11 @@ def test_narrow_state_sums_exactly_on_its_own_acceptance(searches):
 
     for mass in (300.0, 1000.0, 2718.3, 5500.0):
         gamma = 1e-8 * mass
-        rate = np.array([np.interp(mass, folded.m_nodes_gev, row) for row in folded.parton_rate])
+        nodes, shares = (a[0] for a in folded.grid.values_at(np.array([mass])))
+        rate = folded.parton_rate[:, nodes] @ shares
         events = coupling_products(model).zprime_squared @ rate * 0.1**4 * np.pi / (mass * gamma)
         template = signal_template(folded, model, mass, 0.1, interference=False, gamma_gev=gamma).yields
-        detector = np.interp(mass, folded.m_nodes_gev, folded.fold("ee").detector.sum(axis=1))
+        detector = folded.fold("ee").detector[nodes].sum(axis=1) @ shares
         assert template["ee"].sum() == pytest.approx(events * detector, rel=1e-4)
 
 
@@ -66,17 +67,17 @@ def test_narrow_template_does_not_depend_on_its_width(searches):
             np.testing.assert_allclose(100 * b[name], a[name], atol=1e-4 * a[name].max())
 
 
-def test_nodes_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
-    """Templates of narrow and wide states with node spacing halved: 1e-3 of the largest bin."""
+def test_panels_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
+    """Templates of narrow and wide states with panels of half the width: 1e-4 of the largest bin."""
     import zprime_recast.template as module
 
-    monkeypatch.setattr(module, "NODE_SPACING", 2.5e-4)
+    monkeypatch.setattr(module, "PANEL_WIDTH", 0.004)
     fine = fold_search(load_search("atlas-139fb-dilepton"), pdf, lumi)
     model = load_model("ssm")
     for mass, g in ((400.0, 0.01), (2000.0, 0.7), (5000.0, 1.5)):
         a, b = (signal_template(f, model, mass, g).yields for f in (paper_searches[0], fine))
         for name in ("ee", "mumu"):
-            np.testing.assert_allclose(a[name], b[name], atol=1e-3 * np.abs(b[name]).max())
+            np.testing.assert_allclose(a[name], b[name], atol=1e-4 * np.abs(b[name]).max())
 
 
 def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):

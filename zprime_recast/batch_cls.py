@@ -84,9 +84,10 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
     n = len(likelihood.signal)
     q_observed, q_asimov, log_ratio = np.zeros((3, n))
     converged = np.ones(n, dtype=bool)
+    order = np.argsort(model.active, kind="stable")
     for first in range(0, n, CHUNK):
-        i = np.arange(first, min(first + CHUNK, n))
-        rows = _statistics(model.take(i), _rows(likelihood.n_obs, i), _taken(null, i))
+        i = order[first : first + CHUNK]
+        rows = _statistics(model.take(i).trimmed(), _rows(likelihood.n_obs, i), _taken(null, i))
         q_observed[i], q_asimov[i], log_ratio[i], converged[i] = rows
     observed, expected = cls_of(q_observed, q_asimov)
     faults = dict(likelihood.faults)
@@ -172,7 +173,7 @@ def _fits(
     converged = asimov.converged & fixed.converged
     if len(between):
         part, at, first = _taken(null, between), between, _rows(at_null, between)
-        share = np.clip(-slope_null[at] / np.maximum(fixed.slope[at] - slope_null[at], 1e-300), 0.05, 0.95)
+        share = _minimum_between(mu[at] * slope_null[at], excess[at], mu[at] * fixed.slope[at])
         guess = first + share[:, None] * (fixed.nuisances[at] - first)
         free = fit(model.take(at), _rows(n_obs, at), part.expected, guess, share * mu[at], free_mu=True)
         lowest = free.excess
@@ -186,6 +187,13 @@ def _fits(
         q[at] = 2 * np.maximum(excess[at] - least, 0.0)
         converged[at] &= free.converged
     return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) * fixed.slope), converged
+
+
+def _minimum_between(slope_0: FloatArray, rise: FloatArray, slope_1: FloatArray) -> FloatArray:
+    """Where between 0 and 1 the cubic of these slopes at both ends and this rise is lowest, about; (n,)."""
+    square, cube = 3 * rise - 2 * slope_0 - slope_1, slope_0 + slope_1 - 2 * rise
+    root = np.sqrt(np.maximum(square**2 - 3 * cube * slope_0, 0.0))
+    return np.asarray(np.clip(-slope_0 / np.maximum(square + root, 1e-300), 0.02, 0.98))
 
 
 def _floor(null: Null) -> float:

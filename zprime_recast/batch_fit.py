@@ -82,6 +82,16 @@ class BatchModel:
         """Some of the hypotheses."""
         return replace(self, signal=self.signal[i], slopes=self.slopes[i], rotation=self.rotation[i])
 
+    @property
+    def active(self) -> IndexArray:
+        """How many nuisances of the signal matter to each hypothesis: the last ones, (n,)."""
+        return np.asarray((self.rotation != 0).any(axis=2).sum(axis=1))
+
+    def trimmed(self) -> BatchModel:
+        """Without the nuisances of the signal that matter to none of the hypotheses."""
+        first = self.n_signal - int(self.active.max(initial=0))
+        return replace(self, slopes=np.ascontiguousarray(self.slopes[:, first:]), rotation=self.rotation[:, first:])
+
 
 @dataclass(frozen=True)
 class BatchFit:
@@ -95,7 +105,6 @@ class BatchFit:
     slope: FloatArray
     """dF/dmu there, (n,); 0 where mu floats."""
     converged: BoolArray
-    steps: int
 
 
 def batch_model(likelihood: BinnedLikelihood) -> BatchModel:
@@ -121,13 +130,15 @@ def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatAr
     ([n or 1,] n_names, n_bins) per unit.
 
     The rows are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of an experiment on the nuisances;
-    those with less than NEGLIGIBLE_INFORMATION in all hypotheses are left out.
+    those with less than NEGLIGIBLE_INFORMATION are left out (a row of 0 if others of the hypotheses have one).
     """
     weights = signal**2 / (background + np.abs(signal))
     information = np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2))
     values, vectors = np.linalg.eigh(information)
-    active = int((values.max(axis=0, initial=0.0) > NEGLIGIBLE_INFORMATION).sum())
-    return np.ascontiguousarray(np.swapaxes(vectors[:, :, values.shape[-1] - active :], -1, -2))
+    matters = values > NEGLIGIBLE_INFORMATION
+    first = values.shape[-1] - int(matters.any(axis=0).sum())
+    chosen = vectors[:, :, first:] * matters[:, None, first:]
+    return np.ascontiguousarray(np.swapaxes(chosen, -1, -2))
 
 
 def background_only(model: BatchModel, n: int) -> BatchModel:
@@ -138,8 +149,8 @@ def background_only(model: BatchModel, n: int) -> BatchModel:
 
 def expected_background(model: BatchModel, nuisances: FloatArray) -> FloatArray:
     """Expected events without signal at nuisances (n, n_nuisances), (n, n_bins)."""
-    log = model.background_factors(nuisances[:, model.n_signal : model.n_nuisances])
-    return np.asarray(model.background * np.exp(log))
+    alpha, of = nuisances[:, model.n_signal : model.n_nuisances], model.background_factors
+    return np.asarray(model.background * np.exp(of.log(alpha, of.powers(alpha))))
 
 
 def expected_signal(model: BatchModel, nuisances: FloatArray) -> FloatArray:
@@ -165,13 +176,15 @@ class _Point:
     """n/nu^2."""
     w: FloatArray
     """1 - n/nu."""
-    curvature: FloatArray
-    """Of ln(background) along each of its nuisances, summed with w B, (n, n_background)."""
+    alpha: FloatArray
+    """Nuisances of the background, (n, n_background), and their powers."""
+    powers: FloatArray
 
 
 def _point(
     model: BatchModel,
     n_obs: FloatArray,
+    lowest: FloatArray,
     reference: FloatArray,
     x: FloatArray,
     mu: FloatArray,
@@ -181,14 +194,14 @@ def _point(
     k, m = model.n_signal, model.n_nuisances
     if free_mu:
         mu = x[:, -1]
-    unit, background = expected_signal(model, x), expected_background(model, x)
+    alpha, of = x[:, k:m], model.background_factors
+    powers = of.powers(alpha)
+    unit, background = expected_signal(model, x), model.background * np.exp(of.log(alpha, powers))
     nu = mu[:, None] * unit
     nu += background
-    change = nu - reference
-    # an empty bin has no logarithm: like pyhf, its expectation may pass through zero
-    log = np.log1p(np.maximum(change / reference, np.where(n_obs > 0, -1.0, -0.5)))
+    log = np.log(np.maximum(nu, lowest) / reference)
     pull = x[:, :m] - centers
-    f = (change - n_obs * log).sum(axis=1) + 0.5 * (pull**2).sum(axis=1)
+    f = (nu - reference - n_obs * log).sum(axis=1) + 0.5 * (pull**2).sum(axis=1)
     ratio = n_obs / nu
     w = 1 - ratio
     gradient = np.empty(x.shape)
@@ -197,19 +210,18 @@ def _point(
     gradient[:, :m] = pull
     if k:
         gradient[:, :k] += mu[:, None] * np.matmul(model.slopes, weighted[:, :, None])[:, :, 0]
-    first, curvature = model.background_factors.derivatives(x[:, k:m], w * background)
-    gradient[:, k:m] += first
+    gradient[:, k:m] += of.first(alpha, powers, w * background)
     if free_mu:
         gradient[:, -1] = along
-    return _Point(f, gradient, along, unit, mu, background, ratio / nu, w, curvature)
+    return _Point(f, gradient, along, unit, mu, background, ratio / nu, w, alpha, powers)
 
 
 def _hessian(model: BatchModel, p: _Point, i: IndexArray, free_mu: bool) -> FloatArray:
     """Hessian of F at some of the points, (n, size, size)."""
     k, m = model.n_signal, model.n_nuisances
     every = len(i) == len(p.f)
-    arrays = (model.slopes, p.unit, p.expected_background, p.fisher, p.w, p.curvature)
-    slopes, unit, background, fisher, w, curvature = (a if every else a[i] for a in arrays)
+    arrays = (model.slopes, p.unit, p.expected_background, p.fisher, p.w, p.alpha, p.powers)
+    slopes, unit, background, fisher, w, alpha, powers = (a if every else a[i] for a in arrays)
     signal = (p.mu if every else p.mu[i])[:, None] * unit
     hessian = np.zeros((len(i), m + free_mu, m + free_mu))
     diagonal = np.arange(m)
@@ -224,7 +236,7 @@ def _hessian(model: BatchModel, p: _Point, i: IndexArray, free_mu: bool) -> Floa
     weighted = w * background
     rows, columns = model.pairs
     hessian[:, k + rows, k + columns] += (fisher * background**2 + weighted) @ model.products
-    hessian[:, diagonal[k:], diagonal[k:]] += curvature
+    hessian[:, diagonal[k:], diagonal[k:]] += model.background_factors.second(alpha, powers, weighted)
     if free_mu:
         hessian[:, -1, -1] = (fisher * unit**2).sum(axis=1)
         edge = np.empty((len(i), m))
@@ -257,7 +269,7 @@ def fit(
     m = model.n_nuisances
     size = m + free_mu
     shape = model.signal.shape
-    counts, nu0 = np.broadcast_to(n_obs, shape), np.broadcast_to(reference, shape)
+    counts, lowest, nu0 = (np.broadcast_to(a, shape) for a in (n_obs, _lowest(n_obs), reference))
     x = np.zeros((n, size))
     x[:, :m] = start
     if free_mu:
@@ -267,7 +279,7 @@ def fit(
     best, slope, done = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=bool)
     # of the hypotheses still at work
     at = np.arange(n)
-    part, part_counts, part_nu0, part_c, part_mu = model, counts, nu0, c, fixed
+    part, part_counts, part_lowest, part_nu0, part_c, part_mu = model, counts, lowest, nu0, c, fixed
     trial, base, step, value = x.copy(), x.copy(), np.zeros((n, size)), np.full(n, np.inf)
     length, left = np.ones(n), np.zeros(n)
     inverse, hessian = np.zeros((n, size, size)), np.zeros((n, size, size))
@@ -275,8 +287,8 @@ def fit(
     with np.errstate(all="ignore"):
         while len(at) and steps < MAX_STEPS:
             steps += 1
-            p = _point(part, part_counts, part_nu0, trial, part_mu, part_c, free_mu)
-            falls = p.f <= value + 1e-12 + 1e-9 * np.abs(np.where(np.isfinite(value), value, 0.0))
+            p = _point(part, part_counts, part_lowest, part_nu0, trial, part_mu, part_c, free_mu)
+            falls = p.f <= value + 1e-10 + 1e-9 * np.abs(np.where(np.isfinite(value), value, 0.0))
             falls &= np.isfinite(p.f)
             if steps == 1 and not falls.all():  # a bin below zero: begin where none is
                 trial[~falls, :m] = 0.0
@@ -287,7 +299,6 @@ def fit(
             fresh = falls & ~((decrement >= 0) & (decrement < KEPT_WHILE * left))
             i = np.nonzero(fresh)[0]
             if len(i):
-                hessian[i] = _hessian(part, p, i, free_mu)
                 made = _hessian(part, p, i, free_mu)
                 new[i], decrement[i], inverse[i], held = _newton_step(
                     p.gradient[i], made, trial[i, -1] if free_mu else None
@@ -314,24 +325,29 @@ def fit(
                 x[near] += step[sure]
                 keep = np.nonzero(~ended)[0]
                 at = at[keep]
-                part, part_counts, part_nu0 = part.take(keep), part_counts[keep], part_nu0[keep]
-                part_c, part_mu = part_c[keep], part_mu[keep]
+                part, part_nu0, part_c, part_mu = part.take(keep), part_nu0[keep], part_c[keep], part_mu[keep]
+                part_counts, part_lowest = part_counts[keep], part_lowest[keep]
                 base, step, value, length, left = (a[keep] for a in (base, step, value, length, left))
                 inverse, hessian = inverse[keep], hessian[keep]
             trial = base + _limited(base, step, length, free_mu)
         x[at], best[at] = base, value
-    return BatchFit(x[:, -1].copy() if free_mu else fixed, x[:, :m], best, slope, done, steps)
+    return BatchFit(x[:, -1].copy() if free_mu else fixed, x[:, :m], best, slope, done)
 
 
 def log_determinant(
     model: BatchModel, n_obs: FloatArray, reference: FloatArray, nuisances: FloatArray, mu: FloatArray
 ) -> FloatArray:
     """ln det of the Hessian of F in the nuisances, (n,), at nuisances (n, n_nuisances) and strengths mu (n,)."""
-    shape = model.signal.shape
-    counts, nu0 = np.broadcast_to(n_obs, shape), np.broadcast_to(reference, shape)
-    p = _point(model, counts, nu0, nuisances, mu, np.zeros_like(nuisances), False)
+    p = _point(model, n_obs, _lowest(n_obs), reference, nuisances, mu, np.zeros_like(nuisances), False)
     sign, log = np.linalg.slogdet(_hessian(model, p, np.arange(len(mu)), False))
     return np.where(sign > 0, log, np.nan)
+
+
+def _lowest(n_obs: FloatArray) -> FloatArray:
+    """Expectations whose logarithm is taken instead of lower ones: infinite at 0 where something is counted; an empty
+    bin has no logarithm, like in pyhf its expectation may pass through zero.
+    """
+    return np.where(n_obs > 0, 0.0, 1e-300)
 
 
 def _limited(base: FloatArray, step: FloatArray, length: FloatArray, free_mu: bool) -> FloatArray:

@@ -128,6 +128,11 @@ class Channel:
     response_range_gev: tuple[float, float]
     """Masses where the response is tabulated; beyond, its relative shape is held."""
 
+    @property
+    def centers_gev(self) -> FloatArray:
+        """Middles of the bins, (n_bins,)."""
+        return np.asarray(0.5 * (self.edges_gev[:-1] + self.edges_gev[1:]))
+
 
 def read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Channel:
     """A channel from its table of the card; CardError names file, key, what was found and what was expected."""

@@ -26,7 +26,7 @@ from .cards import FloatArray
 from .constants import StandardModel
 from .convolution import FLAVORS
 from .errors import InputError
-from .lineshape import breit_wigner_weights, pole
+from .lineshape import panels, pole, pole_weights
 from .luminosity import LuminosityTable
 from .model import ZprimeModel, checked_positive
 from .pdf_errors import ONE_SIGMA, pdf_uncertainty
@@ -196,15 +196,15 @@ def sigma_br_full(
     window_gev: tuple[float, float] | None = None,
     lepton: str = "e",
     gamma_gev: float | None = None,
-    cell: float = 0.002,
+    panel: float = 0.02,
 ) -> FloatArray:
     """Signal integrated over a dilepton mass window in fb, with the true width (exact over the peak).
 
-    Window: M/2 to the end of the luminosity table unless given. ``cell``: relative width of the cells on which the
-    smooth factors are linear. The width is the model's unless ``gamma_gev`` is given.
+    Window: M/2 to the end of the luminosity table unless given. ``panel``: relative width of the panels on which the
+    smooth factors are polynomials. The width is the model's unless ``gamma_gev`` is given.
     """
     m, coefficients = full_coefficients(
-        model, mass_gev, coupling, lumi, interference, window_gev, lepton, gamma_gev, cell
+        model, mass_gev, coupling, lumi, interference, window_gev, lepton, gamma_gev, panel
     )
     return np.asarray((coefficients * lumi(m)).sum())
 
@@ -218,7 +218,7 @@ def full_coefficients(
     window_gev: tuple[float, float] | None = None,
     lepton: str = "e",
     gamma_gev: float | None = None,
-    cell: float = 0.002,
+    panel: float = 0.02,
 ) -> tuple[FloatArray, FloatArray]:
     """Dilepton masses (n,) in GeV and fb of the signal per unit of LQ_q at each, (5, n); as :func:`sigma_br_full`."""
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
@@ -231,17 +231,16 @@ def full_coefficients(
         else float(checked_positive("gamma_gev", gamma_gev))
     )
     m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
-    m = np.geomspace(low, high, int(np.ceil(np.log(high / low) / cell)) + 1)
-    s = m**2
+    grid = panels(low, high, panel)
     products = coupling_products(model, lepton)
-    smooth = HBARC2_GEV2_FB * s / (144 * np.pi * lumi.sqrt_s_gev**2)
-    weights, weights_u = breit_wigner_weights(s, m_pole, gamma_pole)
-    coefficients = g**4 * abs(residue) ** 2 * np.multiply.outer(products.zprime_squared, smooth * weights)
+    smooth = HBARC2_GEV2_FB * grid.s / (144 * np.pi * lumi.sqrt_s_gev**2)
+    propagator = pole_weights(grid, m_pole, gamma_pole)
+    squared = -propagator.imag / (m_pole * gamma_pole)
+    coefficients = g**4 * abs(residue) ** 2 * np.multiply.outer(products.zprime_squared, smooth * squared)
     if interference:
-        amplitude = interference_amplitude(model, products, s) * residue.conj()
-        w = m_pole * gamma_pole
-        coefficients = coefficients + g**2 * smooth * (amplitude.real * weights_u - w * amplitude.imag * weights)
-    return m, np.asarray(coefficients)
+        amplitude = interference_amplitude(model, products, grid.s)
+        coefficients = coefficients + g**2 * smooth * (amplitude.conj() * residue * propagator).real
+    return grid.m_gev, np.asarray(coefficients)
 
 
 def default_window_gev(mass_gev: float, lumi: LuminosityTable) -> tuple[float, float]:

@@ -151,10 +151,9 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
 def _fixed_part(search: Search, channel: Channel) -> BinnedLikelihood:
     """What is the same for all hypotheses of a channel."""
     n_bins = len(channel.bkg)
-    centers = 0.5 * (channel.edges_gev[:-1] + channel.edges_gev[1:])
     own = [u for u in search.uncertainties if u.kind == "yield"]
     acts = np.array([[channel.name in u.channels] * n_bins for u in own], dtype=bool).reshape(len(own), n_bins)
-    change = np.array([u.log_change(centers) for u in own]).reshape(len(own), n_bins) * acts
+    change = np.array([u.log_change(channel.centers_gev) for u in own]).reshape(len(own), n_bins) * acts
     names = tuple(f"{search.id}_{u.name}" for u in own)
     mode_names, modes = background_nuisances(search.id, channel)
     return BinnedLikelihood(

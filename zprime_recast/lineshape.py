@@ -1,19 +1,40 @@
-r"""Exact integrals of a Breit-Wigner over fine cells.
+r"""Exact integrals over the pole of a propagator.
 
-A smooth function F(s) is given at nodes and linear between them. With u = s - M^2, w = M Gamma and
-D = u^2 + w^2 this module gives weights such that
+The range of s is cut into panels. On a panel a smooth function F(s) is given at the POINTS nodes of Gauss and Legendre,
+which is the polynomial through them. This module gives complex weights C_p such that
 
-.. math:: \int F \frac{ds}{D} = \sum_k W_k F(s_k), \qquad \int F \frac{u\,ds}{D} = \sum_k V_k F(s_k)
+.. math:: \int F(s) \frac{ds}{s - M^2 + i M \Gamma} = \sum_p C_p F(s_p)
 
-in closed form (arctangent and logarithm), so that no peak is stepped over however narrow: Gamma/M from 1e-8 to 0.5.
+Away from the pole they are those of Gauss and Legendre times the propagator. Near it the integral of Legendre's
+polynomials over the propagator is taken in closed form: with s = s_c + h t on the panel and the pole at t = z,
+
+.. math:: \int_{-1}^{1} \frac{P_k(t)}{t - z} dt = -2 Q_k(z)
+
+(Neumann), from its logarithm at k = 0 upwards by Legendre's recurrence. So no peak is stepped over however narrow:
+Gamma/M from 1e-8 to 0.5. The real part of C is that of the interference, -Im C/(M Gamma) that of |propagator|^2.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .cards import ComplexArray, FloatArray
+
+#: Nodes of a panel.
+POINTS = 8
+#: Distance |z| of the pole from the middle of a panel, in half panels, up to which the closed form is used. Beyond it
+#: Gauss and Legendre's rule is exact to 1e-15, and the recurrence loses digits.
+NEAR = 4.0
+
+_T, _W = np.polynomial.legendre.leggauss(POINTS)
+#: P_k at the nodes, (k, POINTS).
+_P = np.polynomial.legendre.legvander(_T, POINTS - 1).T
+#: From integrals of P_k to weights of the nodes, (k, POINTS): (2 k + 1)/2 w_p P_k(t_p).
+_TO_NODES = (np.arange(POINTS)[:, None] + 0.5) * _P * _W
 
 
 def pole(mass_gev: ArrayLike, gamma_gev: ArrayLike, running: bool) -> tuple[FloatArray, FloatArray, ComplexArray]:
@@ -30,31 +51,101 @@ def pole(mass_gev: ArrayLike, gamma_gev: ArrayLike, running: bool) -> tuple[Floa
     return np.asarray(mass / shrink), np.asarray(gamma / shrink), np.asarray(1 / (1 + 1j * r))
 
 
-def breit_wigner_weights(
-    s_nodes: FloatArray, mass_gev: ArrayLike, gamma_gev: ArrayLike, s_low: ArrayLike = 0.0
-) -> tuple[FloatArray, FloatArray]:
-    """Weights (W, V) of the module's formulas, each of shape (*hypotheses, n_nodes), in GeV^-2 and 1.
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """Panels of true mass, next to each other, and their nodes."""
 
-    ``s_nodes`` (GeV^2) ascending; mass and width (GeV) broadcast to the shape of the hypotheses. The integral begins
-    at ``s_low`` (GeV^2, same shape), also inside a cell.
+    edges_gev: FloatArray
+    """(n + 1,), ascending."""
+
+    @cached_property
+    def middle(self) -> FloatArray:
+        """Of the panels in s, GeV^2, (n,)."""
+        return np.asarray(0.5 * (self.edges_gev[1:] ** 2 + self.edges_gev[:-1] ** 2))
+
+    @cached_property
+    def half(self) -> FloatArray:
+        """Half widths in s, GeV^2, (n,)."""
+        return np.asarray(0.5 * (self.edges_gev[1:] ** 2 - self.edges_gev[:-1] ** 2))
+
+    @cached_property
+    def s(self) -> FloatArray:
+        """Nodes in GeV^2, (n * POINTS,), ascending."""
+        return np.asarray((self.middle[:, None] + self.half[:, None] * _T).ravel())
+
+    @cached_property
+    def m_gev(self) -> FloatArray:
+        """Nodes in GeV, (n * POINTS,)."""
+        return np.sqrt(self.s)
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Of an integral over s without a pole, GeV^2, (n * POINTS,)."""
+        return np.asarray((self.half[:, None] * _W).ravel())
+
+    def take(self, panels: slice) -> Panels:
+        """Some neighbouring panels."""
+        return Panels(self.edges_gev[panels.start : panels.stop + 1])
+
+    def values_at(self, m_gev: FloatArray) -> tuple[np.ndarray, FloatArray]:
+        """Nodes (n, POINTS) and their shares (n, POINTS) that interpolate a function at masses inside the panels."""
+        panel = np.clip(np.searchsorted(self.edges_gev, m_gev, side="right") - 1, 0, len(self.middle) - 1)
+        t = (m_gev**2 - self.middle[panel]) / self.half[panel]
+        shares = np.polynomial.legendre.legvander(t, POINTS - 1) @ _TO_NODES
+        return panel[:, None] * POINTS + np.arange(POINTS), shares
+
+
+def panels(low_gev: float, high_gev: float, width: float, multiple: int = 1) -> Panels:
+    """Panels of equal size in ln(m), at most ``width``; their number is a multiple of ``multiple``."""
+    n = max(int(np.ceil(np.log(high_gev / low_gev) / width / multiple)), 1) * multiple
+    edges = np.geomspace(low_gev, high_gev, n + 1)
+    edges[0], edges[-1] = low_gev, high_gev
+    return Panels(edges)
+
+
+def pole_weights(
+    grid: Panels, mass_gev: ArrayLike, gamma_gev: ArrayLike, low_gev: ArrayLike | None = None
+) -> ComplexArray:
+    """Weights C_p of the module's formula, (*hypotheses, n_nodes); mass and width (GeV) broadcast.
+
+    The integral begins at ``low_gev`` (same shape), also inside a panel.
     """
-    mass, gamma, low = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mass_gev, gamma_gev, s_low)))
-    w = (mass * gamma)[..., None]
-    u = s_nodes - (mass**2)[..., None]
-    u1, u2 = u[..., :-1], u[..., 1:]
-    step = np.diff(s_nodes)
-    # each cell from its left node, or from s_low, to its right node
-    begin = np.minimum(np.maximum(u1, (low - mass**2)[..., None]), u2)
-    # integrals of 1/D, u/D and u^2/D over that
-    inverse = np.arctan2(w * (u2 - begin), w**2 + begin * u2) / w
-    logarithm = 0.5 * np.log((u2**2 + w**2) / (begin**2 + w**2))
-    square = (u2 - begin) - w**2 * inverse
-    # the share of each cell's right node: integrand times (u - u1)/step
-    right = (logarithm - u1 * inverse) / step
-    right_u = (square - u1 * logarithm) / step
-    weights, weights_u = np.zeros(u.shape), np.zeros(u.shape)
-    weights[..., 1:] += right
-    weights[..., :-1] += inverse - right
-    weights_u[..., 1:] += right_u
-    weights_u[..., :-1] += logarithm - right_u
-    return weights, weights_u
+    mass, gamma = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), np.asarray(gamma_gev, dtype=float))
+    place = (mass * (mass - 1j * gamma))[..., None]
+    weights = np.asarray(grid.weights / (grid.s - place), dtype=complex)
+    by_panel = weights.reshape(*mass.shape, -1, POINTS)
+    z = (place - grid.middle) / grid.half
+    near = np.abs(z) < NEAR
+    by_panel[near] = closed_form(z[near])
+    if low_gev is not None:
+        low = np.broadcast_to(np.asarray(low_gev, dtype=float), mass.shape)[..., None] ** 2
+        begin = (low - grid.middle) / grid.half
+        by_panel[begin >= 1] = 0.0
+        cut = (begin > -1) & (begin < 1)
+        by_panel[cut & near] = closed_form(z[cut & near], begin[cut & near])
+        far = cut & ~near
+        by_panel[far] = _shortened(z[far], begin[far])
+    return weights
+
+
+def closed_form(z: ComplexArray, begin: FloatArray | float = -1.0) -> ComplexArray:
+    """Weights of the nodes of a panel with its pole at z, (n, POINTS), for the integral over t from ``begin`` to 1."""
+    t = np.broadcast_to(np.asarray(begin, dtype=float), z.shape)
+    # P_k at the lower end, for the integrals of P_k from there to 1
+    p = np.polynomial.legendre.legvander(t, POINTS)
+    integrals = np.empty((*z.shape, POINTS), dtype=complex)
+    integrals[..., 0] = np.log(1 - z) - np.log(t - z)
+    integrals[..., 1] = z * integrals[..., 0] + 1 - t
+    for k in range(1, POINTS - 1):
+        of_p = (p[..., k - 1] - p[..., k + 1]) / (2 * k + 1)
+        integrals[..., k + 1] = (
+            (2 * k + 1) * (z * integrals[..., k] + of_p) - k * integrals[..., k - 1]
+        ) / (k + 1)  # fmt: skip
+    return np.asarray(integrals @ _TO_NODES)
+
+
+def _shortened(z: ComplexArray, begin: FloatArray) -> ComplexArray:
+    """The same by Gauss and Legendre's rule between ``begin`` and 1, for a pole far away."""
+    t = 0.5 * (1 + begin[:, None] + (1 - begin[:, None]) * _T)
+    values = 0.5 * (1 - begin[:, None]) * _W / (t - z[:, None])
+    return np.asarray(np.einsum("nq,nqk->nk", values, np.polynomial.legendre.legvander(t, POINTS - 1)) @ _TO_NODES)

@@ -160,7 +160,11 @@ def acceptance_at(
 def acceptance(
     pdf: PDFMember, fiducial: Fiducial, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
 ) -> FloatArray:
-    """Fiducial acceptance per quark flavour at many masses, (5, n): exact on a grid of masses, linear between."""
+    """Fiducial acceptance per quark flavour at many masses, (5, n): exact on a grid of masses, monotone cubics in ln(m)
+    between.
+    """
+    from scipy.interpolate import PchipInterpolator
+
     low = max(lumi.range_gev[0], 2.0 * fiducial.pt_min_gev)
     grid = np.geomspace(low, lumi.range_gev[1], _ACCEPTANCE_POINTS)
     key = (
@@ -178,4 +182,5 @@ def acceptance(
         return np.stack(columns, axis=-1)
 
     table = cached_array(key, make, (5, len(grid)), cache)
-    return np.stack([np.interp(np.log(m_gev), np.log(grid), row, left=0.0) for row in table])
+    between = PchipInterpolator(np.log(grid), table, axis=-1)(np.log(np.clip(m_gev, grid[0], grid[-1])))
+    return np.where(np.asarray(m_gev) < grid[0], 0.0, between)

@@ -34,16 +34,16 @@ def nuisance_names(search: Search) -> tuple[str, ...]:
     return tuple(f"{search.id}_{u.name}" for u in shape_uncertainties(search))
 
 
-def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Events per fb at true masses, (n_masses, n_bins), at +1 and -1 standard deviation of each scale and resolution
-    uncertainty of a channel.
+def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray) -> dict[str, FloatArray]:
+    """Change of events per fb at true masses, (n_masses, n_bins), per standard deviation of each scale and resolution
+    uncertainty of a channel: half the difference of up and down.
     """
     events_per_fb = (channel.int_lumi_fb * efficiency(channel, m_gev))[:, None]
     found = {}
     for u in search.uncertainties:
         if channel.name in u.channels and u.kind in ("scale", "resolution"):
             up, down = (response_matrix(channel, m_gev, **{u.kind: x}) for x in (u.at(m_gev), -u.down_at(m_gev)))
-            found[u.name] = (up * events_per_fb, down * events_per_fb)
+            found[u.name] = 0.5 * (up - down) * events_per_fb
     return found
 
 
@@ -51,29 +51,27 @@ def shape_changes(
     search: Search,
     channel: Channel,
     mass_gev: FloatArray | float,
-    yields: FloatArray,
-    information: FloatArray,
-    varied: Mapping[str, tuple[FloatArray, FloatArray]],
+    expected_limits: FloatArray,
+    nominal: FloatArray,
+    varied: Mapping[str, FloatArray],
 ) -> FloatArray:
     """Changes of ln(yield) per standard deviation, nuisance and bin, (*hypotheses, n_names, n_bins); 0 for those of
     other channels.
 
-    ``mass_gev``: pole masses (*hypotheses); ``yields``: events (*hypotheses, n_bins); ``information``: of
-    :func:`signal_information`; ``varied``: events of |Z'|^2 alone per scale or resolution uncertainty at +1 and -1 (an
-    interference has no peak to move); half the logarithm of their ratio is the change.
+    ``mass_gev``: pole masses (*hypotheses); ``expected_limits``: strengths of :func:`expected_limit`; ``nominal`` and
+    ``varied``: events of |Z'|^2 alone, and their change per scale or resolution uncertainty (an interference has no
+    peak to move).
     """
     uncertainties = shape_uncertainties(search)
-    changes = np.zeros((*yields.shape[:-1], len(uncertainties), yields.shape[-1]))
+    changes = np.zeros((*nominal.shape[:-1], len(uncertainties), nominal.shape[-1]))
+    size = np.maximum(nominal, 0) + 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300
     for k, u in enumerate(uncertainties):
         if channel.name not in u.channels:
             continue
         if u.kind == "spurious":
-            size = np.minimum(u.at(mass_gev) * expected_limit(information, yields), SPURIOUS_CAP)[..., None]
-            changes[..., k, :] = np.log1p(size)
+            changes[..., k, :] = np.log1p(np.minimum(u.at(mass_gev) * expected_limits, SPURIOUS_CAP))[..., None]
         else:
-            up, down = (np.maximum(events, 0) for events in varied[u.name])
-            tiny = 1e-12 * up.sum(axis=-1, keepdims=True) + 1e-300
-            changes[..., k, :] = np.clip(0.5 * np.log((up + tiny) / (down + tiny)), -RESPONSE_CAP, RESPONSE_CAP)
+            changes[..., k, :] = np.clip(varied[u.name] / size, -RESPONSE_CAP, RESPONSE_CAP)
     return changes
 
 
@@ -90,6 +88,6 @@ def expected_limit(information: FloatArray, yields: FloatArray) -> FloatArray:
     """Signal strength a channel alone is expected to exclude at 95 % CL, (*hypotheses): 1.96 standard deviations of its
     fit with the background free, plus 1.92 events (what remains without background). An estimate without a fit.
     """
-    squared = np.einsum("...i,ij,...j->...", yields, information, yields)
+    squared = (np.matmul(yields, information) * yields).sum(axis=-1)
     total = np.abs(yields).sum(axis=-1)
     return np.asarray(1.96 / np.sqrt(np.maximum(squared, 1e-300)) + 1.92 / np.maximum(total, 1e-300))

@@ -22,7 +22,7 @@ MODELS = [("ssm", 3000.0, None, "zprime"), ("elusive_bl", 2000.0, 0.1, "signal")
 def sample(folded, model_id, mass, coupling, mode, n, seed=5):
     model = load_model(model_id)
     coupling = coupling or model.reference_coupling
-    window = (folded.m_nodes_gev[0] * (1 + 1e-9), folded.m_nodes_gev[-1] * (1 - 1e-9))
+    window = (folded.grid.edges_gev[0] * (1 + 1e-9), folded.grid.edges_gev[-1] * (1 - 1e-9))
     source = event_source(model, mass, coupling, mode, pdf=PAPER_SET, lumi=folded.lumi, window_gev=window, seed=seed)
     analytic = signal_template(folded, model, mass, coupling, mode == "signal")
     return source, source.events(n), analytic

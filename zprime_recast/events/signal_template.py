@@ -84,12 +84,13 @@ def event_template(
     cross_section_fb: of the whole sample, if its weights do not add up to it. InputError if nothing passes the cuts,
     or if the events contain the Standard Model.
     """
-    search, m = folded.search, folded.m_nodes_gev
+    search, grid = folded.search, folded.grid
+    low, high = grid.edges_gev[0], grid.edges_gev[-1]
     names = [fold.channel.name for fold in folded.channels]
     for name in channels or ():
         if name not in names:
             raise UnknownName(f"channel of {search.id}", name, names)
-    spectrum, squares = np.zeros(len(m)), np.zeros(len(m))
+    spectrum, squares = np.zeros(len(grid.s)), np.zeros(len(grid.s))
     total = inside = 0.0
     count = 0
     info: Mapping[str, Any] = {}
@@ -102,14 +103,13 @@ def event_template(
             raise InputError(f"events at {batch.info['sqrt_s_gev']:g} GeV, {search.id} at {search.sqrt_s_gev:g} GeV")
         weight = batch["weight"]
         total, count = total + float(weight.sum()), count + len(batch)
-        kept = fiducial(search, batch) & (batch["m_ll"] >= m[0]) & (batch["m_ll"] <= m[-1])
+        kept = fiducial(search, batch) & (batch["m_ll"] >= low) & (batch["m_ll"] <= high)
         mass, weight = batch["m_ll"][kept], weight[kept]
         inside += float(weight.sum())
-        k = np.clip(np.searchsorted(m, mass) - 1, 0, len(m) - 2)
-        share = (mass - m[k]) / (m[k + 1] - m[k])
-        for index, part in ((k, 1 - share), (k + 1, share)):
-            spectrum += np.bincount(index, weight * part, len(m))
-            squares += np.bincount(index, weight**2 * part, len(m))
+        nodes, shares = grid.values_at(mass)
+        for k, share in zip(nodes.T, shares.T, strict=True):
+            spectrum += np.bincount(k, weight * share, len(spectrum))
+            squares += np.bincount(k, weight**2 * share, len(squares))
         info = batch.info  # that a file was cut short is known at its end
     if not count or not spectrum.any():
         raise InputError(f"none of {count} events is inside the fiducial region of {search.id}")
@@ -118,7 +118,7 @@ def event_template(
     return EventTemplate(
         search=search,
         yields={fold.channel.name: scale * (spectrum @ fold.detector) for fold in used},
-        errors={fold.channel.name: abs(scale) * np.sqrt(squares @ fold.detector**2) for fold in used},
+        errors={fold.channel.name: abs(scale) * np.sqrt(np.maximum(squares @ fold.detector**2, 0.0)) for fold in used},
         acceptance=inside / total if total else float("nan"),
         cross_section_fb=scale * total,
         events=count,
