@@ -56,7 +56,9 @@ class Judge:
 
     def twice(self, n, mu, alpha, centers, reference):
         nu = self.expected(mu, alpha)
-        terms = nu - reference - n * np.log1p((nu - reference) / reference)
+        if (nu[n > 0] <= 0).any():
+            return np.nan
+        terms = nu - reference - n * np.log1p(np.where(n > 0, (nu - reference) / reference, 0.0))
         return 2 * terms.sum() + ((alpha - centers) ** 2).sum()
 
     def statistics(self):

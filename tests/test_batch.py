@@ -24,19 +24,25 @@ def random_plane(model, n, seed):
 
 
 def judged(searches, model, n, seed, tests):
-    """Largest deviations (observed, expected) of ``tests`` of ``n`` random hypotheses from the judge."""
+    """Largest deviations (observed, expected) of ``tests`` of ``n`` random hypotheses from the judge. Where a deficit
+    nearly empties a bin its minimiser may end outside the allowed region, without a result: 2 % at most.
+    """
     hypotheses = random_plane(model, n, seed)
     found = cls_of_hypotheses(searches, hypotheses)
     assert found.recomputed.sum() <= 1
     # those with no effect at all, and those excluded beyond 1e-6, need no fit to judge
     judged = [i for i in range(n) if i not in dict(found.faults) and 1e-7 < found.cls_expected[i, 4] < 1]
-    worst, null = np.zeros(2), None
+    worst, null, lost = np.zeros(2), None, 0
     for i in judged[:tests]:
         judge = Judge(workspace_of(batch_likelihood(searches, hypotheses.take(np.array([i]))), 0), null)
         null = judge.null
         observed, expected = judge.cls()
         deviations = abs(found.cls_observed[i] - observed), np.abs(found.cls_expected[i] - expected).max()
+        if not np.isfinite(deviations).all():
+            lost += 1
+            continue
         worst = np.maximum(worst, deviations)
+    assert lost <= 0.02 * tests
     return worst, len(judged[:tests])
 
 
@@ -50,7 +56,7 @@ def test_cls_of_random_hypotheses_is_pyhfs(searches):
 
 
 def test_interpolation_is_pyhfs_code_4():
-    """ln(factor) to 3e-5 for a change of 2, 1e-7 below 1.2; derivatives against differences."""
+    """ln(factor) to 3e-6 for a change of 2, 2e-8 below 1.2; derivatives against differences."""
     change = np.random.default_rng(0).uniform(-1.2, 1.2, (4, 7))
     change[1], change[2, 3], change[3, :5] = 0.29, 2.0, 0.1
     found = factors(LogChanges(tuple("abcd"), change, np.ones(change.shape, dtype=bool)))
@@ -64,8 +70,8 @@ def test_interpolation_is_pyhfs_code_4():
         alpha = np.array([[a, 0.5 * a, a, -a]])
         reference = np.asarray(pyhf.interpolators.code4(histograms)(pyhf.tensorlib.astensor(alpha.T))).reshape(4, 7)
         log = np.log(reference).sum(axis=0)
-        np.testing.assert_allclose(log_of(alpha), log, atol=3e-5)
-        np.testing.assert_allclose(np.delete(log_of(alpha), 3), np.delete(log, 3), atol=1e-7)
+        np.testing.assert_allclose(log_of(alpha), log, atol=3e-6)
+        np.testing.assert_allclose(np.delete(log_of(alpha), 3), np.delete(log, 3), atol=2e-8)
         first, second = (f(alpha, found.powers(alpha), weights) for f in (found.first, found.second))
         for k in range(4):
             step = 1e-4 * np.eye(4)[k]
@@ -159,9 +165,9 @@ def test_limits_are_the_roots_of_pyhfs_likelihood(searches, mass):
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_500_random_hypotheses(searches, seed):
-    """1,000 hypotheses of four models; 500 of those whose CLs is neither 1 nor below 1e-7 are judged."""
+    """1,280 hypotheses of four models; 500 of those whose CLs is neither 1 nor below 1e-7 are judged."""
     model = load_model(["minimal_bl", "e6_psi", "ssm", "elusive_bl"][seed])
-    worst, tested = judged(searches, model, 250, 100 + seed, 125)
+    worst, tested = judged(searches, model, 320, 100 + seed, 125)
     print(f"{model.id}: {tested} judged, largest deviations {worst}")
     assert tested == 125
     assert worst[0] < 1e-6

@@ -19,9 +19,9 @@ from .likelihood import LogChanges
 
 #: Changes up to this enter as exponentials: an error of the factor of 1e-8.
 EXPONENTIAL_MAX = 0.3
-#: Order of the polynomial: an error of the factor of 5e-9 for a change of 1, and of 2e-5 for one of 2, which bins with
+#: Order of the polynomial: an error of the factor of 7e-11 for a change of 1, and of 2e-6 for one of 2, which bins with
 #: less than 0.1 events have.
-ORDER = 10
+ORDER = 12
 
 
 @dataclass(frozen=True)
