@@ -29,7 +29,7 @@ def judged(searches, model, n, seed, tests):
     """
     hypotheses = random_plane(model, n, seed)
     found = cls_of_hypotheses(searches, hypotheses)
-    assert found.recomputed.sum() <= 1
+    assert not found.recomputed.any()
     # those with no effect at all, and those excluded beyond 1e-6, need no fit to judge
     judged = [i for i in range(n) if i not in dict(found.faults) and 1e-7 < found.cls_expected[i, 4] < 1]
     worst, null, lost = np.zeros(2), None, 0
@@ -42,6 +42,7 @@ def judged(searches, model, n, seed, tests):
             lost += 1
             continue
         worst = np.maximum(worst, deviations)
+    print(f"{lost} of {tests} not judged")
     assert lost <= 0.02 * tests
     return worst, len(judged[:tests])
 

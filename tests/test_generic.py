@@ -55,7 +55,7 @@ def counting(n_obs, bkg, bkg_error, signal_error=0.0):
             LogChanges(("b",), b, acts), np.full(len(s), 10.0),
         )  # fmt: skip
 
-    return at, Null(np.zeros(1), np.array([bkg]))
+    return at, Null(np.zeros(1), np.array([bkg]), np.eye(1))
 
 
 @pytest.mark.parametrize(("n_obs", "exact"), [(0.0, 2.996), (1.0, 4.744), (3.0, 7.754)])

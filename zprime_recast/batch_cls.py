@@ -23,9 +23,9 @@ CHUNK = 128
 #: Statistic (Asimov, nuisances fixed) below which a hypothesis has no effect.
 NEGLIGIBLE = 1e-9
 #: The same above which a weaker signal is tested first; its CLs is an upper bound.
-STRONG = 400.0
+STRONG = 300.0
 #: Minimum of F beyond which a fit may end early: CLs < 1e-6 needs q = 46.
-HOPELESS = 60.0
+HOPELESS = 30.0
 #: CLs below this need not be known better.
 CLS_FLOOR = 1e-6
 
@@ -59,6 +59,8 @@ class Null:
     """Of the background, ([n,] n_background); those of the signal are 0."""
     expected: FloatArray
     """([n,] n_bins)."""
+    inverse: FloatArray
+    """Inverse Hessian of its Asimov data, ([n,] n_background, n_background)."""
 
 
 def fit_null(model: BatchModel, n_obs: FloatArray) -> Null:
@@ -70,7 +72,10 @@ def fit_null(model: BatchModel, n_obs: FloatArray) -> Null:
     if not found.converged.all():
         raise LikelihoodError("the fit of the background did not converge; check the spectra of the analyses")
     expected = expected_background(model, found.nuisances)
-    return Null(found.nuisances, expected) if n_obs.ndim == 2 else Null(found.nuisances[0], expected[0])
+    slopes = model.background_slopes
+    inverse = np.linalg.inv(np.eye(len(slopes)) + np.matmul(slopes * expected[:, None, :], slopes.T))
+    all_sets = Null(found.nuisances, expected, inverse)
+    return all_sets if n_obs.ndim == 2 else Null(found.nuisances[0], expected[0], inverse[0])
 
 
 def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCLs:
@@ -78,17 +83,27 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
 
     A hypothesis whose fit does not converge is recomputed with pyhf and flagged; if that fails too it is a fault.
     """
-    model = batch_model(likelihood)
     if null is None:
-        null = fit_null(model, likelihood.n_obs)
+        null = fit_null(batch_model(likelihood, np.array([0])), likelihood.n_obs)
     n = len(likelihood.signal)
     q_observed, q_asimov, log_ratio = np.zeros((3, n))
     converged = np.ones(n, dtype=bool)
-    order = np.argsort(model.active, kind="stable")
-    for first in range(0, n, CHUNK):
-        i = order[first : first + CHUNK]
-        rows = _statistics(model.take(i).trimmed(), _rows(likelihood.n_obs, i), _taken(null, i))
-        q_observed[i], q_asimov[i], log_ratio[i], converged[i] = rows
+    bound = _unprofiled(likelihood.signal, likelihood.background)
+    mu = _tested_strength(likelihood, bound)
+    order = np.argsort(bound * mu, kind="stable")
+    todo = order[bound[order] >= NEGLIGIBLE]
+    while len(todo):
+        for first in range(0, len(todo), CHUNK):
+            i = todo[first : first + CHUNK]
+            model = batch_model(likelihood, i, mu[i])
+            q_observed[i], q_asimov[i], log_ratio[i], converged[i] = _statistics(
+                model, mu[i], _rows(likelihood.n_obs, i), _taken(null, i)
+            )
+        observed, expected = cls_of(q_observed[todo], q_asimov[todo])
+        # a weaker signal that is not excluded far enough says too little: closer to the full one
+        again = (mu[todo] < 1) & ((observed > CLS_FLOOR) | (expected[:, 4] > CLS_FLOOR) | ~converged[todo])
+        todo = todo[again]
+        mu[todo] = np.minimum(4 * mu[todo], 1.0)
     observed, expected = cls_of(q_observed, q_asimov)
     faults = dict(likelihood.faults)
     for k in np.nonzero(~converged)[0].tolist():
@@ -115,11 +130,11 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
 
 def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
-    model, start = batch_model(likelihood), 0.5 * (null.nuisances**2).sum(axis=-1)
-    mu = _tested_strength(model, _unprofiled(model))
-    first = model.padded(null.nuisances)
-    found = fit(model, likelihood.n_obs, null.expected, first, mu, hopeless=HOPELESS + _floor(null))
-    ratio = -(found.excess - start + (1 - mu) * found.slope)
+    mu = _tested_strength(likelihood, _unprofiled(likelihood.signal, likelihood.background))
+    model, start = batch_model(likelihood, strength=mu), 0.5 * (null.nuisances**2).sum(axis=-1)
+    first, one = model.padded(null.nuisances), np.ones(len(mu))
+    found = fit(model, likelihood.n_obs, null.expected, first, one, hopeless=HOPELESS + _floor(null))
+    ratio = -(found.excess - start + (1 - mu) / mu * found.slope)
     ratio[[i for i, _ in likelihood.faults]] = np.nan
     return np.asarray(ratio)
 
@@ -137,33 +152,19 @@ def cls_of(q_observed: FloatArray, q_asimov: FloatArray) -> tuple[FloatArray, Fl
 
 
 def _statistics(
-    model: BatchModel, n_obs: FloatArray, null: Null
+    model: BatchModel, mu: FloatArray, n_obs: FloatArray, null: Null
 ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-    """q~ on the data and on the Asimov data, ln of the profiled ratio, and whether the fits converged."""
-    n = len(model.signal)
-    q, q_asimov, log_ratio = np.zeros((3, n))
-    converged = np.ones(n, dtype=bool)
-    bound = _unprofiled(model)
-    mu = _tested_strength(model, bound)
-    todo = np.nonzero(bound >= NEGLIGIBLE)[0]
-    while len(todo):
-        rows = _fits(model.take(todo), _rows(n_obs, todo), _taken(null, todo), mu[todo])
-        q[todo], q_asimov[todo], log_ratio[todo], converged[todo] = rows
-        observed, expected = cls_of(q[todo], q_asimov[todo])
-        # a weaker signal that is not excluded far enough says too little: closer to the full one
-        again = (mu[todo] < 1) & ((observed > CLS_FLOOR) | (expected[:, 4] > CLS_FLOOR) | ~converged[todo])
-        todo = todo[again]
-        mu[todo] = np.minimum(4 * mu[todo], 1.0)
-    return q, q_asimov, log_ratio, converged
-
-
-def _fits(
-    model: BatchModel, n_obs: FloatArray, null: Null, mu: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-    """The same at strengths ``mu``."""
-    at_null = model.padded(null.nuisances)
-    asimov = fit(model, null.expected, null.expected, at_null, mu, centers=at_null, hopeless=HOPELESS)
-    fixed = fit(model, n_obs, null.expected, asimov.nuisances, mu, hopeless=HOPELESS + _floor(null))
+    """q~ on the data and on the Asimov data at signals of strength ``mu``, ln of the profiled ratio (at 1), and whether
+    the fits converged.
+    """
+    at_null, one = model.padded(null.nuisances), np.ones(len(mu))
+    # the signal hardly changes the Hessian of the background
+    first, k = np.zeros((len(mu), model.n_nuisances, model.n_nuisances)), np.arange(model.n_signal)
+    first[:, k, k] = 1 / (1 + model.information)
+    first[:, len(k) :, len(k) :] = null.inverse
+    asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
+    most = HOPELESS + _floor(null)
+    fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, hopeless=most, inverse=asimov.inverse)
     start = 0.5 * (null.nuisances**2).sum(axis=-1)
     excess = fixed.excess - start
     q = 2 * np.maximum(excess, 0.0)
@@ -173,20 +174,22 @@ def _fits(
     converged = asimov.converged & fixed.converged
     if len(between):
         part, at, first = _taken(null, between), between, _rows(at_null, between)
-        share = _minimum_between(mu[at] * slope_null[at], excess[at], mu[at] * fixed.slope[at])
+        share = _minimum_between(slope_null[at], excess[at], fixed.slope[at])
         guess = first + share[:, None] * (fixed.nuisances[at] - first)
-        free = fit(model.take(at), _rows(n_obs, at), part.expected, guess, share * mu[at], free_mu=True)
+        free = fit(
+            model.take(at), _rows(n_obs, at), part.expected, guess, share, free_mu=True, inverse=fixed.inverse[at]
+        )
         lowest = free.excess
         odd = np.nonzero(slope_null[at] >= 0)[0]  # rising at both ends or falling in between: look from above too
         if len(odd):
             there, sets = at[odd], _rows(n_obs, at[odd])
             nu0, first = _taken(null, there).expected, fixed.nuisances[there]
-            above = fit(model.take(there), sets, nu0, first, 0.9 * mu[there], free_mu=True)
+            above = fit(model.take(there), sets, nu0, first, np.full(len(there), 0.9), free_mu=True)
             lowest[odd] = np.minimum(lowest[odd], above.excess)
         least = np.minimum(np.minimum(lowest - (start if np.ndim(start) == 0 else start[at]), excess[at]), 0.0)
         q[at] = 2 * np.maximum(excess[at] - least, 0.0)
         converged[at] &= free.converged
-    return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) * fixed.slope), converged
+    return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) / mu * fixed.slope), converged
 
 
 def _minimum_between(slope_0: FloatArray, rise: FloatArray, slope_1: FloatArray) -> FloatArray:
@@ -200,13 +203,13 @@ def _floor(null: Null) -> float:
     return 0.5 * float((null.nuisances**2).sum(axis=-1).max())
 
 
-def _unprofiled(model: BatchModel, mu: FloatArray | float = 1.0) -> FloatArray:
+def _unprofiled(signal: FloatArray, background: FloatArray) -> FloatArray:
     """Asimov statistic with every nuisance fixed: an upper bound of the profiled one."""
-    ratio = np.asarray(mu)[..., None] * model.signal / model.background
-    return np.asarray(2 * (model.background * (ratio - np.log1p(np.maximum(ratio, -0.999)))).sum(axis=1))
+    ratio = signal / background
+    return np.asarray(2 * (background * (ratio - np.log1p(np.maximum(ratio, -0.999)))).sum(axis=1))
 
 
-def _tested_strength(model: BatchModel, bound: FloatArray) -> FloatArray:
+def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatArray:
     """1, or for a very strong signal the largest of 1/2, 1/4 ... whose unprofiled statistic is below STRONG.
 
     CLs falls with mu above the best mu, so what is excluded far enough at a smaller strength is at 1.
@@ -215,7 +218,8 @@ def _tested_strength(model: BatchModel, bound: FloatArray) -> FloatArray:
     strong = np.nonzero(bound > STRONG)[0]
     while len(strong):
         mu[strong] *= 0.5
-        strong = strong[_unprofiled(model.take(strong), mu[strong]) > STRONG]
+        signal = mu[strong, None] * likelihood.signal[strong]
+        strong = strong[_unprofiled(signal, likelihood.background) > STRONG]
     return mu
 
 
@@ -224,4 +228,5 @@ def _rows(values: FloatArray, i: IndexArray) -> FloatArray:
 
 
 def _taken(null: Null, i: IndexArray) -> Null:
-    return Null(_rows(null.nuisances, i), _rows(null.expected, i))
+    one = null.expected.ndim == 1
+    return null if one else Null(null.nuisances[i], null.expected[i], null.inverse[i])

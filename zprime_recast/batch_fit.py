@@ -50,6 +50,8 @@ class BatchModel:
     """d ln(signal)/d(nuisance), (n, n_signal, n_bins)."""
     rotation: FloatArray
     """From the named nuisances of the signal to those here, (n, n_signal, n_names)."""
+    information: FloatArray
+    """Of an experiment on the nuisances of the signal, (n, n_signal)."""
     background_factors: Factors
     background_slopes: FloatArray
     """d ln(background)/d(nuisance) at 0, good enough for a Hessian: they change in the far tail alone,
@@ -80,17 +82,8 @@ class BatchModel:
 
     def take(self, i: IndexArray) -> BatchModel:
         """Some of the hypotheses."""
-        return replace(self, signal=self.signal[i], slopes=self.slopes[i], rotation=self.rotation[i])
-
-    @property
-    def active(self) -> IndexArray:
-        """How many nuisances of the signal matter to each hypothesis: the last ones, (n,)."""
-        return np.asarray((self.rotation != 0).any(axis=2).sum(axis=1))
-
-    def trimmed(self) -> BatchModel:
-        """Without the nuisances of the signal that matter to none of the hypotheses."""
-        first = self.n_signal - int(self.active.max(initial=0))
-        return replace(self, slopes=np.ascontiguousarray(self.slopes[:, first:]), rotation=self.rotation[:, first:])
+        signal, slopes, rotation, information = self.signal[i], self.slopes[i], self.rotation[i], self.information[i]
+        return replace(self, signal=signal, slopes=slopes, rotation=rotation, information=information)
 
 
 @dataclass(frozen=True)
@@ -105,19 +98,29 @@ class BatchFit:
     slope: FloatArray
     """dF/dmu there, (n,); 0 where mu floats."""
     converged: BoolArray
+    inverse: FloatArray
+    """Inverse of a Hessian near the minimum, (n, size, size)."""
 
 
-def batch_model(likelihood: BinnedLikelihood) -> BatchModel:
-    """The expectations of a likelihood."""
+def batch_model(
+    likelihood: BinnedLikelihood, rows: IndexArray | None = None, strength: FloatArray | float = 1.0
+) -> BatchModel:
+    """The expectations of hypotheses of a likelihood, ``rows`` of them or all, their signals times ``strength``."""
     of_background = factors(likelihood.background_changes)
     slopes = of_background.slopes
     k, m = np.nonzero((np.abs(slopes) @ np.abs(slopes).T) > 0)
-    rotation = active_nuisances(likelihood.signal, likelihood.background, likelihood.signal_changes.change)
+    signal, change = likelihood.signal, likelihood.signal_changes.change
+    if rows is not None:
+        signal = signal[rows]
+        change = change[rows] if change.ndim == 3 and len(change) > 1 else change
+    signal = signal * np.asarray(strength)[..., None]
+    rotation, information = active_nuisances(signal, likelihood.background, change)
     return BatchModel(
-        likelihood.signal,
+        signal,
         likelihood.background,
-        np.matmul(rotation, likelihood.signal_changes.change),
+        np.matmul(rotation, change),
         rotation,
+        information,
         of_background,
         slopes,
         (k, m),
@@ -125,9 +128,9 @@ def batch_model(likelihood: BinnedLikelihood) -> BatchModel:
     )
 
 
-def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatArray) -> FloatArray:
+def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Rotations (n, n_active, n_names) to what matters of nuisances that change ln(signal) by ``change``
-    ([n or 1,] n_names, n_bins) per unit.
+    ([n or 1,] n_names, n_bins) per unit, and the information on each, (n, n_active).
 
     The rows are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of an experiment on the nuisances;
     those with less than NEGLIGIBLE_INFORMATION are left out (a row of 0 if others of the hypotheses have one).
@@ -138,13 +141,19 @@ def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatAr
     matters = values > NEGLIGIBLE_INFORMATION
     first = values.shape[-1] - int(matters.any(axis=0).sum())
     chosen = vectors[:, :, first:] * matters[:, None, first:]
-    return np.ascontiguousarray(np.swapaxes(chosen, -1, -2))
+    return np.ascontiguousarray(np.swapaxes(chosen, -1, -2)), values[:, first:] * matters[:, first:]
 
 
 def background_only(model: BatchModel, n: int) -> BatchModel:
     """The model without signal, for ``n`` data sets."""
     n_bins = len(model.background)
-    return replace(model, signal=np.zeros((n, n_bins)), slopes=np.zeros((n, 0, n_bins)), rotation=np.zeros((n, 0, 0)))
+    return replace(
+        model,
+        signal=np.zeros((n, n_bins)),
+        slopes=np.zeros((n, 0, n_bins)),
+        rotation=np.zeros((n, 0, 0)),
+        information=np.zeros((n, 0)),
+    )
 
 
 def expected_background(model: BatchModel, nuisances: FloatArray) -> FloatArray:
@@ -239,12 +248,40 @@ def _hessian(model: BatchModel, p: _Point, i: IndexArray, free_mu: bool) -> Floa
     hessian[:, diagonal[k:], diagonal[k:]] += model.background_factors.second(alpha, powers, weighted)
     if free_mu:
         hessian[:, -1, -1] = (fisher * unit**2).sum(axis=1)
-        edge = np.empty((len(i), m))
-        if k:
-            edge[:, :k] = np.matmul(slopes, (unit * (fisher * signal + w))[:, :, None])[:, :, 0]
-        edge[:, k:] = (fisher * unit * background) @ model.background_slopes.T
+        edge = _edge(model, slopes, unit, background, fisher, w, signal)
         hessian[:, -1, :m] = hessian[:, :m, -1] = edge
     return hessian
+
+
+def _edge(
+    model: BatchModel,
+    slopes: FloatArray,
+    unit: FloatArray,
+    background: FloatArray,
+    fisher: FloatArray,
+    w: FloatArray,
+    signal: FloatArray,
+) -> FloatArray:
+    """Mixed derivatives of F by mu and the nuisances, (n, n_nuisances)."""
+    of_signal = np.matmul(slopes, (unit * (fisher * signal + w))[:, :, None])[:, :, 0]
+    return np.concatenate([of_signal, (fisher * unit * background) @ model.background_slopes.T], axis=1)
+
+
+def _bordered(model: BatchModel, n_obs: FloatArray, x: FloatArray, inverse: FloatArray) -> FloatArray:
+    """Inverses of the Hessians in nuisances and mu at ``x``, from those in the nuisances; 0 if not positive."""
+    mu, unit, background = x[:, -1:], expected_signal(model, x), expected_background(model, x)
+    with np.errstate(all="ignore"):
+        nu = mu * unit + background
+        fisher, w = n_obs / nu**2, 1 - n_obs / nu
+        edge = _edge(model, model.slopes, unit, background, fisher, w, mu * unit)
+        across = np.matmul(inverse, edge[:, :, None])[:, :, 0]
+        rest = 1 / ((fisher * unit**2).sum(axis=1) - (edge * across).sum(axis=1))
+        full = np.zeros((len(x), x.shape[1], x.shape[1]))
+        full[:, -1, -1], full[:, -1, :-1] = rest, -rest[:, None] * across
+        full[:, :-1, -1] = full[:, -1, :-1]
+        full[:, :-1, :-1] = inverse + across[:, :, None] * (rest[:, None] * across)[:, None, :]
+    full[~(rest > 0) | ~np.isfinite(rest)] = 0.0
+    return full
 
 
 def fit(
@@ -257,13 +294,15 @@ def fit(
     free_mu: bool = False,
     hopeless: float = np.inf,
     accuracy: float = DECREMENT,
+    inverse: FloatArray | None = None,
 ) -> BatchFit:
     """Minimise F for every hypothesis of a model.
 
     ``n_obs`` counts, ``reference`` expectations nu^0 ((n, n_bins), or one row for all), ``start`` first nuisances and
     ``centers`` of their constraints ((n, n_nuisances) or one row; 0 unless given), ``mu`` (n,): the signal strength,
-    or where it starts if ``free_mu``; it stays between 0 and 1 then. A fit also ends, as converged, once F is certain
-    to stay above ``hopeless``.
+    or where it starts if ``free_mu``; it stays between 0 and 1 then. ``inverse``: of Hessians to begin with, from a fit
+    to similar counts at fixed mu; 0 where there is none. A fit also ends, as converged, once F is certain to stay above
+    ``hopeless``.
     """
     n = len(model.signal)
     m = model.n_nuisances
@@ -281,8 +320,12 @@ def fit(
     at = np.arange(n)
     part, part_counts, part_lowest, part_nu0, part_c, part_mu = model, counts, lowest, nu0, c, fixed
     trial, base, step, value = x.copy(), x.copy(), np.zeros((n, size)), np.full(n, np.inf)
-    length, left = np.ones(n), np.zeros(n)
-    inverse, hessian = np.zeros((n, size, size)), np.zeros((n, size, size))
+    inverses = np.zeros((n, size, size))
+    if inverse is not None:
+        inverses = _bordered(model, counts, x, inverse) if free_mu else inverse
+    length, left = np.ones(n), np.where(inverses[:, -1, -1] > 0, np.inf, 0.0)
+    inverse, inverses = inverses, inverses.copy()
+    hessian, unchecked = np.empty((n, size, size)), np.zeros(n, dtype=bool)
     steps = 0
     with np.errstate(all="ignore"):
         while len(at) and steps < MAX_STEPS:
@@ -303,7 +346,7 @@ def fit(
                 new[i], decrement[i], inverse[i], held = _newton_step(
                     p.gradient[i], made, trial[i, -1] if free_mu else None
                 )
-                hessian[i] = made
+                hessian[i], unchecked[i] = made, True
             base[falls], value[falls], length[falls] = trial[falls], p.f[falls], 1.0
             left[falls], step[falls] = decrement[falls], new[falls]
             if len(i):
@@ -311,16 +354,16 @@ def fit(
             length[~falls] *= 0.3
             left[~falls] = 0.0  # and a new one after a step that had to be shortened
             sure = falls & (decrement <= accuracy * np.sqrt(np.maximum(p.f, 1e-10)))
-            saddle = _not_minima(np.nonzero(sure)[0], hessian)
+            saddle = _not_minima(np.nonzero(sure & unchecked)[0], hessian)
             if len(saddle):  # leave along the direction that falls
                 step[saddle], sure[saddle] = _downhill(p.gradient[saddle], hessian[saddle]), False
                 left[saddle] = 0.0
-            lost = fresh & (p.f - decrement > hopeless) & (decrement < 0.3 * p.f)
+            lost = falls & (p.f - decrement > hopeless) & (decrement < 0.3 * p.f)
             ended = sure | lost | (length < 1e-9)
             if ended.any():
                 i = at[ended]
                 x[i], slope[i], done[i] = base[ended], p.along[ended], (sure | lost)[ended]
-                best[i] = value[ended] - np.where(sure, 0.5 * decrement, 0.0)[ended]
+                best[i], inverses[i] = value[ended] - np.where(sure, 0.5 * decrement, 0.0)[ended], inverse[ended]
                 near = i[sure[ended]]
                 x[near] += step[sure]
                 keep = np.nonzero(~ended)[0]
@@ -328,10 +371,10 @@ def fit(
                 part, part_nu0, part_c, part_mu = part.take(keep), part_nu0[keep], part_c[keep], part_mu[keep]
                 part_counts, part_lowest = part_counts[keep], part_lowest[keep]
                 base, step, value, length, left = (a[keep] for a in (base, step, value, length, left))
-                inverse, hessian = inverse[keep], hessian[keep]
+                inverse, hessian, unchecked = inverse[keep], hessian[keep], unchecked[keep]
             trial = base + _limited(base, step, length, free_mu)
-        x[at], best[at] = base, value
-    return BatchFit(x[:, -1].copy() if free_mu else fixed, x[:, :m], best, slope, done)
+        x[at], best[at], inverses[at] = base, value, inverse
+    return BatchFit(x[:, -1].copy() if free_mu else fixed, x[:, :m], best, slope, done, inverses)
 
 
 def log_determinant(

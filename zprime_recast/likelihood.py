@@ -24,6 +24,8 @@ from .search import Search
 
 #: Largest deficit of a bin from interference, as a share of its background.
 DEFICIT_MAX = 0.9
+#: Expected events below which a bin carries no deficit: at most 0.05 events of a channel, no bin to constrain a fit.
+DEFICIT_BIN_MIN = 0.01
 #: Largest sum of deficits beyond that, in events of a channel, that is left out with a warning.
 DEFICIT_LOST_MAX = 0.5
 #: Upper bound of the signal strength in fits.
@@ -235,6 +237,7 @@ def bounded_interference(
 ) -> tuple[FloatArray, FloatArray, tuple[tuple[int, str], ...]]:
     """Yields (n_hypotheses, n_bins) with no bin below -DEFICIT_MAX times its background, how many events of deficit
     that took away (n_hypotheses,), and (index, message) of hypotheses without a likelihood, whose yields are set to 0.
+    Bins of less than DEFICIT_BIN_MIN expected events lose their deficit, too.
 
     In the far tail a fitted background may lie below the Standard Model amplitude that interferes with the Z' (the
     ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background. A hypothesis has no
@@ -259,6 +262,8 @@ def bounded_interference(
         faults.append((int(i), message))
     bad = [i for i, _ in faults]
     bounded[bad], lost[bad] = 0.0, 0.0
+    few = channel.bkg < DEFICIT_BIN_MIN
+    bounded[:, few] = np.maximum(bounded[:, few], 0.0)
     return bounded, lost, tuple(faults)
 
 
