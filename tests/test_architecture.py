@@ -54,6 +54,7 @@ ORDER = [
     "likelihood",
     "fit",
     "interpolation",
+    "batch_model",
     "batch_fit",
     "batch_cls",
     "limit_result",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.batch_fit import batch_model, fit
+from zprime_recast.batch_fit import fit
+from zprime_recast.batch_model import batch_model
 from zprime_recast.errors import InputError
 from zprime_recast.generic import generic_hypotheses, generic_limits, null_of
 from zprime_recast.likelihood import workspace_of

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .batch_cls import BatchCLs, Null, batch_cls, fit_null
-from .batch_fit import batch_model
+from .batch_model import batch_model
 from .batch_template import Hypotheses, batch_template, hypotheses_of
 from .cards import FloatArray
 from .likelihood import BinnedLikelihood, Signal, binned_likelihood

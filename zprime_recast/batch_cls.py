@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from .batch_fit import BatchModel, background_only, batch_model, expected_background, fit
+from .batch_fit import fit
+from .batch_model import BatchModel, background_only, batch_model, expected_background
 from .cards import BoolArray, FloatArray, IndexArray
 from .errors import LikelihoodError
 from .fit import hypothesis_test
@@ -132,8 +133,9 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
     mu = _tested_strength(likelihood, _unprofiled(likelihood.signal, likelihood.background))
     model, start = batch_model(likelihood, strength=mu), 0.5 * (null.nuisances**2).sum(axis=-1)
-    first, one = model.padded(null.nuisances), np.ones(len(mu))
-    found = fit(model, likelihood.n_obs, null.expected, first, one, hopeless=HOPELESS + _floor(null))
+    at_null, one, inverse = model.padded(null.nuisances), np.ones(len(mu)), _first_inverse(model, null)
+    most = HOPELESS + _floor(null)
+    found = fit(model, likelihood.n_obs, null.expected, at_null, one, hopeless=most, inverse=inverse)
     ratio = -(found.excess - start + (1 - mu) / mu * found.slope)
     ratio[[i for i, _ in likelihood.faults]] = np.nan
     return np.asarray(ratio)
@@ -158,10 +160,7 @@ def _statistics(
     the fits converged.
     """
     at_null, one = model.padded(null.nuisances), np.ones(len(mu))
-    # the signal hardly changes the Hessian of the background
-    first, k = np.zeros((len(mu), model.n_nuisances, model.n_nuisances)), np.arange(model.n_signal)
-    first[:, k, k] = 1 / (1 + model.information)
-    first[:, len(k) :, len(k) :] = null.inverse
+    first = _first_inverse(model, null)
     asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
     most = HOPELESS + _floor(null)
     fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, hopeless=most, inverse=asimov.inverse)
@@ -190,6 +189,15 @@ def _statistics(
         q[at] = 2 * np.maximum(excess[at] - least, 0.0)
         converged[at] &= free.converged
     return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) / mu * fixed.slope), converged
+
+
+def _first_inverse(model: BatchModel, null: Null) -> FloatArray:
+    """Inverse Hessians to begin with: a signal hardly changes that of the background, (n, n_nuisances, n_nuisances)."""
+    k = np.arange(model.n_signal)
+    inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
+    inverse[:, k, k] = 1 / (1 + model.information)
+    inverse[:, len(k) :, len(k) :] = null.inverse
+    return inverse
 
 
 def _minimum_between(slope_0: FloatArray, rise: FloatArray, slope_1: FloatArray) -> FloatArray:

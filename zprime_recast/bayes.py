@@ -20,7 +20,8 @@ from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp, ndtri
 
 from .batch_cls import CHUNK, Null
-from .batch_fit import batch_model, fit, log_determinant
+from .batch_fit import fit, log_determinant
+from .batch_model import batch_model
 from .cards import FloatArray
 from .errors import LikelihoodError
 from .likelihood import BinnedLikelihood, LogChanges

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -59,6 +60,7 @@ class CouplingProducts:
     """Sum of q_i^q q_j^l times the Z's, (5,)."""
 
 
+@lru_cache(maxsize=256)
 def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
     """Coupling products of q qbar -> l l for one lepton flavour (e, mu or tau)."""
     return products_of(model.couplings, lepton, model.sm)

@@ -12,7 +12,7 @@ from scipy.special import gammaln
 
 from .batch import CHUNK, batch_likelihood, cls_of_hypotheses
 from .batch_cls import Null, fit_null, log_ratios
-from .batch_fit import batch_model
+from .batch_model import batch_model
 from .batch_template import Hypotheses
 from .cards import FloatArray
 from .convolution import FLAVORS

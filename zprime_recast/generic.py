@@ -15,7 +15,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
 from .batch_cls import Null, batch_cls, fit_null
-from .batch_fit import batch_model
+from .batch_model import batch_model
 from .bayes import upper_limits
 from .cards import FloatArray
 from .errors import InputError, LikelihoodError, UnknownName

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from math import sqrt
 from typing import Any
 
@@ -138,6 +139,9 @@ class ZprimeModel:
     """Coupling at which the model is its benchmark (SSM, E6); None where the coupling is free."""
     sm: StandardModel = field(default_factory=standard_model)
 
+    def __hash__(self) -> int:
+        return hash(self.digest())
+
     def with_parameters(self, values: Mapping[str, float] | None = None, **more: float) -> ZprimeModel:
         """A copy with parameters changed; UnknownName or InputError if one does not exist or makes no sense."""
         changed = dict(self.parameters)
@@ -184,8 +188,14 @@ class ZprimeModel:
 
     def couplings(self, name: str) -> tuple[float, float]:
         """(g_L, g_R) of a fermion at unit coupling: the physical charges."""
-        fermion, norm = self.fermion(name), sqrt(self.charge_norm_squared)
-        return norm * fermion.q_left.value(self.sm), norm * fermion.q_right.value(self.sm)
+        if name not in self._couplings:
+            raise UnknownName(f"fermion of {self.id}", name, self._couplings)
+        return self._couplings[name]
+
+    @cached_property
+    def _couplings(self) -> dict[str, tuple[float, float]]:
+        norm = sqrt(self.charge_norm_squared)
+        return {f.name: (norm * f.q_left.value(self.sm), norm * f.q_right.value(self.sm)) for f in self.fermions}
 
     def largest_charge(self) -> float:
         """Largest physical |charge| of any fermion, for the perturbativity bound g q_max <= sqrt(2 pi)."""
@@ -193,6 +203,10 @@ class ZprimeModel:
 
     def digest(self) -> str:
         """Digest of everything that enters a result: charges, states, parameters, constants."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         content = repr((self.charge_norm_squared, self.fermions, sorted(self.parameters.items()), self.sm))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

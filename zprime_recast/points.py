@@ -17,12 +17,22 @@ import numpy.typing as npt
 from .batch_template import Hypotheses
 from .cards import FloatArray
 from .constants import StandardModel, standard_model
-from .cross_section import CouplingProducts, products_of
+from .cross_section import CouplingProducts, coupling_products, products_of
 from .errors import InputError, ZprimeError
 from .limit_result import GAMMA_OVER_M_MAX
-from .model import CHARGED_LEPTONS, DOWN_QUARKS, GAMMA_EXTRA, NEUTRINOS, QUARKS, UP_QUARKS, ZprimeModel
+from .model import (
+    CHARGED_LEPTONS,
+    DOWN_QUARKS,
+    GAMMA_EXTRA,
+    NEUTRINOS,
+    QCD_WIDTHS,
+    QUARKS,
+    RUNNING_WIDTH,
+    UP_QUARKS,
+    ZprimeModel,
+)
 from .model_card import load_model
-from .widths import mass_factor, qcd_factor
+from .widths import all_partial_widths
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -37,6 +47,7 @@ FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "g_nuL": (NEUTRINOS, 0),
 }
 _LEPTONS = ("e", "mu", "tau")
+_SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,8 @@ def read_points(columns: Columns, model: ZprimeModel | None = None) -> list[tupl
     n = len(columns["mass_gev"])
     if "coupling" not in columns:
         return [(np.arange(n), _free_points(columns))] if n else []
+    if model is not None and not any(name in columns for name in _SWITCHES):
+        return [(np.arange(n), _model_points(columns, model))] if n else []
     names = np.full(n, "") if "model" not in columns or model is not None else columns["model"].astype(str)
     groups = []
     for name in np.unique(names):
@@ -134,7 +147,7 @@ def read_points(columns: Columns, model: ZprimeModel | None = None) -> list[tupl
             groups.append((rows, _unusable(len(rows), str(err))))
             continue
         # the switches of the width are the same for all hypotheses of a call
-        switches = np.stack([some[s].astype(str) for s in ("qcd_widths", "running_width") if s in some] or [rows * 0])
+        switches = np.stack([some[s].astype(str) for s in _SWITCHES if s in some] or [rows * 0])
         for pair in np.unique(switches, axis=1).T:
             same = np.nonzero((switches == pair[:, None]).all(axis=0))[0]
             part = {key: values[same] for key, values in some.items()}
@@ -177,21 +190,14 @@ def _model_points(columns: Columns, model: ZprimeModel) -> Points:
     mass, g = (errors.checked(columns, name, positive=True) for name in ("mass_gev", "coupling"))
     given = {name: errors.checked(columns, name, positive=False) for name in columns if name in model.parameters}
     switches: dict[str, float] = {}
-    for name in ("qcd_widths", "running_width"):
+    for name in _SWITCHES:
         if name in given and n:
             errors.add(~np.isin(given[name], (0.0, 1.0)), f"{name} is a switch: 0 or 1", columns[name])
             switches[name] = float(given[name][0] == 1.0)
-    model = model.with_parameters(switches)
-    partial = {}
-    for f in model.fermions:
-        m = given.get(f.mass_parameter or "", np.full(n, model.mass_gev(f)))
-        shape = mass_factor(f, *model.couplings(f.name), (m / mass) ** 2)
-        partial[f.name] = f.multiplicity * f.colors * g**2 * mass / (24 * np.pi) * shape
-    if model.qcd_widths:
-        factor = qcd_factor(model, mass)
-        partial |= {name: factor * partial[name] for name in QUARKS}
-    partial["extra"] = given.get(GAMMA_EXTRA, np.full(n, model.gamma_extra_gev))
-    products = {lepton: products_of(model.couplings, lepton, model.sm) for lepton in _LEPTONS}
+    if switches:
+        model = model.with_parameters(switches)
+    partial = all_partial_widths(model, mass, g, given)
+    products = {lepton: coupling_products(model, lepton) for lepton in _LEPTONS}
     return _points(mass, g, partial, None, products, model.running_width, model.sm, errors)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .batch_cls import CHUNK, Null, fit_null
-from .batch_fit import BatchModel, batch_model, expected_background, expected_signal, fit
+from .batch_fit import fit
+from .batch_model import BatchModel, batch_model, expected_background, expected_signal
 from .cards import BoolArray, FloatArray
 from .errors import InputError, LikelihoodError
 from .fit import CLS_EXCLUDED

@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .cards import FloatArray
 from .errors import InputError
-from .model import CHARGED_LEPTONS, QUARKS, Fermion, ZprimeModel, checked_positive
+from .model import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, Fermion, ZprimeModel, checked_positive
 from .strong_coupling import alpha_s
 
 #: Coefficients of (alpha_s/pi)^k, k = 1, 2, 3, of a quark width: arXiv:1201.5804, n_f = 5.
@@ -81,15 +82,45 @@ def decay_widths(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -
     """All widths of a Z' of given mass (GeV) and coupling; the two broadcast. InputError unless both are > 0."""
     mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
     mass, g = np.broadcast_arrays(mass, g)
-    partial = {f.name: partial_width(model, f.name, mass, g) for f in model.fermions}
-    if model.qcd_widths:
-        factor = qcd_factor(model, mass)
-        partial |= {name: factor * partial[name] for name in QUARKS}
-    partial["extra"] = np.full(mass.shape, model.gamma_extra_gev)
+    partial = all_partial_widths(model, mass, g)
     total = np.asarray(sum(partial.values(), np.zeros(mass.shape)))
     if (total <= 0).any():
         raise InputError(f"model {model.id}: the Z' has no open decay at {mass[total <= 0].flat[0]:g} GeV")
     return Widths(mass, g, partial, total)
+
+
+def all_partial_widths(
+    model: ZprimeModel, mass: FloatArray, g: FloatArray, given: Mapping[str, FloatArray] | None = None
+) -> dict[str, FloatArray]:
+    """Width per fermion, all copies of it, and ``extra``, in GeV, at Z' masses (n,) in GeV and couplings (n,).
+
+    ``given``: values (n,) of parameters of the card that differ from point to point.
+    """
+    values = given or {}
+    strength, threshold = _widths_over_g2_m(model)
+    masses = [values.get(f.mass_parameter or "", model.mass_gev(f)) for f in model.fermions]
+    r = np.array([np.broadcast_to((m / mass) ** 2, mass.shape) for m in masses])
+    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
+    axes = (-1, *(1,) * mass.ndim)
+    widths = g**2 * mass * beta * (strength.reshape(axes) + threshold.reshape(axes) * r)
+    partial = dict(zip((f.name for f in model.fermions), widths, strict=True))
+    if model.qcd_widths:
+        factor = qcd_factor(model, mass)
+        partial |= {name: factor * partial[name] for name in QUARKS}
+    partial["extra"] = values.get(GAMMA_EXTRA, np.full(mass.shape, model.gamma_extra_gev))
+    return partial
+
+
+@lru_cache(maxsize=256)
+def _widths_over_g2_m(model: ZprimeModel) -> tuple[FloatArray, FloatArray]:
+    """a, b of each fermion in Gamma = g^2 M beta (a + b r): :func:`mass_factor` with its prefactors."""
+    a, b = np.empty((2, len(model.fermions)))
+    for k, f in enumerate(model.fermions):
+        left, right = model.couplings(f.name)
+        factor, squares = f.multiplicity * f.colors / (24 * np.pi), left**2 + right**2
+        a[k] = factor * squares
+        b[k] = factor * (6 * left * right - squares if f.kind == "dirac" else -4 * squares)
+    return a, b
 
 
 def massless_branching_ratios(model: ZprimeModel, closed: Iterable[str] = ()) -> dict[str, Fraction]:

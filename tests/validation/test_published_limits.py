@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zprime_recast.batch_fit import batch_model
+from zprime_recast.batch_model import batch_model
 from zprime_recast.cards import read_csv
 from zprime_recast.contour import exclusion_contour
 from zprime_recast.cross_section import full_coefficients, sigma_br_narrow
