@@ -17,8 +17,8 @@ import pytest
 
 from zprime_recast.cross_section import sigma_br_narrow
 from zprime_recast.errors import InputError, OutputError
-from zprime_recast.evaluate import evaluate, evaluator
-from zprime_recast.limits import cls
+from zprime_recast.evaluate import LIMIT_COLUMNS, evaluate, evaluator
+from zprime_recast.limits import cls, limit
 from zprime_recast.model_card import load_model
 from zprime_recast.scan import scan
 from zprime_recast.table_files import read_chunks
@@ -95,6 +95,33 @@ def test_free_couplings_are_a_model(searches):
     one_by_one = {f"{k}_{n}": [g * v] for k, v in B_L.items() for n in (1, 2, 3)}
     same = evaluate({"mass_gev": [2500.0], **one_by_one}, searches)
     assert same["cls_observed"][0] == pytest.approx(free["cls_observed"][0], rel=1e-12)
+
+
+def test_coupling_limits_are_those_of_limit(searches, elusive):
+    """g_95 of rows with their own dark masses, whatever their coupling, as of the limit command; to 3e-5."""
+    points = {"mass_gev": [1500.0, 3000.0, 5800.0], "coupling": [0.3, 0.001, 0.1], "m_chi": [500.0, 2000.0, 3e4]}
+    rows = evaluate(points, searches, elusive, limits=True)
+    for i in range(3):
+        single = limit(elusive.with_parameters(m_chi=points["m_chi"][i]), points["mass_gev"][i], searches)
+        expected = [single.coupling_95_observed, *single.coupling_95_expected]
+        found = [rows[f"coupling_95_{which}"][i] for which in LIMIT_COLUMNS]
+        for ours, theirs in zip(found, expected, strict=True):
+            assert np.isnan(ours) if theirs is None else ours == pytest.approx(theirs, rel=3e-5)
+    assert np.isnan(rows["strength_95_observed"]).all()
+
+
+def test_strength_limits_scale_the_signal(searches):
+    """Without interference a strength x is a factor sqrt(x) on the couplings of the leptons at the same width."""
+    points = {"mass_gev": [1500.0, 3000.0], "gamma_gev": [60.0, 200.0], "g_uL": [0.02, 0.1]}
+    points |= {"g_lL": [0.02, 0.02], "g_lR": [0.0, 0.03]}
+    rows = evaluate(points, searches, interference=False, limits=True)
+    assert (rows["error"] == "").all()
+    assert np.isnan(rows["coupling_95_observed"]).all()
+    for which in ("observed", "expected", "expected_m2s"):
+        scale = np.sqrt(rows[f"strength_95_{which}"])
+        scaled = points | {name: scale * points[name] for name in ("g_lL", "g_lR")}
+        again = evaluate(scaled, searches, interference=False)
+        np.testing.assert_allclose(again[f"cls_{which}"], 0.05, rtol=1e-4)
 
 
 def test_bad_rows_are_named_and_the_rest_goes_on(elusive_rows, searches):

@@ -8,7 +8,7 @@ weights of :mod:`zprime_recast.lineshape`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -34,12 +34,15 @@ class Hypotheses:
     running_width: bool
     m_z_gev: float
     gamma_z_gev: float
+    strength: FloatArray | None = None
+    """Factor on the whole signal, (n,); 1 unless given."""
 
     def take(self, i: IndexArray | slice) -> Hypotheses:
         """Some of them."""
         products = {lepton: _rows(p, i) for lepton, p in self.products.items()}
+        strength = None if self.strength is None else self.strength[i]
         mass, gamma, coupling = self.mass_gev[i], self.gamma_gev[i], self.coupling[i]
-        return Hypotheses(mass, gamma, coupling, products, self.running_width, self.m_z_gev, self.gamma_z_gev)
+        return replace(self, mass_gev=mass, gamma_gev=gamma, coupling=coupling, products=products, strength=strength)
 
 
 def hypotheses_of(model: ZprimeModel, mass_gev: FloatArray, coupling: FloatArray, gamma_gev: FloatArray) -> Hypotheses:
@@ -82,6 +85,8 @@ def batch_template(
         of_signal, of_squared = _folded(folded.levels, group, hypotheses, at, products, interference)
         for fold in group:
             name, n_bins = fold.channel.name, len(fold.channel.bkg)
+            if hypotheses.strength is not None:
+                of_signal[name] *= hypotheses.strength[:, None]
             yields[name], moment = of_signal[name][:, :n_bins], of_signal[name][:, n_bins:]
             nominal, *rest = np.split(of_squared[name], 1 + len(fold.varied), axis=1)
             varied = dict(zip(fold.varied, rest, strict=True))

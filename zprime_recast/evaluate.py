@@ -20,12 +20,15 @@ from .curve_limits import Prepared, with_likelihood
 from .fit import CLS_EXCLUDED
 from .likelihood import BinnedLikelihood
 from .model import ZprimeModel
+from .point_limits import point_limits
 from .points import Columns, Points, check_columns, columns_of, read_points
 from .template import FoldedSearch
 from .units import HBARC2_GEV2_FB
 
 #: Suffixes of the expected CLs; the median has none.
 BANDS = ("_m2s", "_m1s", "", "_p1s", "_p2s")
+#: Endings of the columns of limits.
+LIMIT_COLUMNS = ("observed", *(f"expected{band}" for band in BANDS))
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Evaluator:
     """Of each analysis, and of all together under ""."""
     loglike_sm: dict[str, float] = field(default_factory=dict)
     """ln L at mu = 0 of the same."""
+    limits: bool = False
+    """Whether rows have their limits, too: a hundred times the work."""
 
     def __call__(self, points: Any) -> Columns:
         """See :func:`evaluate`."""
@@ -60,6 +65,9 @@ class Evaluator:
         names += [f"cls_expected{band}" for band in BANDS]
         logs = ["loglike", "loglike_sm", *(f"loglike_{i}" for i in ids), *(f"loglike_sm_{i}" for i in ids)]
         columns: Columns = {name: np.full(n, np.nan) for name in (*names, *logs)}
+        if self.limits:
+            kinds = ("coupling_95", "strength_95")
+            columns |= {f"{kind}_{which}": np.full(n, np.nan) for kind in kinds for which in LIMIT_COLUMNS}
         columns["excluded"] = np.full(n, None, dtype=object)
         columns |= {name: np.full(n, "", dtype=object) for name in ("warning", "error")}
         return columns
@@ -85,11 +93,14 @@ class Evaluator:
         columns["excluded"][good] = found.cls_observed < CLS_EXCLUDED
         for i, text in found.faults:
             columns["error"][good[i]], columns["excluded"][good[i]] = text, None
-        for i, text in found.warnings:
+        remarks = [*found.warnings, *((k, "fitted with pyhf") for k in np.nonzero(found.recomputed)[0].tolist())]
+        if self.limits:
+            kind, limits, texts = point_limits(points, good, self.searches, self.interference, self.nulls[""])
+            for k, which in enumerate(LIMIT_COLUMNS):
+                columns[f"{kind}_95_{which}"][good] = limits[:, k]
+            remarks += [(i, text) for i, text in enumerate(texts.tolist()) if text]
+        for i, text in remarks:
             columns["warning"][good[i]] = "; ".join(filter(None, (columns["warning"][good[i]], text)))
-        for k in np.nonzero(found.recomputed)[0].tolist():
-            text = "fitted with pyhf"
-            columns["warning"][good[k]] = "; ".join(filter(None, (columns["warning"][good[k]], text)))
         parts = {"": found.log_ratio}
         for folded in self.searches:
             alone = len(self.searches) == 1
@@ -135,8 +146,13 @@ def loglike_of(likelihood: BinnedLikelihood, null: Null) -> float:
     return float(terms.sum() - 0.5 * (null.nuisances**2).sum())
 
 
-def evaluator(searches: Sequence[Prepared], model: ZprimeModel | None = None, interference: bool = True) -> Evaluator:
-    """Fit the background of searches, alone and together. InputError for a limit curve, which has no likelihood."""
+def evaluator(
+    searches: Sequence[Prepared], model: ZprimeModel | None = None, interference: bool = True, limits: bool = False
+) -> Evaluator:
+    """Fit the background of searches, alone and together. InputError for a limit curve, which has no likelihood.
+
+    ``limits``: rows are to have their limits, too.
+    """
     nulls, logs = {}, {}
     searches = with_likelihood(searches)
     tuples: dict[str, tuple[FoldedSearch, ...]] = {"": tuple(searches)}
@@ -145,7 +161,7 @@ def evaluator(searches: Sequence[Prepared], model: ZprimeModel | None = None, in
         likelihood = batch_likelihood(some, _any_hypothesis(some))
         nulls[key] = fit_null(batch_model(likelihood), likelihood.n_obs)
         logs[key] = loglike_of(likelihood, nulls[key])
-    return Evaluator(tuple(searches), model, interference, nulls, logs)
+    return Evaluator(tuple(searches), model, interference, nulls, logs, limits)
 
 
 def _any_hypothesis(searches: Sequence[FoldedSearch]) -> Hypotheses:
@@ -156,7 +172,11 @@ def _any_hypothesis(searches: Sequence[FoldedSearch]) -> Hypotheses:
 
 
 def evaluate(
-    points: Any, searches: Sequence[Prepared], model: ZprimeModel | None = None, interference: bool = True
+    points: Any,
+    searches: Sequence[Prepared],
+    model: ZprimeModel | None = None,
+    interference: bool = True,
+    limits: bool = False,
 ) -> dict[str, npt.NDArray[Any]]:
     """Widths, rates, CLs and likelihoods of every row of a table, in its order.
 
@@ -165,6 +185,8 @@ def evaluate(
     ``br_invisible``, ``sigma_br_fb`` (narrow width, one flavour), ``cls_observed``, ``cls_expected`` (median; with
     ``_m2s`` to ``_p2s`` the band), ``excluded``, ``loglike`` and ``loglike_sm`` (profiled, with and without the signal;
     of each analysis alone ``loglike_<id>``), ``warning`` and ``error``. A row with an error has NaN and None elsewhere.
-    InputError if the table as a whole makes no sense.
+    With ``limits`` also ``coupling_95_observed``, ``coupling_95_expected`` (and its band) for rows of a model, and
+    ``strength_95_...``, the factor on the whole signal at the same width, for free couplings; NaN where nothing is
+    excluded. InputError if the table as a whole makes no sense.
     """
-    return evaluator(searches, model, interference)(points)
+    return evaluator(searches, model, interference, limits)(points)

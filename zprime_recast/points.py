@@ -8,7 +8,7 @@ optionally ``gamma_gev``. Bad rows have a message; they never stop the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from .model import (
     RUNNING_WIDTH,
     UP_QUARKS,
     ZprimeModel,
+    perturbative_coupling,
 )
 from .model_card import load_model
 from .widths import all_partial_widths
@@ -59,6 +60,8 @@ class Points:
     """Width per fermion, (n,)."""
     errors: npt.NDArray[np.object_]
     """Message per row, "" for a good one."""
+    perturbative_coupling: float | None = None
+    """Largest perturbative coupling of the model; None for free couplings."""
 
 
 def columns_of(table: Any) -> Columns:
@@ -198,7 +201,8 @@ def _model_points(columns: Columns, model: ZprimeModel) -> Points:
         model = model.with_parameters(switches)
     partial = all_partial_widths(model, mass, g, given)
     products = {lepton: coupling_products(model, lepton) for lepton in _LEPTONS}
-    return _points(mass, g, partial, None, products, model.running_width, model.sm, errors)
+    points = _points(mass, g, partial, None, products, model.running_width, model.sm, errors)
+    return replace(points, perturbative_coupling=perturbative_coupling(model))
 
 
 def _free_points(columns: Columns) -> Points:

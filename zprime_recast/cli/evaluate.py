@@ -24,6 +24,10 @@ def evaluate(
     no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
+    limits: Annotated[
+        bool,
+        typer.Option("--limits", help="Limits of every row, too: coupling_95, or strength_95 of free couplings."),
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", help="Processes that share the rows.")] = 1,
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A dask.distributed cluster shares the rows.")
@@ -53,7 +57,7 @@ def evaluate(
     if not points.exists():
         raise InputError(f"no such file: {points}")
     searches = prepare_searches(analysis, pdf, order, no_theory)
-    inputs: dict[str, Any] = {**provenance_of(searches, not no_interference), "theory": not no_theory}
+    inputs: dict[str, Any] = {**provenance_of(searches, not no_interference), "theory": not no_theory, "limits": limits}
     if card is not None:
         inputs |= {"model": card.id, "model_digest": card.digest()}
     columns = (TextColumn("{task.completed:,} rows"), BarColumn(), TimeElapsedColumn())
@@ -62,7 +66,7 @@ def evaluate(
         result = scan(
             points,
             output,
-            evaluator(searches, card, not no_interference),
+            evaluator(searches, card, not no_interference, limits),
             inputs,
             workers,
             scheduler,
