@@ -53,7 +53,7 @@ def coupling_limits(
         found = crossings(curves, lowest, largest[usable])
         plain: list[float | None] = [None] * len(usable)
         if without_theory:
-            plain = _without_theory(model, curves, masses[usable], largest[usable], found)
+            plain = _without_theory(curves, masses[usable], largest[usable], found)
         named = [reasons[i] for i in usable]
         solved = _results(model, curves, masses[usable], largest[usable], named, found, plain)
         for i, result in zip(usable.tolist(), solved, strict=True):
@@ -124,29 +124,28 @@ def _results(
 
 
 def _without_theory(
-    model: ZprimeModel, curves: Curves, masses: FloatArray, largest: FloatArray, found: Sequence[Crossings]
+    curves: Curves, masses: FloatArray, largest: FloatArray, found: Sequence[Crossings]
 ) -> list[float | None]:
     """Observed limits without the uncertainties of the luminosities: below those with them, and close."""
-    searches = tuple(replace(f, theory=None) for f in curves.searches)
-    plain = curves_of(model, masses, largest, searches, curves.interference)
+    plain = replace(curves, searches=tuple(f.without_theory() for f in curves.searches))
     with_theory = zip(found, largest, strict=True)
     ends = np.array([c.log_x[0][-1] if c.limit(0) is not None else np.log(g) for c, g in with_theory])
-    high = np.minimum(ends + 1e-4, np.log(largest))
-    f_high, _ = plain(np.arange(len(masses)), high)
-    low, f_low = ends - 0.05, np.full(len(ends), np.nan)
-    solvable = f_high[:, 0] < 0
+    low, high = ends - 0.05, np.minimum(ends + 1e-4, np.log(largest))
+    which = np.arange(len(masses))
+    values, _ = plain(np.concatenate([which, which]), np.concatenate([low, high]))
+    f_low, f_high = values[: len(which), 0], values[len(which) :, 0]
+    solvable = f_high < 0
     for _ in range(6):
         todo = np.nonzero(solvable & ~(f_low > 0))[0]
         if not len(todo):
             break
+        low[todo] -= 0.15
         f_low[todo] = plain(todo, low[todo])[0][:, 0]
-        again = todo[~(f_low[todo] > 0)]
-        low[again] -= 0.15
     ok = np.nonzero(solvable & (f_low > 0))[0]
     limits: list[float | None] = [None] * len(masses)
     if len(ok):
         zero = np.zeros(len(ok), dtype=np.intp)
-        roots = narrow(plain, ok, zero, low[ok], high[ok], f_low[ok], f_high[ok, 0])
+        roots = narrow(plain, ok, zero, low[ok], high[ok], f_low[ok], f_high[ok])
         for i, root in zip(ok, roots, strict=True):
             limits[i] = float(np.exp(root))
     return limits

@@ -66,11 +66,12 @@ class _Pole:
 
 
 def batch_template(
-    folded: FoldedSearch, hypotheses: Hypotheses, interference: bool = True, theory: bool = True
+    folded: FoldedSearch, hypotheses: Hypotheses, interference: bool = True, changes: bool = True
 ) -> SignalTemplate:
     """Signal events per bin and channel (n, n_bins), and changes (n, n_names, n_bins), of many hypotheses.
 
-    As :func:`zprime_recast.template.signal_template`, yields to 1e-5 of the largest bin. Fastest for hypotheses in the
+    As :func:`zprime_recast.template.signal_template`, yields to 1e-5 of the largest bin; without ``changes`` they are
+    all there is. Fastest for hypotheses in the
     order of their masses.
     """
     if folded.parton_rate is None:
@@ -78,16 +79,18 @@ def batch_template(
     m_pole, gamma_pole, residue = pole(hypotheses.mass_gev, hypotheses.gamma_gev, hypotheses.running_width)
     g = hypotheses.coupling
     at = _Pole(m_pole, gamma_pole, g**4 * np.abs(residue) ** 2, g**2 * residue * interference)
-    theory = theory and folded.theory is not None
-    yields, changes = {}, {}
+    theory = folded.theory is not None
+    yields, found = {}, {}
     for group in _alike(folded.channels, hypotheses):
         products = hypotheses.products[group[0].channel.lepton]
-        of_signal, of_squared = _folded(folded.levels, group, hypotheses, at, products, interference)
+        of_signal, of_squared = _folded(folded.levels, group, hypotheses, at, products, interference, changes)
         for fold in group:
             name, n_bins = fold.channel.name, len(fold.channel.bkg)
             if hypotheses.strength is not None:
                 of_signal[name] *= hypotheses.strength[:, None]
             yields[name], moment = of_signal[name][:, :n_bins], of_signal[name][:, n_bins:]
+            if not changes:
+                continue
             nominal, *rest = np.split(of_squared[name], 1 + len(fold.varied), axis=1)
             varied = dict(zip(fold.varied, rest, strict=True))
             limits = expected_limit(fold.information, yields[name])
@@ -95,9 +98,11 @@ def batch_template(
             if theory:
                 shift = mean_shift(yields[name], moment)
                 rows.insert(0, folded.theory_changes(fold, products.zprime_squared, shift))
-            changes[name] = np.concatenate(rows, axis=1)
-    names = folded.theory.names if folded.theory and theory else ()
-    return SignalTemplate(yields, (*names, *nuisance_names(folded.search)), changes)
+            found[name] = np.concatenate(rows, axis=1)
+    if not changes:
+        return SignalTemplate(yields)
+    names = folded.theory.names if folded.theory else ()
+    return SignalTemplate(yields, (*names, *nuisance_names(folded.search)), found)
 
 
 def _alike(folds: Sequence[ChannelFold], hypotheses: Hypotheses) -> list[list[ChannelFold]]:
@@ -121,6 +126,7 @@ def _folded(
     at: _Pole,
     products: CouplingProducts,
     interference: bool,
+    with_squared: bool,
 ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
     """Spectra and |Z'|^2 folded with what the levels hold, per channel."""
     n, names = len(at.mass_gev), [fold.channel.name for fold in folds]
@@ -150,7 +156,8 @@ def _folded(
             rate = size + (amplitude.conj() * (at.mixing[i][:, None] * propagator)).real
         for name in names:
             signal[name][i] += rate @ level.of_signal[name][nodes]
-            squared[name][i] += size @ level.of_squared[name][nodes]
+            if with_squared:
+                squared[name][i] += size @ level.of_squared[name][nodes]
 
     low, middle, high = levels
     panel = [np.clip(np.searchsorted(x.grid.edges_gev**2, place) - 1, 0, len(x.grid.middle) - 1) for x in levels]

@@ -32,7 +32,7 @@ from .processes import end_with_parent, for_children
 #: Default number of masses, evenly spaced in the square root over the range all searches share.
 DEFAULT_POINTS = 25
 #: Masses solved together.
-BATCH = 13
+BATCH = 32
 #: Change of ln g from the chord of its neighbours above which ``refine`` adds masses.
 BEND = 0.03
 

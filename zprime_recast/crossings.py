@@ -21,7 +21,7 @@ from .fit import CLS_EXCLUDED
 from .template import FoldedSearch
 
 #: Points of the first grid.
-GRID = 50
+GRID = 42
 #: A root is accepted where ln x is known to this.
 ROOT_TOLERANCE = 1e-5
 #: Asimov statistic with fixed nuisances below which nothing is excluded: it would take data 30 sigma off.
@@ -57,7 +57,7 @@ class Curves:
         """Asimov statistic with nothing but the signal allowed to change, (n,)."""
         total = np.zeros(len(which))
         for folded in self.searches:
-            template = batch_template(folded, self.hypotheses(which, log_x), self.interference, theory=False)
+            template = batch_template(folded, self.hypotheses(which, log_x), self.interference, changes=False)
             for name, signal in template.yields.items():
                 bkg = folded.search.channel(name).bkg
                 ratio = np.maximum(signal / bkg, -0.999)

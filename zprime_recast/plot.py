@@ -46,7 +46,8 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
     from matplotlib.patches import Patch
 
     with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
-        figure = Figure(figsize=(7.2, 5.6), layout="constrained")
+        figure = Figure(figsize=(7.2, 5.6))
+        figure.subplots_adjust(left=0.12, right=0.975, bottom=0.115, top=0.955)
         axes = figure.add_subplot()
         mass = result.mass_gev / GEV_PER_TEV
         expected = result.coupling_95_expected
@@ -149,7 +150,9 @@ def _limits(result: ExclusionContour, compare: Sequence[ExclusionContour]) -> tu
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
     """Write ``stem.png`` (200 dpi) and ``stem.pdf``, whole or not at all; OutputError if that cannot be done."""
-    return [
-        write_whole(folder / f"{stem}.{suffix}", partial(figure.savefig, format=suffix, dpi=200))
-        for suffix in ("png", "pdf")
-    ]
+    written = []
+    for suffix in ("png", "pdf"):
+        written.append(write_whole(folder / f"{stem}.{suffix}", partial(figure.savefig, format=suffix, dpi=200)))
+        if figure.get_layout_engine() is not None:
+            figure.set_layout_engine("none")  # the layout of the first stays
+    return written

@@ -6,12 +6,13 @@ The mass response r = (m_reco - m)/m is a Crystal Ball plus a Gaussian, truncate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.special import ndtr
 
-from .cards import FloatArray
+from .cards import FloatArray, IndexArray
 from .channel import R_MAX, Channel, ResponseTable
 from .convolution import rapidity_integral
 from .luminosity import LuminosityTable, cached_array
@@ -20,6 +21,8 @@ from .search import Fiducial
 
 _ACCEPTANCE_POINTS = 160
 _ACCEPTANCE_VERSION = 2
+#: Changes with the functions of this module, so that no older array is found in the cache.
+_RESPONSE_VERSION = 1
 
 
 def crystal_ball_cdf(
@@ -30,12 +33,13 @@ def crystal_ball_cdf(
     Density exp(-t^2/2) for t = (r - mean)/sigma > -alpha, (n/alpha)^n exp(-alpha^2/2) (n/alpha - alpha - t)^-n below;
     in units of t (multiply by sigma for an integral over r). Arguments broadcast.
     """
-    t = (r - mean) / sigma
-    height = np.exp(-0.5 * alpha**2)
-    tail = np.minimum(t, -alpha)
-    below = height * (n / alpha) / (n - 1) * ((n / alpha) / (n / alpha - alpha - tail)) ** (n - 1)
-    core = np.sqrt(2 * np.pi) * (ndtr(np.maximum(t, -alpha)) - ndtr(-alpha))
-    return np.asarray(below + core)
+    t, alpha, n = np.broadcast_arrays((r - mean) / sigma, alpha, n)
+    found, tail = np.empty(t.shape), t < -alpha
+    x, a, k = t[tail], alpha[tail], n[tail]
+    found[tail] = _tail_area(a, k) * ((k / a) / (k / a - a - x)) ** (k - 1)
+    x, a, k = t[~tail], alpha[~tail], n[~tail]
+    found[~tail] = _tail_area(a, k) + np.sqrt(2 * np.pi) * (ndtr(x) - ndtr(-a))
+    return found
 
 
 def double_crystal_ball_cdf(
@@ -48,10 +52,15 @@ def double_crystal_ball_cdf(
     """Integral, in units of t = (r - mean)/sigma, of a Gaussian core with power-law tails on both sides; ``low`` and
     ``high`` are (alpha, n) of the tails. Arguments broadcast.
     """
-    below = crystal_ball_cdf(np.minimum(r, mean), mean, sigma, *low)
+    r, mean, sigma, *tails = np.broadcast_arrays(r, mean, sigma, *low, *high)
+    found, is_low, is_high = np.empty(r.shape), r < mean, r >= mean
+    lower = [v[is_low] for v in (r, mean, sigma, *tails[:2])]
+    found[is_low] = crystal_ball_cdf(*lower)
     # the upper half is a mirrored Crystal Ball
-    above = crystal_ball_cdf(mean, mean, sigma, *high)
-    return np.asarray(below + above - crystal_ball_cdf(2 * mean - np.maximum(r, mean), mean, sigma, *high))
+    at, middle, width, *upper = (v[is_high] for v in (r, mean, sigma, *tails))
+    halves = crystal_ball_cdf(middle, middle, width, *upper[:2]) + crystal_ball_cdf(middle, middle, width, *upper[2:])
+    found[is_high] = halves - crystal_ball_cdf(2 * middle - at, middle, width, *upper[2:])
+    return found
 
 
 def _tail_area(alpha: FloatArray, n: FloatArray) -> FloatArray:
@@ -66,37 +75,57 @@ def response_cdf(response: Mapping[str, FloatArray], r: FloatArray) -> FloatArra
     # normalisation of the Crystal Ball over the whole line, so that kappa is its share before truncation
     total = _tail_area(p["alpha_cb"], p["n_cb"]) + np.sqrt(2 * np.pi) * ndtr(p["alpha_cb"])
 
-    def cdf(at: FloatArray) -> FloatArray:
-        crystal_ball = crystal_ball_cdf(at, *cb) / total
-        gauss = ndtr((at - p["mu_g"]) / p["sigma_g"])
-        return np.asarray(p["kappa"] * crystal_ball + (1 - p["kappa"]) * gauss)
+    def cdf(at: FloatArray, row: IndexArray | slice = slice(None)) -> FloatArray:
+        crystal_ball = crystal_ball_cdf(at, *(v[row] for v in cb)) / total[row]
+        gauss = ndtr((at - p["mu_g"][row]) / p["sigma_g"][row])
+        return np.asarray(p["kappa"][row] * crystal_ball + (1 - p["kappa"][row]) * gauss)
 
-    return _truncated(cdf, r, np.full_like(p["mu_cb"], R_MAX))
-
-
-def _truncated(cdf: Callable[[FloatArray], FloatArray], r: FloatArray, r_max: FloatArray) -> FloatArray:
-    low, high = cdf(-r_max), cdf(r_max)
-    return np.asarray((cdf(np.clip(r, -r_max, r_max)) - low) / (high - low))
+    # only what lies inside the truncation costs time
+    r = np.broadcast_to(r, (len(total), r.shape[-1]))
+    row, column = np.nonzero(np.abs(r) < R_MAX)
+    found = np.where(r >= R_MAX, 1.0, 0.0)
+    low, high = cdf(np.full_like(total, -R_MAX))[:, 0], cdf(np.full_like(total, R_MAX))[:, 0]
+    found[row, column] = (cdf(r[row, column][:, None], row)[:, 0] - low[row]) / (high - low)[row]
+    return found
 
 
 def response_matrix(
-    channel: Channel, m_true_gev: FloatArray, scale: FloatArray | float = 0.0, resolution: FloatArray | float = 0.0
+    channel: Channel,
+    m_true_gev: FloatArray,
+    scale: FloatArray | float = 0.0,
+    resolution: FloatArray | float = 0.0,
+    cache: bool = False,
 ) -> FloatArray:
     """P(true mass -> reconstructed bin), shape (n_masses, n_bins); rows sum to at most 1 (the rest falls outside).
 
     Outside the masses where the response is published its relative shape is held at the nearest of them. ``scale``
-    and ``resolution`` are relative changes of the measured mass and of the width of the response, per mass.
+    and ``resolution`` are relative changes of the measured mass and of the width of the response, per mass. With
+    ``cache`` the result is kept on disk, under a digest of all numbers that enter.
     """
     at = np.clip(m_true_gev, *channel.response_range_gev)
     shift = np.broadcast_to(1 + np.asarray(scale), m_true_gev.shape)[:, None]
     wider = np.broadcast_to(1 + np.asarray(resolution), m_true_gev.shape)[:, None]
-    r = channel.edges_gev / (m_true_gev[:, None] * shift) - 1
-    if isinstance(channel.response, ResponseTable):
-        return np.diff(_table_cdf(channel.response, at, r, wider), axis=1)
-    parameters = {name: function(at)[:, None] for name, function in channel.response.items()}
-    for name in ("sigma_cb", "sigma_g"):
-        parameters[name] = parameters[name] * wider
-    return np.diff(response_cdf(parameters, r), axis=1)
+    response = channel.response
+    if isinstance(response, ResponseTable):
+        shape = {"m_gev": response.m_gev, "share": response.share, "mean": response.mean, "sigma": response.sigma}
+        parameters = {**shape, **response.tails, "r_max": response.r_max}
+    else:
+        parameters = {name: function(at)[:, None] for name, function in response.items()}
+
+    def make() -> FloatArray:
+        r = channel.edges_gev / (m_true_gev[:, None] * shift) - 1
+        if isinstance(response, ResponseTable):
+            return np.diff(_table_cdf(response, at, r, wider), axis=1)
+        changed = {name: parameters[name] * wider for name in ("sigma_cb", "sigma_g")}
+        return np.diff(response_cdf({**parameters, **changed}, r), axis=1)
+
+    if not cache:
+        return make()
+    digest = hashlib.sha256(repr(list(parameters)).encode())
+    for values in (channel.edges_gev, m_true_gev, at, shift, wider, *parameters.values()):
+        digest.update(np.ascontiguousarray(values, dtype=float).tobytes())
+    shape_found = (len(m_true_gev), len(channel.edges_gev) - 1)
+    return cached_array(("response", _RESPONSE_VERSION, digest.hexdigest()), make, shape_found)
 
 
 def _table_cdf(table: ResponseTable, at: FloatArray, r: FloatArray, wider: FloatArray) -> FloatArray:

@@ -42,7 +42,8 @@ def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray) -> dic
     found = {}
     for u in search.uncertainties:
         if channel.name in u.channels and u.kind in ("scale", "resolution"):
-            up, down = (response_matrix(channel, m_gev, **{u.kind: x}) for x in (u.at(m_gev), -u.down_at(m_gev)))
+            sizes = (u.at(m_gev), -u.down_at(m_gev))
+            up, down = (response_matrix(channel, m_gev, **{u.kind: x}, cache=True) for x in sizes)
             found[u.name] = 0.5 * (up - down) * events_per_fb
     return found
 

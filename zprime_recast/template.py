@@ -12,7 +12,7 @@ logarithm of the true masses that fill the bin; the flavours share as in |Z'|^2.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -113,6 +113,12 @@ class FoldedSearch:
             low, high = (np.take_along_axis(table, (k + i)[:, None, :], axis=-1) for i in (0, 1))
         return np.asarray(low + t * (high - low))
 
+    def without_theory(self) -> FoldedSearch:
+        """The same without the uncertainties of the luminosities."""
+        plain = replace(self, theory=None)
+        plain.__dict__["levels"] = self.levels  # they do not enter there
+        return plain
+
     def fold(self, name: str) -> ChannelFold:
         """A channel by name."""
         self.search.channel(name)
@@ -152,7 +158,7 @@ def fold_search(
         )
     folds = []
     for channel in search.channels:
-        detector = response_matrix(channel, m) * (channel.int_lumi_fb * efficiency(channel, m))[:, None]
+        detector = response_matrix(channel, m, cache=True) * (channel.int_lumi_fb * efficiency(channel, m))[:, None]
         log_detector = detector * np.log(m[:, None] / channel.centers_gev)
         varied = varied_detectors(search, channel, m)
         folds.append(ChannelFold(channel, detector, log_detector, varied, signal_information(channel)))

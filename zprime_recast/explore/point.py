@@ -206,7 +206,7 @@ class Bench:
             raise LikelihoodError(message)
         spectra = []
         for folded in searches:
-            template = batch_template(folded, hypotheses, interference, theory=False)
+            template = batch_template(folded, hypotheses, interference, changes=False)
             for channel in folded.search.channels:
                 spectra.append(
                     Spectrum(
