@@ -11,6 +11,8 @@ eigenmodes of the covariance of the rest.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .cards import FloatArray
@@ -46,15 +48,34 @@ def background_modes(channel: Channel) -> FloatArray:
     return _function_modes(channel, channel.background)
 
 
+def finely_binned(channel: Channel, width: float) -> Channel:
+    """A channel with its background function in bins of a relative width, up to its last bin, and no fluctuation.
+
+    InputError if the background is no function.
+    """
+    function = channel.background
+    if not isinstance(function, BackgroundFunction):
+        raise InputError(f"channel {channel.name}: only a background function can be binned anew")
+    low, last = channel.edges_gev[0], channel.edges_gev[-2:]
+    edges = np.append(np.geomspace(low, last[0], round(np.log(last[0] / low) / width) + 1), last[1])
+    m, weights = _nodes(edges, function)
+    bkg = (np.exp(function.log_shape(m)) * weights).sum(axis=-1)
+    bkg *= channel.bkg.sum() / bkg.sum()
+    return replace(channel, edges_gev=edges, bkg=bkg, n_obs=bkg)
+
+
+def _nodes(edges: FloatArray, function: BackgroundFunction) -> tuple[FloatArray, FloatArray]:
+    """Masses and weights of an integral over each bin, (n_bins, 16); the last bin ends below x = 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    width = np.minimum(edges[1:], 0.999 * function.sqrt_s_gev) - edges[:-1]
+    return edges[:-1, None] + width[:, None] * (1 + nodes) / 2, width[:, None] * weights / 2
+
+
 def _function_modes(channel: Channel, function: BackgroundFunction) -> FloatArray:
     """Derivatives of the log of the bin contents with respect to norm and floating parameters, made orthonormal under
     the Poisson information sum_j bkg_j d_kj d_lj, times MODE_UNIT, capped at MODE_CAP.
     """
-    edges = channel.edges_gev
-    nodes, weights = np.polynomial.legendre.leggauss(16)
-    # bins are split so that a wide last one is integrated well; its end stays below x = 1
-    high = np.minimum(edges[1:], 0.999 * function.sqrt_s_gev)
-    m = edges[:-1, None] + (high - edges[:-1])[:, None] * (1 + nodes) / 2
+    m, weights = _nodes(channel.edges_gev, function)
     density = np.exp(function.log_shape(m)) * weights
     derivatives = (function.log_derivatives(m) * density).sum(axis=-1) / density.sum(axis=-1)
     basis = np.vstack([np.ones(len(channel.bkg)), derivatives])

@@ -108,11 +108,13 @@ def generic_limits(
     gamma_over_m: ArrayLike,
     channel: str = "ll",
     calculator: str = "asymptotic",
+    spectrum_bins: bool = False,
 ) -> FloatArray:
     """Limits in fb, (6, n): observed, then expected at -2, -1, 0, 1, 2 standard deviations (``bayes``: the median only,
     from the background-only Asimov data; the others are NaN). Masses and widths broadcast to n.
 
-    ``calculator``: ``asymptotic`` (CLs) or ``bayes`` (flat prior in the cross-section).
+    ``calculator``: ``asymptotic`` (CLs) or ``bayes`` (flat prior in the cross-section). Expected asymptotic limits are
+    computed in the bins the card of the search gives for them, if it does, unless ``spectrum_bins``.
     """
     if calculator not in ("asymptotic", "bayes"):
         raise UnknownName("calculator", calculator, ("asymptotic", "bayes"))
@@ -121,7 +123,10 @@ def generic_limits(
     solve = _asymptotic if calculator == "asymptotic" else _bayesian
     size = _HYPOTHESES if calculator == "asymptotic" else _HYPOTHESES // 4
     parts = [slice(i, i + size) for i in range(0, len(hypotheses.mass_gev), size)]
-    return np.concatenate([solve(hypotheses.take(part), null) for part in parts], axis=1)
+    limits = np.concatenate([solve(hypotheses.take(part), null) for part in parts], axis=1)
+    if calculator == "asymptotic" and not spectrum_bins and folded.fine is not None:
+        limits[1:] = generic_limits(folded.fine, mass_gev, gamma_over_m, channel, spectrum_bins=True)[1:]
+    return limits
 
 
 def generic_limit(
@@ -130,11 +135,12 @@ def generic_limit(
     gamma_over_m: float,
     channel: str = "ll",
     calculator: str = "asymptotic",
+    spectrum_bins: bool = False,
 ) -> GenericLimitResult:
     """Limit on sigma x BR of one generic resonance, for validation and quick use; arguments as
     :func:`generic_limits`.
     """
-    limits = generic_limits(folded, float(mass_gev), float(gamma_over_m), channel, calculator)[:, 0]
+    limits = generic_limits(folded, float(mass_gev), float(gamma_over_m), channel, calculator, spectrum_bins)[:, 0]
     observed, *expected = (float(x) for x in limits)
     return GenericLimitResult(
         folded.search.id, channel, float(mass_gev), float(gamma_over_m), observed, tuple(expected), calculator

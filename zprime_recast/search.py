@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .cards import FloatArray, Section, digest, read_csv, read_toml
-from .channel import Channel, read_channel
+from .channel import BackgroundFunction, Channel, read_channel
 from .errors import CardError, RangeError, UnknownName
 from .paths import shipped, user_data_dir
 
@@ -101,6 +101,8 @@ class Search:
     """Pole masses the search covers."""
     fiducial: Fiducial | None
     """None: limits are on the total cross-section, and the acceptance is part of the efficiency."""
+    expected_bins: float | None
+    """Relative width of the bins the expected limits on a resonance are computed in; None: those of the spectrum."""
     channels: tuple[Channel, ...]
     uncertainties: tuple[Uncertainty, ...]
     validation: tuple[Validation, ...]
@@ -181,6 +183,7 @@ def read_search(folder: Path) -> Search:
         sqrt_s_gev=sqrt_s,
         mass_range_gev=(float(mass_range[0]), float(mass_range[1])),
         fiducial=read_fiducial(card),
+        expected_bins=read_expected_bins(card, channels),
         channels=channels,
         uncertainties=uncertainties,
         validation=tuple(read_validation(section, names) for section in card.sections("validation")),
@@ -203,6 +206,17 @@ def read_fiducial(card: Section) -> Fiducial | None:
     )
     section.finish()
     return fiducial
+
+
+def read_expected_bins(card: Section, channels: tuple[Channel, ...]) -> float | None:
+    """The bins of expected limits, where the collaboration fitted in finer ones than it published."""
+    if "expected_bins" not in card.values:
+        return None
+    width = card.number("expected_bins")
+    if not 0.001 <= width <= 0.1 or not all(isinstance(c.background, BackgroundFunction) for c in channels):
+        expected = "a relative width between 0.001 and 0.1, in a search whose backgrounds are functions"
+        raise card.fault("expected_bins", width, expected)
+    return width
 
 
 def read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:

@@ -34,7 +34,7 @@ def nuisance_names(search: Search) -> tuple[str, ...]:
     return tuple(f"{search.id}_{u.name}" for u in shape_uncertainties(search))
 
 
-def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray) -> dict[str, FloatArray]:
+def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray, cache: bool = False) -> dict[str, FloatArray]:
     """Change of events per fb at true masses, (n_masses, n_bins), per standard deviation of each scale and resolution
     uncertainty of a channel: half the difference of up and down.
     """
@@ -43,7 +43,7 @@ def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray) -> dic
     for u in search.uncertainties:
         if channel.name in u.channels and u.kind in ("scale", "resolution"):
             sizes = (u.at(m_gev), -u.down_at(m_gev))
-            up, down = (response_matrix(channel, m_gev, **{u.kind: x}, cache=True) for x in sizes)
+            up, down = (response_matrix(channel, m_gev, **{u.kind: x}, cache=cache) for x in sizes)
             found[u.name] = 0.5 * (up - down) * events_per_fb
     return found
 

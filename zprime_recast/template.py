@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .background import finely_binned
 from .cards import FloatArray
 from .channel import Channel
 from .cross_section import coupling_products, interference_amplitude
@@ -113,6 +114,17 @@ class FoldedSearch:
             low, high = (np.take_along_axis(table, (k + i)[:, None, :], axis=-1) for i in (0, 1))
         return np.asarray(low + t * (high - low))
 
+    @cached_property
+    def fine(self) -> FoldedSearch | None:
+        """The search in the bins of its expected limits, for generic resonances; None where they are those of the
+        spectrum.
+        """
+        width = self.search.expected_bins
+        if width is None:
+            return None
+        channels = tuple(finely_binned(c, width) for c in self.search.channels)
+        return fold_search(replace(self.search, channels=channels), cache=False)
+
     def without_theory(self) -> FoldedSearch:
         """The same without the uncertainties of the luminosities."""
         plain = replace(self, theory=None)
@@ -138,11 +150,16 @@ class SignalTemplate:
 
 
 def fold_search(
-    search: Search, pdf: PDFMember | None = None, lumi: LuminosityTable | None = None, theory: bool = True
+    search: Search,
+    pdf: PDFMember | None = None,
+    lumi: LuminosityTable | None = None,
+    theory: bool = True,
+    cache: bool = True,
 ) -> FoldedSearch:
     """Prepare a search: response matrices, and parton rates inside its fiducial region if a PDF is given.
 
-    ``pdf`` gives the acceptance, ``lumi`` the rates and, with ``theory``, their uncertainty as nuisances.
+    ``pdf`` gives the acceptance, ``lumi`` the rates and, with ``theory``, their uncertainty as nuisances. With
+    ``cache`` the responses are kept on disk.
     """
     high = 0.95 * search.sqrt_s_gev if lumi is None else lumi.range_gev[1]
     grid = panels(LOW_GEV, high, PANEL_WIDTH, GROUP**2)
@@ -158,9 +175,9 @@ def fold_search(
         )
     folds = []
     for channel in search.channels:
-        detector = response_matrix(channel, m, cache=True) * (channel.int_lumi_fb * efficiency(channel, m))[:, None]
+        detector = response_matrix(channel, m, cache=cache) * (channel.int_lumi_fb * efficiency(channel, m))[:, None]
         log_detector = detector * np.log(m[:, None] / channel.centers_gev)
-        varied = varied_detectors(search, channel, m)
+        varied = varied_detectors(search, channel, m, cache)
         folds.append(ChannelFold(channel, detector, log_detector, varied, signal_information(channel)))
     nuisances = theory_nuisances(lumi) if theory and lumi is not None and lumi.variations is not None else None
     return FoldedSearch(search, grid, rate, tuple(folds), lumi, nuisances)

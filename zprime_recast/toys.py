@@ -155,7 +155,7 @@ def generic_toy_limit(
     """
     hypotheses = generic_hypotheses(folded, mass_gev, gamma_over_m, channel)
     null = null_of(hypotheses)
-    asymptotic = generic_limits(folded, mass_gev, gamma_over_m, channel)[:, 0]
+    asymptotic = generic_limits(folded, mass_gev, gamma_over_m, channel, spectrum_bins=True)[:, 0]
     lowest, median = float(asymptotic.min()), float(asymptotic[3])
     x, curves = [], []
     for sigma in np.geomspace(0.8 * lowest, 8 * median, _POINTS):

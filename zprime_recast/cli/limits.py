@@ -178,6 +178,10 @@ def generic_limit_(
     ] = "asymptotic",
     n_toys: Toys = 2000,
     seed: Seed = 1,
+    spectrum_bins: Annotated[
+        bool,
+        typer.Option("--spectrum-bins", help="Expected limits in the bins of the spectrum, too."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Limit on sigma x BR of a generic resonance, as the experiment defines it (ATLAS: fiducial, CMS: total; per lepton
@@ -200,7 +204,8 @@ def generic_limit_(
     if calculator == "toys":
         result = generic_toy_limit(folded, mass_gev, gamma_over_m, channel, n_toys, seed)
     else:
-        result = generic_limit(folded, mass_gev, gamma_over_m, channel, calculator)
+        result = generic_limit(folded, mass_gev, gamma_over_m, channel, calculator, spectrum_bins)
+    bins = search.expected_bins if calculator == "asymptotic" and not spectrum_bins else None
     limits = [x if math.isfinite(x) else None for x in result.sigma_br_95_expected_fb]
     values = {
         "analysis": result.analysis,
@@ -210,6 +215,7 @@ def generic_limit_(
         "sigma_br_95_observed_fb": result.sigma_br_95_observed_fb,
         "sigma_br_95_expected_fb": limits,
         "calculator": result.calculator,
+        "expected_bins": bins,
         "definition": search.limit_definition,
         "notes": list(search.notes),
     }
@@ -218,6 +224,7 @@ def generic_limit_(
         f"95% {'credibility' if calculator == 'bayes' else 'CL'} limit on the {search.limit_definition}",
         f"observed {result.sigma_br_95_observed_fb:.5g} fb",
         "expected (-2..+2 sigma) " + ", ".join(format_number(x) for x in limits) + " fb",
+        *([f"expected in bins of {100 * bins:g} %, observed in those of the published spectrum"] if bins else []),
         *(f"note: {note}" for note in search.notes),
     ]
     emit(values, as_json, text)
