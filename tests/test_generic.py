@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from zprime_recast.batch_cls import Null
-from zprime_recast.bayes import fixed_nuisances, prior_points, upper_limits
+from zprime_recast.bayes import prior_points, upper_limits
 from zprime_recast.errors import InputError, RangeError, UnknownName
 from zprime_recast.fit import hypothesis_test
 from zprime_recast.generic import generic_hypotheses, generic_limit, generic_limits
@@ -24,7 +24,7 @@ def folded(request):
 
 def test_limits_are_where_pyhf_says_cls_is_5_percent(folded):
     """CLs of pyhf's fits at our limits, observed and median: 0.05 to 2 % (of which SLSQP's accuracy is a part)."""
-    limits = generic_limits(folded, [700.0, 3000.0], [0.03, 0.01], "ee")
+    limits = generic_limits(folded, [700.0, 3000.0], [0.03, 0.01], "ee", spectrum_bins=True)
     hypotheses = generic_hypotheses(folded, [700.0, 3000.0], [0.03, 0.01], "ee")
     likelihood = hypotheses.likelihood(limits[[0, 3]].T)
     for i in range(2):
@@ -45,7 +45,7 @@ def test_more_widths_than_one_go_are_the_same(folded):
 def counting(n_obs, bkg, bkg_error, signal_error=0.0):
     """A one-bin likelihood of strengths, and its mu = 0 fit."""
 
-    def at(strengths):
+    def at(strengths, _draw=None):
         s = strengths.reshape(-1, 1)
         one = np.full((len(s), 1, 1), signal_error)
         b = np.full((1, 1), bkg_error)
@@ -81,13 +81,27 @@ def test_bayes_with_nuisances_against_quadrature():
     assert ours == pytest.approx(exact, rel=0.02)
 
 
-def test_held_nuisances_move_into_the_signal():
-    at, _ = counting(3.0, 2.0, 0.1, 0.2)
-    likelihood = at(np.array([[1.0, 2.0]]))
-    held = fixed_nuisances(likelihood, ["s"], np.array([1.5]))
-    np.testing.assert_allclose(held.signal[:, 0], np.exp(0.3) * np.array([1.0, 2.0]), rtol=1e-6)
-    assert held.nuisances == ("b",)
-    assert fixed_nuisances(likelihood, [], np.zeros(0)) is likelihood
+def test_held_nuisances_fold_the_peak_anew():
+    """Muon scale and resolution at +-1 sigma move and widen a narrow peak as the card says, and are no nuisances."""
+    folded = fold_search(load_search("cms-140fb-dilepton"))
+    hypotheses = generic_hypotheses(folded, 2000.0, 0.0, "mumu")
+    names = [u.name for u in hypotheses.peak_nuisances]
+    assert names == ["muon_scale", "muon_resolution"]
+    sizes = [float(u.at(2000.0)) for u in hypotheses.peak_nuisances]
+
+    def moments(*values):
+        found = hypotheses.likelihood(np.ones((1, 1)), np.array(values))
+        assert not any(name in text for text in found.nuisances for name in names)
+        m, weights = folded.search.channel("mumu").centers_gev, found.signal[0]
+        mean = (weights * m).sum() / weights.sum()
+        return mean, np.sqrt((weights * (m - mean) ** 2).sum() / weights.sum())
+
+    nominal, up, wide = moments(0.0, 0.0), moments(1.0, 0.0), moments(0.0, 1.0)
+    assert up[0] / nominal[0] - 1 == pytest.approx(sizes[0], rel=0.3)
+    assert 0.3 * sizes[1] < wide[1] / nominal[1] - 1 < sizes[1]  # the tails are cut and bins have a width
+    assert len(hypotheses.likelihood(np.ones((1, 1))).nuisances) == len(
+        hypotheses.likelihood(np.ones((1, 1)), np.zeros(2)).nuisances
+    ) + len(names)
 
 
 def test_prior_points_are_gaussian():

@@ -1,8 +1,8 @@
 """Bayesian upper limits: flat prior in the signal strength, nuisances marginalised with their unit-Gaussian priors.
 
-Nuisances that move a peak (mass scale, resolution) give likelihoods of many maxima, so they are sampled:
-quasi-random points of their prior, the same at every strength. The integral over all others is done in Laplace's
-approximation around the profiled ones,
+Nuisances that move a peak (mass scale, resolution) give likelihoods of many maxima, so they are sampled: quasi-random
+points of their prior, the same at every strength, with the true spectrum folded anew at each. The integral over all
+others is done in Laplace's approximation around the profiled ones,
 
     p(n | mu, sampled) ~ L(mu, sampled, profiled) / sqrt(det H),
 
@@ -12,8 +12,7 @@ It is what CMS does with a Markov chain (arXiv:2103.02708).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -24,7 +23,7 @@ from .batch_fit import fit, log_determinant
 from .batch_model import batch_model
 from .cards import FloatArray
 from .errors import LikelihoodError
-from .likelihood import BinnedLikelihood, LogChanges
+from .likelihood import BinnedLikelihood
 
 CREDIBILITY = 0.95
 #: Strengths at which the posterior is computed: up to SPAN times an estimate of the limit, twice.
@@ -57,26 +56,24 @@ def log_evidence(likelihood: BinnedLikelihood, null: Null, n_obs: FloatArray) ->
 
 
 def upper_limits(
-    likelihood_at: Callable[[FloatArray], BinnedLikelihood],
+    likelihood_at: Callable[[FloatArray, FloatArray], BinnedLikelihood],
     null: Null,
     estimate: FloatArray,
-    sampled: Sequence[str] = (),
+    n_sampled: int = 0,
     n_obs: FloatArray | None = None,
 ) -> FloatArray:
     """Strengths below which CREDIBILITY of the posterior lies, the shape of ``estimate`` (n,).
 
     ``likelihood_at`` gives the likelihood of hypotheses at strengths (n, m), its hypotheses in their order when
-    flattened; ``estimate``: the limit to a factor of about two; ``sampled``: nuisances of the signal that are sampled;
-    ``n_obs``: counts (n_bins,), those of the likelihood unless given.
+    flattened, and at values (n_sampled,) of the nuisances that are sampled, which it does not contain; ``estimate``:
+    the limit to a factor of about two; ``n_obs``: counts (n_bins,), those of the likelihood unless given.
     """
     scale = np.asarray(estimate, dtype=float)
     grid = np.linspace(1e-3, SPAN, POINTS)
     for count in DRAWS:
-        draws = prior_points(len(sampled), count)
         strengths = scale[:, None] * grid
-        likelihood = likelihood_at(strengths)
-        data = likelihood.n_obs if n_obs is None else n_obs
-        each = [log_evidence(fixed_nuisances(likelihood, sampled, draw), null, data) for draw in draws]
+        likelihoods = (likelihood_at(strengths, draw) for draw in prior_points(n_sampled, count))
+        each = [log_evidence(one, null, one.n_obs if n_obs is None else n_obs) for one in likelihoods]
         log = np.asarray(logsumexp(each, axis=0)).reshape(strengths.shape)
         # the logarithm is smooth: it is interpolated, then integrated
         fine = np.linspace(grid[0], grid[-1], 20 * POINTS)
@@ -100,19 +97,3 @@ def prior_points(dimensions: int, count: int) -> FloatArray:
     steps = root ** -np.arange(1.0, dimensions + 1)
     half = ndtri((0.5 + np.arange(1, count // 2 + 1)[:, None] * steps) % 1.0)
     return np.concatenate([half, -half])
-
-
-def fixed_nuisances(likelihood: BinnedLikelihood, names: Sequence[str], values: FloatArray) -> BinnedLikelihood:
-    """The likelihood with nuisances of the signal held at values (n_names,), their effect in the signal."""
-    if not names:
-        return likelihood
-    changes = likelihood.signal_changes
-    rows = [changes.names.index(name) for name in names]
-    rest = [k for k in range(len(changes.names)) if k not in rows]
-
-    def part(k: list[int]) -> LogChanges:
-        chosen = tuple(changes.names[i] for i in k)
-        return LogChanges(chosen, changes.change[..., k, :], changes.acts[k])
-
-    log = np.tensordot(values, changes.change[..., rows, :], axes=(0, -2))
-    return replace(likelihood, signal=likelihood.signal * np.exp(log), signal_changes=part(rest))

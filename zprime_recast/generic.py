@@ -7,7 +7,8 @@ interpolated.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +24,8 @@ from .fit import CLS_EXCLUDED
 from .likelihood import BinnedLikelihood, Signal, binned_likelihood
 from .limit_result import GAMMA_OVER_M_MAX
 from .model import checked_positive
-from .systematics import expected_limit
+from .search import Uncertainty
+from .systematics import expected_limit, held_detector
 from .template import FoldedSearch, generic_template
 
 CALCULATORS = ("asymptotic", "bayes", "toys")
@@ -58,12 +60,19 @@ class GenericHypotheses:
     """(n,)."""
     channel: str
 
-    def likelihood(self, sigma_br_fb: FloatArray) -> BinnedLikelihood:
-        """The likelihood at cross-sections (n, m), hypotheses in their order when flattened."""
+    def likelihood(self, sigma_br_fb: FloatArray, held: FloatArray | None = None) -> BinnedLikelihood:
+        """The likelihood at cross-sections (n, m), hypotheses in their order when flattened. ``held``: values of
+        ``peak_nuisances``, which are no nuisances then.
+        """
+        folded = self.folded
+        if held is not None and len(held):
+            names = tuple(u.name for u in self.peak_nuisances)
+            channels = tuple(f.channel.name for f in folded.channels if self.channel in ("ll", f.channel.name))
+            folded = _held(folded, channels, names, tuple(held.tolist()))
         mass, ratio, sigma = np.broadcast_arrays(self.mass_gev[:, None], self.gamma_over_m[:, None], sigma_br_fb)
-        template = generic_template(self.folded, mass.ravel(), ratio.ravel(), sigma.ravel())
+        template = generic_template(folded, mass.ravel(), ratio.ravel(), sigma.ravel())
         yields = {name: y for name, y in template.yields.items() if self.channel in ("ll", name)}
-        return binned_likelihood([Signal(self.folded.search, yields, template.nuisances, template.changes)])
+        return binned_likelihood([Signal(folded.search, yields, template.nuisances, template.changes)])
 
     def estimate(self) -> FloatArray:
         """Expected limits in fb to a factor of two, (n,), without a fit."""
@@ -73,16 +82,29 @@ class GenericHypotheses:
         return np.asarray(sum(1 / limit**2 for limit in each) ** -0.5)
 
     @property
-    def peak_nuisances(self) -> tuple[str, ...]:
-        """Nuisances that move or widen a peak of the channels in use."""
-        names = [f.channel.name for f in self.folded.channels if self.channel in ("ll", f.channel.name)]
-        search = self.folded.search
-        moving = (u for u in search.uncertainties if u.kind in ("scale", "resolution"))
-        return tuple(f"{search.id}_{u.name}" for u in moving if set(u.channels) & set(names))
+    def peak_nuisances(self) -> tuple[Uncertainty, ...]:
+        """Uncertainties that move or widen a peak of the channels in use."""
+        names = {f.channel.name for f in self.folded.channels if self.channel in ("ll", f.channel.name)}
+        moving = (u for u in self.folded.search.uncertainties if u.kind in ("scale", "resolution"))
+        return tuple(u for u in moving if set(u.channels) & names)
 
     def take(self, i: slice) -> GenericHypotheses:
         """Some of them."""
         return GenericHypotheses(self.folded, self.mass_gev[i], self.gamma_over_m[i], self.channel)
+
+
+@lru_cache(maxsize=24)  # the points of a prior
+def _held(
+    folded: FoldedSearch, channels: tuple[str, ...], names: tuple[str, ...], values: tuple[float, ...]
+) -> FoldedSearch:
+    """Channels of a search with scale and resolution uncertainties held at values in standard deviations."""
+    search, at, m = folded.search, dict(zip(names, values, strict=True)), folded.grid.m_gev
+    rest = tuple(u for u in search.uncertainties if u.name not in at)
+    folds = []
+    for fold in (folded.fold(name) for name in channels):
+        detector = held_detector(search, fold.channel, m, at)
+        folds.append(replace(fold, detector=detector, log_detector=detector[:, :0], varied={}))
+    return replace(folded, search=replace(search, uncertainties=rest), channels=tuple(folds))
 
 
 def generic_hypotheses(
@@ -157,8 +179,9 @@ def null_of(hypotheses: GenericHypotheses) -> Null:
 def _bayesian(hypotheses: GenericHypotheses, null: Null) -> FloatArray:
     estimate = hypotheses.estimate()
     limits = np.full((6, len(estimate)), np.nan)
-    limits[0] = upper_limits(hypotheses.likelihood, null, estimate, hypotheses.peak_nuisances)
-    limits[3] = upper_limits(hypotheses.likelihood, null, estimate, hypotheses.peak_nuisances, null.expected)
+    n_sampled = len(hypotheses.peak_nuisances)
+    limits[0] = upper_limits(hypotheses.likelihood, null, estimate, n_sampled)
+    limits[3] = upper_limits(hypotheses.likelihood, null, estimate, n_sampled, null.expected)
     return limits
 
 

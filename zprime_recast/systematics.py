@@ -48,6 +48,19 @@ def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray, cache:
     return found
 
 
+def held_detector(search: Search, channel: Channel, m_gev: FloatArray, values: Mapping[str, float]) -> FloatArray:
+    """Events per fb at true masses, (n_masses, n_bins), with scale and resolution uncertainties of a channel at
+    ``values`` in standard deviations, by name.
+    """
+    changes = {kind: np.zeros(len(m_gev)) for kind in ("scale", "resolution")}
+    for u in search.uncertainties:
+        if channel.name in u.channels and u.name in values:
+            alpha = values[u.name]
+            changes[u.kind] += alpha * (u.at(m_gev) if alpha > 0 else u.down_at(m_gev))
+    events_per_fb = (channel.int_lumi_fb * efficiency(channel, m_gev))[:, None]
+    return response_matrix(channel, m_gev, changes["scale"], changes["resolution"]) * events_per_fb
+
+
 def shape_changes(
     search: Search,
     channel: Channel,

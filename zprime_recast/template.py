@@ -63,7 +63,7 @@ class ChannelFold:
     """Of :func:`zprime_recast.systematics.signal_information`, (n_bins, n_bins)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FoldedSearch:
     """A search ready to take hypotheses: panels of true mass, rates of the partons, detector of each channel."""
 
