@@ -79,7 +79,7 @@ def test_nodes_integrate_and_interpolate():
     at = np.array([200.0, 333.3, 4999.0, 5000.0])
     nodes, shares = grid.values_at(at)
     np.testing.assert_allclose((np.log(grid.s)[nodes] * shares).sum(axis=1), 2 * np.log(at), rtol=1e-12)
-    assert grid.take(slice(3, 7)).s == pytest.approx(grid.s[3 * POINTS : 7 * POINTS], rel=1e-15)
+    assert grid.part(3, 7).s == pytest.approx(grid.s[3 * POINTS : 7 * POINTS], rel=1e-15)
 
 
 def test_hypotheses_broadcast():

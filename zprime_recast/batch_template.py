@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -83,15 +84,19 @@ def batch_template(
     yields, found = {}, {}
     for group in _alike(folded.channels, hypotheses):
         products = hypotheses.products[group[0].channel.lepton]
-        of_signal, of_squared = _folded(folded.levels, group, hypotheses, at, products, interference, changes)
+        channels = [fold.channel.name for fold in group]
+        of_signal, of_squared = _folded(folded, channels, hypotheses, at, products, interference, changes)
         for fold in group:
             name, n_bins = fold.channel.name, len(fold.channel.bkg)
+            signal, squared = (
+                part[:, at] for part, at in zip((of_signal, of_squared), folded.columns[name], strict=True)
+            )
             if hypotheses.strength is not None:
-                of_signal[name] *= hypotheses.strength[:, None]
-            yields[name], moment = of_signal[name][:, :n_bins], of_signal[name][:, n_bins:]
+                signal = signal * hypotheses.strength[:, None]
+            yields[name], moment = signal[:, :n_bins], signal[:, n_bins:]
             if not changes:
                 continue
-            nominal, *rest = np.split(of_squared[name], 1 + len(fold.varied), axis=1)
+            nominal, *rest = np.split(squared, 1 + len(fold.varied), axis=1)
             varied = dict(zip(fold.varied, rest, strict=True))
             limits = expected_limit(fold.information, yields[name])
             rows = [shape_changes(folded.search, fold.channel, hypotheses.mass_gev, limits, nominal, varied)]
@@ -120,26 +125,26 @@ def _alike(folds: Sequence[ChannelFold], hypotheses: Hypotheses) -> list[list[Ch
 
 
 def _folded(
-    levels: tuple[Level, Level, Level],
-    folds: Sequence[ChannelFold],
+    folded: FoldedSearch,
+    names: Sequence[str],
     hypotheses: Hypotheses,
     at: _Pole,
     products: CouplingProducts,
     interference: bool,
     with_squared: bool,
-) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    """Spectra and |Z'|^2 folded with what the levels hold, per channel."""
-    n, names = len(at.mass_gev), [fold.channel.name for fold in folds]
+) -> tuple[FloatArray, FloatArray]:
+    """Spectra and |Z'|^2 folded with what the levels hold, (n, columns); 0 in the columns of other channels."""
+    levels = folded.levels
     signal, squared = (
-        {name: np.zeros((n, part[name].shape[1])) for name in names}
-        for part in (levels[0].of_signal, levels[0].of_squared)
+        np.zeros((len(at.mass_gev), part.shape[1])) for part in (levels[0].of_signal, levels[0].of_squared)
     )
-    place = at.mass_gev**2
+    whole = len(names) == len(folded.channels)
+    blocks = [(slice(None), slice(None))] if whole else [folded.columns[name] for name in names]
+    place, boson = at.mass_gev**2, (hypotheses.m_z_gev, hypotheses.gamma_z_gev)
 
     def add(level: Level, i: IndexArray | slice, chosen: slice, skip: IndexArray | None) -> None:
         nodes = slice(chosen.start * POINTS, chosen.stop * POINTS)
-        part = level.grid.take(chosen)
-        own = products if products.zprime_squared.ndim == 1 else _rows(products, i)
+        part = level.grid.part(chosen.start, chosen.stop)
         mass, gamma = at.mass_gev[i], at.gamma_gev[i]
         if skip is None:
             propagator = pole_weights(part, mass, gamma)
@@ -149,40 +154,54 @@ def _folded(
             beside = np.abs(np.arange(chosen.start, chosen.stop) - skip[:, None]) <= 1
             propagator.reshape(len(mass), -1, POINTS)[beside] = 0.0
             size = propagator.real**2 + propagator.imag**2
-        of_squared, amplitude = _rates(hypotheses, own, part.s, level.parton_rate[:, nodes])
+        if products.zprime_squared.ndim == 1:  # the same for all, whatever their pole
+            of_squared, amplitude = _rates_at_nodes(level, products, *boson)
+            of_squared, amplitude = of_squared[nodes], amplitude[nodes]
+        else:
+            of_squared, amplitude = _rates(_rows(products, i), part.s, level.parton_rate[:, nodes], *boson)
         size *= at.squared[i][:, None] * of_squared
         rate = size
         if interference:
-            rate = size + (amplitude.conj() * (at.mixing[i][:, None] * propagator)).real
-        for name in names:
-            signal[name][i] += rate @ level.of_signal[name][nodes]
+            rate = size + (amplitude * (at.mixing[i][:, None] * propagator)).real
+        for of_signal, of_z in blocks:
+            signal[i, of_signal] += rate @ level.of_signal[nodes, of_signal]
             if with_squared:
-                squared[name][i] += size @ level.of_squared[name][nodes]
+                squared[i, of_z] += size @ level.of_squared[nodes, of_z]
 
     low, middle, high = levels
-    panel = [np.clip(np.searchsorted(x.grid.edges_gev**2, place) - 1, 0, len(x.grid.middle) - 1) for x in levels]
+    panel = [np.searchsorted(x.grid.edges_s[1:-1], place, side="right") for x in levels]
     add(high, slice(None), slice(0, len(high.grid.middle)), panel[2])
     for level, above, own in ((middle, panel[2], panel[1]), (low, panel[1], None)):
         for k in np.unique(above).tolist():
-            i = np.nonzero(above == k)[0]
+            i = np.nonzero(above == k)[0] if len(above) > 1 else slice(None)
             chosen = slice(max(k - 1, 0) * GROUP, min((k + 2) * GROUP, len(level.grid.middle)))
             add(level, i, chosen, None if own is None else own[i])
     return signal, squared
 
 
-def _rates(
-    hypotheses: Hypotheses, products: CouplingProducts, s: FloatArray, rate: FloatArray
+@lru_cache(maxsize=64)
+def _rates_at_nodes(
+    level: Level, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
 ) -> tuple[FloatArray, ComplexArray]:
-    """Rates times couplings of |Z'|^2 and of the interference with photon and Z, summed over flavours, ([n,] n_s)."""
-    z = 1 / (s - hypotheses.m_z_gev**2 + 1j * hypotheses.m_z_gev * hypotheses.gamma_z_gev)
+    return _rates(products, level.grid.s, level.parton_rate, m_z_gev, gamma_z_gev)
+
+
+def _rates(
+    products: CouplingProducts, s: FloatArray, rate: FloatArray, m_z_gev: float, gamma_z_gev: float
+) -> tuple[FloatArray, ComplexArray]:
+    """Rates times couplings of |Z'|^2 and of the interference with photon and Z, conjugate, summed over flavours,
+    ([n,] n_s).
+    """
+    z = 1 / (s - m_z_gev**2 + 1j * m_z_gev * gamma_z_gev)
     amplitude = (products.zprime_photon @ rate) / s + (products.zprime_z @ rate) * z
-    return products.zprime_squared @ rate, np.asarray(2 * amplitude, dtype=complex)
+    return products.zprime_squared @ rate, np.asarray(2 * amplitude.conj(), dtype=complex)
 
 
 def _rows(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts:
-    values = [getattr(products, f.name) for f in fields(products)]
-    return CouplingProducts(*(v if v.ndim == 1 else v[i] for v in values))
+    if products.zprime_squared.ndim == 1:
+        return products
+    return CouplingProducts(*(getattr(products, f.name)[i] for f in fields(products)))
 
 
 def _same(a: CouplingProducts, b: CouplingProducts) -> bool:
-    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return a is b or all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))

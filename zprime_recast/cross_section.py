@@ -48,7 +48,7 @@ LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
 FULL_WINDOW_LOW = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CouplingProducts:
     """Products of quark and lepton couplings summed over chiralities, per quark flavour (first axis as FLAVORS)."""
 

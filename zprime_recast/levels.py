@@ -9,7 +9,6 @@ the panel holds: 1e-5 for x = 2.3, the nearest one that is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,25 +20,23 @@ from .lineshape import POINTS, Panels
 GROUP = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Level:
     """Panels of one width, and what a spectrum is folded with at their nodes."""
 
     grid: Panels
     parton_rate: FloatArray
     """(5, n_nodes)."""
-    of_signal: Mapping[str, FloatArray]
-    """Per channel, for the whole spectrum, (n_nodes, k): functions at the lowest level, moments above it."""
-    of_squared: Mapping[str, FloatArray]
+    of_signal: FloatArray
+    """For the whole spectrum, (n_nodes, k): functions at the lowest level, moments above it."""
+    of_squared: FloatArray
     """The same for the spectrum of |Z'|^2."""
 
 
 Levels = tuple[Level, Level, Level]
 
 
-def levels(
-    grid: Panels, parton_rate: FloatArray, of_signal: Mapping[str, FloatArray], of_squared: Mapping[str, FloatArray]
-) -> Levels:
+def levels(grid: Panels, parton_rate: FloatArray, of_signal: FloatArray, of_squared: FloatArray) -> Levels:
     """The lowest level, and two above it: the number of panels is a multiple of GROUP^2."""
     found = [Level(grid, parton_rate, of_signal, of_squared)]
     for size in (GROUP, GROUP**2):
@@ -48,8 +45,7 @@ def levels(
         rate = (parton_rate[:, nodes] * shares).sum(axis=-1)
         _, shares = wide.values_at(grid.m_gev)
         shares = (shares * grid.weights[:, None]).reshape(len(wide.middle), -1, POINTS)
-        parts = [{name: _moments(shares, rows) for name, rows in part.items()} for part in (of_signal, of_squared)]
-        found.append(Level(wide, rate, parts[0], parts[1]))
+        found.append(Level(wide, rate, _moments(shares, of_signal), _moments(shares, of_squared)))
     low, middle, high = found
     return low, middle, high
 

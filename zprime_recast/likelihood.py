@@ -102,50 +102,91 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
     All signals hold the same hypotheses. Signal bins may be negative (interference) as long as background + signal
     stays positive, see :func:`bounded_interference`. InputError if the same search is given twice.
     """
-    ids = [signal.search.id for signal in signals]
-    if not ids or len(set(ids)) != len(ids):
-        raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
-    blocks = [(s, _fixed_part(s.search, c), c) for s in signals for c in s.search.channels if c.name in s.yields]
-    if not blocks:
-        raise InputError("no channel of the analyses has a signal")
-    names = tuple(dict.fromkeys(name for s, fixed, _ in blocks for name in (*fixed.signal_changes.names, *s.nuisances)))
-    background_changes = _joined(tuple(fixed.background_changes for _, fixed, _ in blocks))
-    if shared := set(names) & set(background_changes.names):
-        raise InputError(f"{', '.join(sorted(shared))}: an uncertainty of signal and background; give it two names")
-    row = {name: k for k, name in enumerate(names)}
-    ends = np.cumsum([0, *(len(fixed.background) for _, fixed, _ in blocks)])
-    n = max(np.asarray(s.yields[c.name]).reshape(-1, len(c.bkg)).shape[0] for s, _, c in blocks)
-    yields, change = np.empty((n, ends[-1])), np.zeros((n, len(names), ends[-1]))
-    acts = np.zeros((len(names), ends[-1]), dtype=bool)
+    layout = _layout(tuple((s.search, s.nuisances, tuple(s.yields)) for s in signals))
+    n = max(np.asarray(signals[k].yields[c.name]).reshape(-1, len(c.bkg)).shape[0] for k, c, _, _ in layout.blocks)
+    yields, change = np.empty((n, len(layout.background))), np.empty((n, *layout.change.shape))
+    change[:] = layout.change
     mu_max, faults, warnings = np.full(n, MU_MAX), dict[int, str](), list[tuple[int, str]]()
-    for (signal, fixed, channel), first, end in zip(blocks, ends[:-1], ends[1:], strict=True):
-        bins = slice(int(first), int(end))
+    for k, channel, bins, rows in layout.blocks:
+        signal = signals[k]
         given = np.asarray(signal.yields[channel.name], dtype=float).reshape(-1, len(channel.bkg))
         yields[:, bins], lost, bad = bounded_interference(signal.search, channel, given)
         for i, message in bad:
             faults.setdefault(i, message)
         warnings += _deficit_warnings(signal.search, channel, lost)
         mu_max = np.minimum(mu_max, _largest_mu(channel, yields[:, bins]))
-        own = [row[name] for name in fixed.signal_changes.names]
-        change[:, own, bins], acts[own, bins] = fixed.signal_changes.change, fixed.signal_changes.acts
         if signal.nuisances:
-            rows = [row[name] for name in signal.nuisances]
-            others = (u for u in signal.search.uncertainties if channel.name not in u.channels)
-            foreign = {f"{signal.search.id}_{u.name}" for u in others}
-            acts[rows, bins] = np.array([[name not in foreign] for name in signal.nuisances])
             # a deficit from interference carries none: the background it is taken from is fitted to the data
             of_channel = np.asarray(signal.changes[channel.name]).reshape(-1, len(rows), len(channel.bkg))
             change[:, rows, bins] = of_channel * (yields[:, bins] > 0)[:, None, :]
     return BinnedLikelihood(
-        bin_names=tuple(name for _, fixed, _ in blocks for name in fixed.bin_names),
-        n_obs=np.concatenate([fixed.n_obs for _, fixed, _ in blocks]),
-        background=np.concatenate([fixed.background for _, fixed, _ in blocks]),
+        bin_names=layout.bin_names,
+        n_obs=layout.n_obs,
+        background=layout.background,
         signal=yields,
-        signal_changes=LogChanges(names, change, acts),
-        background_changes=background_changes,
+        signal_changes=LogChanges(layout.names, change, layout.acts),
+        background_changes=layout.background_changes,
         mu_max=mu_max,
         faults=tuple(sorted(faults.items())),
         warnings=tuple(warnings),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """What is the same for all hypotheses in the same searches."""
+
+    blocks: tuple[tuple[int, Channel, slice, list[int]], ...]
+    """Number of the search, channel, its bins, and which rows of the changes its ``Signal.nuisances`` are."""
+    bin_names: tuple[str, ...]
+    n_obs: FloatArray
+    background: FloatArray
+    names: tuple[str, ...]
+    """Nuisances of the signal."""
+    change: FloatArray
+    """Of those of the kind ``yield``, (n_names, n_bins)."""
+    acts: BoolArray
+    background_changes: LogChanges
+
+
+@lru_cache(maxsize=32)
+def _layout(searches: tuple[tuple[Search, tuple[str, ...], tuple[str, ...]], ...]) -> _Layout:
+    """Of searches with the names of their ``Signal.nuisances`` and of the channels that have yields."""
+    ids = [search.id for search, _, _ in searches]
+    if not ids or len(set(ids)) != len(ids):
+        raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
+    parts = [
+        (k, _fixed_part(search, channel), channel)
+        for k, (search, _, channels) in enumerate(searches)
+        for channel in search.channels
+        if channel.name in channels
+    ]
+    if not parts:
+        raise InputError("no channel of the analyses has a signal")
+    names = tuple(dict.fromkeys(n for k, fixed, _ in parts for n in (*fixed.signal_changes.names, *searches[k][1])))
+    background_changes = _joined(tuple(fixed.background_changes for _, fixed, _ in parts))
+    if shared := set(names) & set(background_changes.names):
+        raise InputError(f"{', '.join(sorted(shared))}: an uncertainty of signal and background; give it two names")
+    ends = np.cumsum([0, *(len(fixed.background) for _, fixed, _ in parts)])
+    change = np.zeros((len(names), ends[-1]))
+    acts, blocks = np.zeros(change.shape, dtype=bool), []
+    for (k, fixed, channel), first, end in zip(parts, ends[:-1], ends[1:], strict=True):
+        (search, nuisances, _), bins = searches[k], slice(int(first), int(end))
+        own, rows = ([names.index(name) for name in some] for some in (fixed.signal_changes.names, nuisances))
+        change[own, bins], acts[own, bins] = fixed.signal_changes.change, fixed.signal_changes.acts
+        foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if channel.name not in u.channels}
+        if rows:
+            acts[rows, bins] = np.array([[name not in foreign] for name in nuisances])
+        blocks.append((k, channel, bins, rows))
+    return _Layout(
+        tuple(blocks),
+        tuple(name for _, fixed, _ in parts for name in fixed.bin_names),
+        np.concatenate([fixed.n_obs for _, fixed, _ in parts]),
+        np.concatenate([fixed.background for _, fixed, _ in parts]),
+        names,
+        change,
+        acts,
+        background_changes,
     )
 
 

@@ -17,7 +17,7 @@ Gamma/M from 1e-8 to 0.5. The real part of C is that of the interference, -Im C/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,6 +59,11 @@ class Panels:
     """(n + 1,), ascending."""
 
     @cached_property
+    def edges_s(self) -> FloatArray:
+        """Edges in GeV^2, (n + 1,)."""
+        return np.asarray(self.edges_gev**2)
+
+    @cached_property
     def middle(self) -> FloatArray:
         """Of the panels in s, GeV^2, (n,)."""
         return np.asarray(0.5 * (self.edges_gev[1:] ** 2 + self.edges_gev[:-1] ** 2))
@@ -83,9 +88,9 @@ class Panels:
         """Of an integral over s without a pole, GeV^2, (n * POINTS,)."""
         return np.asarray((self.half[:, None] * _W).ravel())
 
-    def take(self, panels: slice) -> Panels:
-        """Some neighbouring panels."""
-        return Panels(self.edges_gev[panels.start : panels.stop + 1])
+    def part(self, start: int, stop: int) -> Panels:
+        """Neighbouring panels, from ``start`` to before ``stop``."""
+        return _part(self, start, stop)
 
     def values_at(self, m_gev: FloatArray) -> tuple[np.ndarray, FloatArray]:
         """Nodes (n, POINTS) and their shares (n, POINTS) that interpolate a function at masses inside the panels."""
@@ -93,6 +98,11 @@ class Panels:
         t = (m_gev**2 - self.middle[panel]) / self.half[panel]
         shares = np.polynomial.legendre.legvander(t, POINTS - 1) @ _TO_NODES
         return panel[:, None] * POINTS + np.arange(POINTS), shares
+
+
+@lru_cache(maxsize=4096)
+def _part(grid: Panels, start: int, stop: int) -> Panels:
+    return Panels(grid.edges_gev[start : stop + 1])
 
 
 def panels(low_gev: float, high_gev: float, width: float, multiple: int = 1) -> Panels:
@@ -130,17 +140,16 @@ def pole_weights(
 
 def closed_form(z: ComplexArray, begin: FloatArray | float = -1.0) -> ComplexArray:
     """Weights of the nodes of a panel with its pole at z, (n, POINTS), for the integral over t from ``begin`` to 1."""
-    t = np.broadcast_to(np.asarray(begin, dtype=float), z.shape)
-    # P_k at the lower end, for the integrals of P_k from there to 1
-    p = np.polynomial.legendre.legvander(t, POINTS)
     integrals = np.empty((*z.shape, POINTS), dtype=complex)
-    integrals[..., 0] = np.log(1 - z) - np.log(t - z)
-    integrals[..., 1] = z * integrals[..., 0] + 1 - t
+    integrals[..., 0] = np.log((1 - z) / (begin - z))
+    integrals[..., 1] = z * integrals[..., 0] + 1 - begin
+    # P_k at the lower end, for the integrals of P_k from there to 1; at -1 those of two apart are the same
+    whole = np.ndim(begin) == 0 and begin == -1
+    p = None if whole else np.polynomial.legendre.legvander(begin, POINTS)
     for k in range(1, POINTS - 1):
-        of_p = (p[..., k - 1] - p[..., k + 1]) / (2 * k + 1)
-        integrals[..., k + 1] = (
-            (2 * k + 1) * (z * integrals[..., k] + of_p) - k * integrals[..., k - 1]
-        ) / (k + 1)  # fmt: skip
+        integrals[..., k + 1] = ((2 * k + 1) * z * integrals[..., k] - k * integrals[..., k - 1]) / (k + 1)
+        if p is not None:
+            integrals[..., k + 1] += (p[..., k - 1] - p[..., k + 1]) / (k + 1)
     return np.asarray(integrals @ _TO_NODES)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,13 +78,25 @@ class FoldedSearch:
 
     @cached_property
     def levels(self) -> Levels:
-        """Wider panels for what is smooth: of the spectrum, ``detector`` and ``log_detector`` side by side; of |Z'|^2,
-        ``detector`` and its variations.
+        """Wider panels for what is smooth: of the spectrum, ``detector`` and ``log_detector`` of each channel side by
+        side; of |Z'|^2, ``detector`` and its variations.
         """
         assert self.parton_rate is not None
-        signal = {f.channel.name: np.concatenate([f.detector, f.log_detector], axis=1) for f in self.channels}
-        squared = {f.channel.name: np.concatenate([f.detector, *f.varied.values()], axis=1) for f in self.channels}
+        signal = np.concatenate([part for f in self.channels for part in (f.detector, f.log_detector)], axis=1)
+        squared = np.concatenate([part for f in self.channels for part in (f.detector, *f.varied.values())], axis=1)
         return levels(self.grid, self.parton_rate, signal, squared)
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[slice, slice]]:
+        """Columns of each channel in what the levels hold, of the spectrum and of |Z'|^2."""
+        found, first = {}, [0, 0]
+        for f in self.channels:
+            n_bins = len(f.channel.bkg)
+            sizes = (2 * n_bins, (1 + len(f.varied)) * n_bins)
+            signal, squared = (slice(start, start + size) for start, size in zip(first, sizes, strict=True))
+            found[f.channel.name] = (signal, squared)
+            first = [signal.stop, squared.stop]
+        return found
 
     @cached_property
     def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -101,10 +113,9 @@ class FoldedSearch:
         ``zprime_squared``: squared coupling products, (5,) or (n, 5); ``log_shift``: mean logarithm of the true masses
         of each bin over its middle, (*hypotheses, n_bins).
         """
-        log_m, rate, changes = self._theory_table
-        flavors = zprime_squared[..., None] * rate
-        flavors = flavors / np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
-        table = (changes * flavors[..., None, :, :]).sum(axis=-2)  # ([n,] n_names, THEORY_POINTS)
+        log_m = self._theory_table[0]
+        one = zprime_squared.ndim == 1
+        table = _shared_changes(self, zprime_squared.tobytes()) if one else self.flavor_changes(zprime_squared)
         at = (np.log(fold.channel.centers_gev) + log_shift - log_m[0]) / (log_m[1] - log_m[0])
         k = np.clip(at.astype(np.intp), 0, len(log_m) - 2)
         t = np.clip(at - k, 0.0, 1.0)[..., None, :]
@@ -131,10 +142,22 @@ class FoldedSearch:
         plain.__dict__["levels"] = self.levels  # they do not enter there
         return plain
 
+    def flavor_changes(self, zprime_squared: FloatArray) -> FloatArray:
+        """The changes at THEORY_POINTS masses, the flavours shared as in |Z'|^2, ([n,] n_names, THEORY_POINTS)."""
+        _, rate, changes = self._theory_table
+        flavors = zprime_squared[..., None] * rate
+        flavors = flavors / np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
+        return np.asarray((changes * flavors[..., None, :, :]).sum(axis=-2))
+
     def fold(self, name: str) -> ChannelFold:
         """A channel by name."""
         self.search.channel(name)
         return next(c for c in self.channels if c.channel.name == name)
+
+
+@lru_cache(maxsize=64)
+def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
+    return folded.flavor_changes(np.frombuffer(zprime_squared))
 
 
 @dataclass(frozen=True)
@@ -227,9 +250,8 @@ def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
     """Mean logarithm of the true masses of each bin over its middle, from events and their first moment; not farther
     than MEAN_RANGE, where an interference changes its sign.
     """
-    with np.errstate(all="ignore"):
-        mean = np.where(events != 0, moment / events, 0.0)
-    return np.asarray(np.clip(np.nan_to_num(mean), -MEAN_RANGE, MEAN_RANGE))
+    mean = np.divide(moment, events, out=np.zeros(events.shape), where=np.abs(events) > 1e-200)
+    return np.asarray(np.clip(mean, -MEAN_RANGE, MEAN_RANGE))
 
 
 def generic_template(

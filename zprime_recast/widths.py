@@ -97,12 +97,16 @@ def all_partial_widths(
     ``given``: values (n,) of parameters of the card that differ from point to point.
     """
     values = given or {}
-    strength, threshold = _widths_over_g2_m(model)
-    masses = [values.get(f.mass_parameter or "", model.mass_gev(f)) for f in model.fermions]
-    r = np.array([np.broadcast_to((m / mass) ** 2, mass.shape) for m in masses])
-    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
     axes = (-1, *(1,) * mass.ndim)
-    widths = g**2 * mass * beta * (strength.reshape(axes) + threshold.reshape(axes) * r)
+    strength, threshold, own = (v.reshape(axes) for v in _widths_over_g2_m(model))
+    masses = own
+    for k, f in enumerate(model.fermions):
+        if f.mass_parameter is not None and f.mass_parameter in values:
+            masses = np.array(np.broadcast_to(masses, (len(own), *mass.shape)))
+            masses[k] = values[f.mass_parameter]
+    r = (masses / mass) ** 2
+    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
+    widths = g**2 * mass * beta * (strength + threshold * r)
     partial = dict(zip((f.name for f in model.fermions), widths, strict=True))
     if model.qcd_widths:
         factor = qcd_factor(model, mass)
@@ -112,15 +116,15 @@ def all_partial_widths(
 
 
 @lru_cache(maxsize=256)
-def _widths_over_g2_m(model: ZprimeModel) -> tuple[FloatArray, FloatArray]:
-    """a, b of each fermion in Gamma = g^2 M beta (a + b r): :func:`mass_factor` with its prefactors."""
+def _widths_over_g2_m(model: ZprimeModel) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """a, b of each fermion in Gamma = g^2 M beta (a + b r), :func:`mass_factor` with its prefactors, and its mass."""
     a, b = np.empty((2, len(model.fermions)))
     for k, f in enumerate(model.fermions):
         left, right = model.couplings(f.name)
         factor, squares = f.multiplicity * f.colors / (24 * np.pi), left**2 + right**2
         a[k] = factor * squares
         b[k] = factor * (6 * left * right - squares if f.kind == "dirac" else -4 * squares)
-    return a, b
+    return a, b, np.array([model.mass_gev(f) for f in model.fermions])
 
 
 def massless_branching_ratios(model: ZprimeModel, closed: Iterable[str] = ()) -> dict[str, Fraction]:
