@@ -10,7 +10,7 @@ for many hypotheses that is a matrix product.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -63,13 +63,22 @@ class Factors:
         second[:, self.curved] = self._derivative(alpha, powers, weights, 2)
         return second
 
+    @cached_property
+    def derivatives(self) -> tuple[FloatArray, FloatArray]:
+        """Coefficients of the first and second derivative of the correction, of alpha^0 upwards, transposed:
+        (n_columns, n_curved * ORDER) and (n_columns, n_curved * (ORDER - 1)).
+        """
+        k, n = len(self.curved), len(self.columns)
+        c, order = self.corrections.reshape(k, ORDER + 1, n), np.arange(ORDER + 1.0)[:, None]
+        first, second = (c * order)[:, 1:], (c * order * (order - 1))[:, 2:]
+        return first.reshape(k * ORDER, n).T.copy(), second.reshape(k * (ORDER - 1), n).T.copy()
+
     def _derivative(self, alpha: FloatArray, powers: FloatArray, weights: FloatArray, times: int) -> FloatArray:
-        shape = (len(alpha), len(self.curved), ORDER + 1)
-        moments = (weights[:, self.columns] @ self.corrections.T).reshape(shape)[..., times:]
-        order = np.arange(times, ORDER + 1)
-        factor = order if times == 1 else order * (order - 1)
-        total = np.einsum("nkp,nkp->nk", moments * factor, powers.reshape(shape)[..., : ORDER + 1 - times])
-        return np.asarray(np.where(np.abs(alpha[:, self.curved]) < 1, total, 0.0))
+        moments = weights[:, self.columns] @ self.derivatives[times - 1]
+        powers = powers.reshape(len(alpha), len(self.curved), ORDER + 1)[..., : ORDER + 1 - times]
+        total = np.einsum("nkp,nkp->nk", moments.reshape(powers.shape), powers)
+        total[np.abs(alpha[:, self.curved]) >= 1] = 0.0
+        return np.asarray(total)
 
 
 @lru_cache(maxsize=16)
