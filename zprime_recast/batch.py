@@ -19,7 +19,7 @@ from .template import FoldedSearch
 from .widths import decay_widths
 
 #: Hypotheses worked on together: what they need stays in the cache of a processor.
-CHUNK = 256
+CHUNK = 512
 
 
 def batch_likelihood(
