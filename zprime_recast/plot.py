@@ -145,7 +145,8 @@ def _limits(result: ExclusionContour, compare: Sequence[ExclusionContour]) -> tu
     finite = finite[np.isfinite(finite)]
     if not len(finite):
         return 1e-3, 1.0
-    return float(0.4 * finite.min()), float(2.0 * finite.max())
+    # room for the legend
+    return float((0.2 if compare else 0.4) * finite.min()), float(2.0 * finite.max())
 
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
