@@ -109,13 +109,15 @@ def crossings(curves: Curves, lowest: FloatArray, largest: FloatArray) -> list[C
         for curve in range(6):
             y = values[i, good, curve]
             for k in np.nonzero((y[:-1] > 0) != (y[1:] > 0))[0]:
-                a, b = good[k], good[k + 1]
-                brackets.append((i, curve, t[i, a], t[i, b], values[i, a, curve], values[i, b, curve]))
+                near = good[np.clip(np.arange(k - 1, k + 3), 0, len(good) - 1)]
+                brackets.append((i, curve, *t[i, near], *values[i, near, curve]))
     roots: dict[tuple[int, int], list[float]] = {}
     if brackets:
         which = np.array([bracket[:2] for bracket in brackets], dtype=np.intp)
-        low, high, f_low, f_high = np.array([bracket[2:] for bracket in brackets]).T
-        solved = narrow(curves, which[:, 0], which[:, 1], low, high, f_low, f_high)
+        around = np.array([bracket[2:] for bracket in brackets])
+        t_near, y = around[:, :4], around[:, 4:]
+        guess = _cubic_roots(t_near, y)
+        solved = narrow(curves, which[:, 0], which[:, 1], t_near[:, 1], t_near[:, 2], y[:, 1], y[:, 2], guess)
         for (at, c), root in zip(which.tolist(), solved, strict=True):
             roots.setdefault((at, c), []).append(float(root))
     found = []
@@ -140,6 +142,24 @@ def _on_grid(curves: Curves, t: FloatArray) -> tuple[FloatArray, dict[tuple[int,
     return values.reshape(*t.shape, 6), faults
 
 
+def _cubic_roots(t: FloatArray, y: FloatArray) -> FloatArray:
+    """Where between t[:, 1] and t[:, 2] the cubics through four points (n, 4) are 0, (n,); on the chord if points are
+    the same.
+    """
+    whole = np.asarray((np.diff(t, axis=1) > 0).all(axis=1))
+    low, high = t[:, 1], t[:, 2]
+    chord = low + (high - low) * y[:, 1] / (y[:, 1] - y[:, 2])
+    u = (np.where(whole[:, None], t, np.arange(4.0)) - low[:, None]) / (high - low)[:, None]
+    c = np.linalg.solve(u[:, :, None] ** np.arange(4), y[:, :, None])[:, :, 0]
+    left, right = np.zeros(len(t)), np.ones(len(t))
+    for _ in range(30):
+        middle = 0.5 * (left + right)
+        value = c[:, 0] + middle * (c[:, 1] + middle * (c[:, 2] + middle * c[:, 3]))
+        same = (value > 0) == (y[:, 1] > 0)
+        left, right = np.where(same, middle, left), np.where(same, right, middle)
+    return np.where(whole, low + 0.5 * (left + right) * (high - low), chord)
+
+
 def narrow(
     curves: Callable[[IndexArray, FloatArray], tuple[FloatArray, dict[int, str]]],
     which: IndexArray,
@@ -148,14 +168,16 @@ def narrow(
     b: FloatArray,
     fa: FloatArray,
     fb: FloatArray,
+    guess: FloatArray | None = None,
 ) -> FloatArray:
-    """Roots of brackets [a, b], all at once: Chandrupatla's method (Adv. Eng. Softw. 28 (1997) 145).
+    """Roots of brackets [a, b], all at once: Chandrupatla's method (Adv. Eng. Softw. 28 (1997) 145), which begins at
+    ``guess``, or where the chord is 0.
 
     A root is taken from the last chord once the chord cannot miss it by more than ROOT_TOLERANCE.
     """
     a, b, fa, fb = (np.array(x, dtype=float) for x in (a, b, fa, fb))
     root, at = np.full(len(a), np.nan), np.arange(len(a))
-    share = fa / (fa - fb)
+    share = fa / (fa - fb) if guess is None else np.clip((guess - a) / (b - a), 1e-3, 1 - 1e-3)
     for _ in range(_MAX_STEPS):
         x = a + share * (b - a)
         f = curves(which[at], x)[0][np.arange(len(at)), curve[at]]
