@@ -258,13 +258,14 @@ def test_a_killed_worker_loses_nothing(tmp_path, elusive_rows):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_that_loses_a_worker_loses_no_row(tmp_path, elusive_rows):
-    """dask.distributed with three worker processes, one killed mid-scan."""
+@pytest.mark.parametrize("workers", [3, 1])
+def test_a_cluster_that_loses_a_worker_loses_no_row(tmp_path, elusive_rows, workers):
+    """dask.distributed with worker processes, one killed mid-scan: all there are, too, until it is replaced."""
     from distributed import LocalCluster
 
     source = write_csv(tmp_path / "points.csv", 300)
     scan(source, tmp_path / "serial.csv", elusive_rows, {}, rows=20)
-    with LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None, processes=True) as cluster:
+    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, processes=True) as cluster:
         killed = []
 
         def kill_one(rows):

@@ -202,6 +202,7 @@ def fit(
     at = np.arange(n)
     part, part_counts, part_lowest, part_nu0, part_c, part_mu = model, counts, lowest, nu0, c, fixed
     trial, base, step, value = x.copy(), x.copy(), np.zeros((n, size)), np.full(n, np.inf)
+    highest = value
     inverses = np.zeros((n, size, size))
     if inverse is not None:
         inverses = _bordered(model, counts, x, inverse) if free_mu else inverse
@@ -213,8 +214,7 @@ def fit(
         while len(at) and steps < MAX_STEPS:
             steps += 1
             p = _point(part, part_counts, part_lowest, part_nu0, trial, part_mu, part_c, free_mu)
-            falls = p.f <= value + 1e-10 + 1e-9 * np.abs(np.where(np.isfinite(value), value, 0.0))
-            falls &= np.isfinite(p.f)
+            falls = (p.f <= highest) & np.isfinite(p.f)
             if steps == 1 and not falls.all():  # a bin below zero: begin where none is
                 trial[~falls, :m] = 0.0
                 continue
@@ -229,14 +229,19 @@ def fit(
                     p.gradient[i], made, trial[i, -1] if free_mu else None
                 )
                 hessian[i], unchecked[i] = made, True
-            base[falls], value[falls], length[falls] = trial[falls], p.f[falls], 1.0
-            left[falls], step[falls] = decrement[falls], new[falls]
+            if falls.all():
+                base, value, left, step = trial, p.f, decrement.copy(), new
+                length[:] = 1.0
+            else:
+                base[falls], value[falls], length[falls] = trial[falls], p.f[falls], 1.0
+                left[falls], step[falls] = decrement[falls], new[falls]
+                length[~falls] *= 0.3
+                left[~falls] = 0.0  # a new Hessian after a step that had to be shortened
+            highest = value + 1e-10 + 1e-9 * np.abs(value)
             if len(i):
                 left[i[held]] = 0.0
-            length[~falls] *= 0.3
-            left[~falls] = 0.0  # and a new one after a step that had to be shortened
             sure = falls & (decrement <= accuracy * np.sqrt(np.maximum(p.f, 1e-10)))
-            saddle = _not_minima(np.nonzero(sure & unchecked)[0], hessian)
+            saddle = _not_minima(np.nonzero(sure & unchecked)[0], hessian) if sure.any() else at[:0]
             if len(saddle):  # leave along the direction that falls
                 step[saddle], sure[saddle] = _downhill(p.gradient[saddle], hessian[saddle]), False
                 left[saddle] = 0.0
@@ -253,6 +258,7 @@ def fit(
                 part, part_nu0, part_c, part_mu = part.take(keep), part_nu0[keep], part_c[keep], part_mu[keep]
                 part_counts, part_lowest = part_counts[keep], part_lowest[keep]
                 base, step, value, length, left = (a[keep] for a in (base, step, value, length, left))
+                highest = highest[keep]
                 inverse, hessian, unchecked = inverse[keep], hessian[keep], unchecked[keep]
             trial = base + _limited(base, step, length, free_mu)
         x[at], best[at], inverses[at] = base, value, inverse

@@ -218,7 +218,7 @@ def _in_processes(evaluate: Evaluator, todo: Iterator[Done], workers: int) -> Ge
 def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Generator[Done, None, None]:
     """Chunks from a dask.distributed cluster, which repeats those of workers it loses."""
     try:
-        from distributed import Client, as_completed
+        from distributed import CancelledError, Client, as_completed
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise InputError(
@@ -229,9 +229,18 @@ def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Gene
     except (OSError, ValueError) as err:
         raise InputError(f"no dask scheduler at {address}: {err or 'timed out'}") from None
     with client:
-        shared = client.scatter(evaluate, broadcast=False, hash=False)
+
+        def copies() -> Any:
+            """The evaluator on every worker: a single copy would be lost with its worker."""
+            try:
+                return client.scatter(evaluate, broadcast=True, hash=False, timeout=60)
+            except TimeoutError:
+                raise InputError(f"the dask cluster at {address} has no workers") from None
+
+        shared, gone = copies(), "the workers that take a chunk are killed again and again (out of memory?)"
         room = 2 * max(1, sum(client.nthreads().values()))
         pending: dict[Any, Done] = {}
+        lost: dict[int, int] = {}
 
         def submit(item: Done) -> Any:
             future = client.submit(evaluate_chunk, shared, item[1], pure=False, retries=MAX_LOST)
@@ -245,7 +254,14 @@ def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Gene
             try:
                 result = future.result()
             except KilledWorker:
-                raise ZprimeError("the workers that take a chunk are killed again and again (out of memory?)") from None
+                raise ZprimeError(gone) from None
+            except CancelledError:  # every copy of what it needs was lost with workers
+                lost[item[0]] = lost.get(item[0], 0) + 1
+                if lost[item[0]] > MAX_LOST:
+                    raise ZprimeError(gone) from None
+                shared = copies()
+                queue.add(submit(item))
+                continue
             yield item[0], result
             following = next(todo, None)
             if following is not None:
