@@ -5,6 +5,7 @@ numpy, pyhf and matplotlib are imported inside the commands, so ``--help`` and `
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -52,6 +53,7 @@ def _main(
 
 def main() -> None:
     """Entry point: every error of the user's is one line on stderr and exit code 2."""
+    gc.set_threshold(50_000)  # importing libraries makes garbage collections that cost a tenth of a short command
     try:
         code = app(standalone_mode=False)
     except ZprimeError as err:
