@@ -146,7 +146,7 @@ def _limits(result: ExclusionContour, compare: Sequence[ExclusionContour]) -> tu
     if not len(finite):
         return 1e-3, 1.0
     # room for the legend
-    return float((0.2 if compare else 0.4) * finite.min()), float(2.0 * finite.max())
+    return float((0.12 if compare else 0.4) * finite.min()), float(2.0 * finite.max())
 
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
