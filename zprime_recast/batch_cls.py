@@ -89,7 +89,7 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
     n = len(likelihood.signal)
     q_observed, q_asimov, log_ratio = np.zeros((3, n))
     converged = np.ones(n, dtype=bool)
-    bound = _unprofiled(likelihood.signal, likelihood.background)
+    bound = unprofiled_statistic(likelihood.signal, likelihood.background)
     mu = _tested_strength(likelihood, bound)
     order = np.argsort(bound * mu, kind="stable")
     todo = order[bound[order] >= NEGLIGIBLE]
@@ -131,7 +131,7 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
 
 def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
-    mu = _tested_strength(likelihood, _unprofiled(likelihood.signal, likelihood.background))
+    mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
     model, start = batch_model(likelihood, strength=mu), 0.5 * (null.nuisances**2).sum(axis=-1)
     at_null, one, inverse = model.padded(null.nuisances), np.ones(len(mu)), _first_inverse(model, null)
     most = HOPELESS + _floor(null)
@@ -211,10 +211,10 @@ def _floor(null: Null) -> float:
     return 0.5 * float((null.nuisances**2).sum(axis=-1).max())
 
 
-def _unprofiled(signal: FloatArray, background: FloatArray) -> FloatArray:
-    """Asimov statistic with every nuisance fixed: an upper bound of the profiled one."""
-    ratio = signal / background
-    return np.asarray(2 * (background * (ratio - np.log1p(np.maximum(ratio, -0.999)))).sum(axis=1))
+def unprofiled_statistic(signal: FloatArray, background: FloatArray) -> FloatArray:
+    """Asimov statistic with every nuisance fixed, of events (..., n_bins): an upper bound of the profiled one."""
+    ratio = np.maximum(signal / background, -0.999)
+    return np.asarray(2 * (background * (ratio - np.log1p(ratio))).sum(axis=-1))
 
 
 def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatArray:
@@ -227,7 +227,7 @@ def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatAr
     while len(strong):
         mu[strong] *= 0.5
         signal = mu[strong, None] * likelihood.signal[strong]
-        strong = strong[_unprofiled(signal, likelihood.background) > STRONG]
+        strong = strong[unprofiled_statistic(signal, likelihood.background) > STRONG]
     return mu
 
 

@@ -72,8 +72,7 @@ def batch_template(
     """Signal events per bin and channel (n, n_bins), and changes (n, n_names, n_bins), of many hypotheses.
 
     As :func:`zprime_recast.template.signal_template`, yields to 1e-5 of the largest bin; without ``changes`` they are
-    all there is. Fastest for hypotheses in the
-    order of their masses.
+    all there is. Fastest for hypotheses in the order of their masses.
     """
     if folded.parton_rate is None:
         raise ValueError("this search was folded without a PDF set")
@@ -88,9 +87,8 @@ def batch_template(
         of_signal, of_squared = _folded(folded, channels, hypotheses, at, products, interference, changes)
         for fold in group:
             name, n_bins = fold.channel.name, len(fold.channel.bkg)
-            signal, squared = (
-                part[:, at] for part, at in zip((of_signal, of_squared), folded.columns[name], strict=True)
-            )
+            own, own_squared = folded.columns[name]
+            signal, squared = of_signal[:, own], of_squared[:, own_squared]
             if hypotheses.strength is not None:
                 signal = signal * hypotheses.strength[:, None]
             yields[name], moment = signal[:, :n_bins], signal[:, n_bins:]

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from .batch import cls_of_hypotheses
-from .batch_cls import Null
+from .batch_cls import Null, unprofiled_statistic
 from .batch_template import Hypotheses, batch_template
 from .cards import FloatArray, IndexArray
 from .fit import CLS_EXCLUDED
@@ -59,9 +59,7 @@ class Curves:
         for folded in self.searches:
             template = batch_template(folded, self.hypotheses(which, log_x), self.interference, changes=False)
             for name, signal in template.yields.items():
-                bkg = folded.search.channel(name).bkg
-                ratio = np.maximum(signal / bkg, -0.999)
-                total += 2 * (bkg * (ratio - np.log1p(ratio))).sum(axis=1)
+                total += unprofiled_statistic(signal, folded.search.channel(name).bkg)
         return total
 
 

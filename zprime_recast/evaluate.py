@@ -46,7 +46,7 @@ class Evaluator:
     loglike_sm: dict[str, float] = field(default_factory=dict)
     """ln L at mu = 0 of the same."""
     limits: bool = False
-    """Whether rows have their limits, too: a hundred times the work."""
+    """Whether rows have their limits, too: fifteen times the work."""
 
     def __call__(self, points: Any) -> Columns:
         """See :func:`evaluate`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .cards import FloatArray
 from .errors import InputError
 from .model import ZprimeModel, perturbative_coupling
 from .widths import decay_widths
@@ -44,10 +45,19 @@ def largest_coupling(model: ZprimeModel, mass_gev: float) -> tuple[float, str]:
     g_perturbative = perturbative_coupling(model)
     unit = decay_widths(model, mass_gev, 1.0)
     fixed = model.gamma_extra_gev
-    room = GAMMA_OVER_M_MAX * mass_gev - fixed
-    if room <= 0:
+    if fixed >= GAMMA_OVER_M_MAX * mass_gev:
         raise InputError(f"gamma_extra = {fixed:g} GeV alone makes the Z' wider than {GAMMA_OVER_M_MAX} of its mass")
-    g_width = float(np.sqrt(room / (unit.total_gev - fixed)))
+    g_width = float(widest_coupling(mass_gev, unit.total_gev - fixed, fixed))
     if g_perturbative <= g_width:
         return g_perturbative, "perturbativity, g q_max = sqrt(2 pi)"
-    return 0.999 * g_width, f"Gamma/M = {GAMMA_OVER_M_MAX}"
+    return g_width, f"Gamma/M = {GAMMA_OVER_M_MAX}"
+
+
+def widest_coupling(
+    mass_gev: FloatArray | float, gamma_over_g2_gev: FloatArray | float, extra_gev: FloatArray | float
+) -> FloatArray:
+    """The coupling a per mille below Gamma/M = GAMMA_OVER_M_MAX, of a width gamma_over_g2 g^2 + extra; 0 if there is
+    none. Arguments broadcast.
+    """
+    room = np.maximum(GAMMA_OVER_M_MAX * np.asarray(mass_gev) - extra_gev, 0.0)
+    return np.asarray(0.999 * np.sqrt(room / gamma_over_g2_gev))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from .batch_cls import unprofiled_statistic
 from .batch_limits import coupling_limits
 from .cards import FloatArray
 from .cross_section import sigma_br_narrow
@@ -196,9 +197,7 @@ def _first_sensitive(templates: Sequence[Mapping[str, FloatArray]], searches: Se
     total: FloatArray | float = 0.0
     for template, folded in zip(templates, searches, strict=True):
         for name, signal in template.items():
-            ratio = np.maximum(signal / folded.search.channel(name).bkg, -0.999)
-            bkg = folded.search.channel(name).bkg
-            total = total + 2 * (bkg * (ratio - np.log1p(ratio))).sum(axis=-1)
+            total = total + unprofiled_statistic(signal, folded.search.channel(name).bkg)
     q = np.asarray(total)
     # the last hypothesis below the threshold, so that a small island does not start the search
     below = np.nonzero(q < _SQRT_Q_95**2)[0]

@@ -12,7 +12,7 @@ from .batch_cls import Null
 from .batch_template import Hypotheses
 from .cards import FloatArray, IndexArray
 from .crossings import Crossings, Curves, crossings
-from .limit_result import COUPLING_MIN, COUPLING_RANGE, GAMMA_OVER_M_MAX
+from .limit_result import COUPLING_MIN, COUPLING_RANGE, widest_coupling
 from .points import Points
 from .template import FoldedSearch
 
@@ -39,7 +39,7 @@ def point_limits(
     else:
         name, extra = "coupling", points.partial_gev["extra"][rows]
         unit = (h.gamma_gev - extra) / h.coupling**2
-        widest = 0.999 * np.sqrt(np.maximum(GAMMA_OVER_M_MAX * h.mass_gev - extra, 0.0) / unit)
+        widest = widest_coupling(h.mass_gev, unit, extra)
         high = np.maximum(np.minimum(widest, points.perturbative_coupling), COUPLING_MIN)
         low = np.maximum(COUPLING_MIN, COUPLING_RANGE * high)
 

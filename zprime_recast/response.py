@@ -7,7 +7,8 @@ The mass response r = (m_reco - m)/m is a Crystal Ball plus a Gaussian, truncate
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.special import ndtr
@@ -75,17 +76,24 @@ def response_cdf(response: Mapping[str, FloatArray], r: FloatArray) -> FloatArra
     # normalisation of the Crystal Ball over the whole line, so that kappa is its share before truncation
     total = _tail_area(p["alpha_cb"], p["n_cb"]) + np.sqrt(2 * np.pi) * ndtr(p["alpha_cb"])
 
-    def cdf(at: FloatArray, row: IndexArray | slice = slice(None)) -> FloatArray:
-        crystal_ball = crystal_ball_cdf(at, *(v[row] for v in cb)) / total[row]
-        gauss = ndtr((at - p["mu_g"][row]) / p["sigma_g"][row])
-        return np.asarray(p["kappa"][row] * crystal_ball + (1 - p["kappa"][row]) * gauss)
+    def cdf(at: FloatArray, row: IndexArray) -> FloatArray:
+        crystal_ball = crystal_ball_cdf(at, *(v[row, 0] for v in cb)) / total[row, 0]
+        gauss = ndtr((at - p["mu_g"][row, 0]) / p["sigma_g"][row, 0])
+        kappa = p["kappa"][row, 0]
+        return np.asarray(kappa * crystal_ball + (1 - kappa) * gauss)
 
-    # only what lies inside the truncation costs time
-    r = np.broadcast_to(r, (len(total), r.shape[-1]))
-    row, column = np.nonzero(np.abs(r) < R_MAX)
-    found = np.where(r >= R_MAX, 1.0, 0.0)
-    low, high = cdf(np.full_like(total, -R_MAX))[:, 0], cdf(np.full_like(total, R_MAX))[:, 0]
-    found[row, column] = (cdf(r[row, column][:, None], row)[:, 0] - low[row]) / (high - low)[row]
+    return _truncated(cdf, np.broadcast_to(r, (len(total), r.shape[-1])), np.full(len(total), R_MAX))
+
+
+def _truncated(cdf: Callable[[FloatArray, IndexArray], FloatArray], r: FloatArray, r_max: FloatArray) -> FloatArray:
+    """A distribution function cut at |r| = r_max (n,) and normalised, at r (n, k). ``cdf``: of values in rows; it is
+    called for what lies inside only.
+    """
+    inside, above = np.abs(r) < r_max[:, None], r >= r_max[:, None]
+    rows, (row, column) = np.arange(len(r)), np.nonzero(inside)
+    low, high = cdf(-r_max, rows), cdf(r_max, rows)
+    found = np.where(above, 1.0, 0.0)
+    found[row, column] = (cdf(r[row, column], row) - low[row]) / (high - low)[row]
     return found
 
 
@@ -135,23 +143,22 @@ def _table_cdf(table: ResponseTable, at: FloatArray, r: FloatArray, wider: Float
         columns = [table.mean[k], table.sigma[k], *(rows[k] for rows in table.tails.values())]
         mean, sigma, *tails = (np.interp(at, table.m_gev, values) for values in columns)
         sigma = sigma * wider[:, 0]
-        r_max = np.interp(at, table.m_gev, table.r_max[k])[:, None]
-        # only what lies inside the truncation costs time
-        row, column = np.nonzero(np.abs(r) < r_max)
-        cdf = np.where(r >= r_max, 1.0, 0.0)
-        low, high = (_component_cdf(x[:, 0], mean, sigma, tails) for x in (-r_max, r_max))
-        inside = _component_cdf(r[row, column], mean[row], sigma[row], [t[row] for t in tails])
-        cdf[row, column] = (inside - low[row]) / (high - low)[row]
-        total += np.interp(at, table.m_gev, share)[:, None] * cdf
+        r_max = np.interp(at, table.m_gev, table.r_max[k])
+        component = partial(_component_cdf, mean=mean, sigma=sigma, tails=tails)
+        total += np.interp(at, table.m_gev, share)[:, None] * _truncated(component, r, r_max)
     return total
 
 
-def _component_cdf(r: FloatArray, mean: FloatArray, sigma: FloatArray, tails: Sequence[FloatArray]) -> FloatArray:
-    """Unnormalised integral of a Gaussian (no tails), or of a Crystal Ball: alpha_low, n_low, alpha_high, n_high."""
+def _component_cdf(
+    r: FloatArray, row: IndexArray, mean: FloatArray, sigma: FloatArray, tails: Sequence[FloatArray]
+) -> FloatArray:
+    """Unnormalised integral of a Gaussian (no tails), or of a Crystal Ball: alpha_low, n_low, alpha_high, n_high; the
+    parameters (n,) are those of ``row``.
+    """
     if not tails:
-        return np.asarray(ndtr((r - mean) / sigma))
-    alpha_low, n_low, alpha_high, n_high = tails
-    return double_crystal_ball_cdf(r, mean, sigma, (alpha_low, n_low), (alpha_high, n_high))
+        return np.asarray(ndtr((r - mean[row]) / sigma[row]))
+    alpha_low, n_low, alpha_high, n_high = (tail[row] for tail in tails)
+    return double_crystal_ball_cdf(r, mean[row], sigma[row], (alpha_low, n_low), (alpha_high, n_high))
 
 
 def efficiency(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
