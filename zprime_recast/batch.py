@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .batch_cls import BatchCLs, Null, batch_cls, fit_null
 from .batch_model import batch_model
-from .batch_template import Hypotheses, batch_template, hypotheses_of
+from .batch_template import Hypotheses, batch_templates, hypotheses_of
 from .cards import FloatArray
 from .likelihood import BinnedLikelihood, Signal, binned_likelihood
 from .limit_result import GAMMA_OVER_M_MAX
@@ -26,10 +26,8 @@ def batch_likelihood(
     searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool = True
 ) -> BinnedLikelihood:
     """The likelihood of hypotheses in all searches."""
-    signals = []
-    for folded in searches:
-        t = batch_template(folded, hypotheses, interference)
-        signals.append(Signal(folded.search, t.yields, t.nuisances, t.changes))
+    templates = batch_templates(searches, hypotheses, interference)
+    signals = [Signal(f.search, t.yields, t.nuisances, t.changes) for f, t in zip(searches, templates, strict=True)]
     return binned_likelihood(signals)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from .batch_fit import fit
+from .batch_fit import fit, fit_regular
 from .batch_model import BatchModel, background_only, batch_model, expected_background
 from .cards import BoolArray, FloatArray, IndexArray
 from .errors import LikelihoodError
@@ -134,8 +134,9 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
     model, start = batch_model(likelihood, strength=mu), 0.5 * (null.nuisances**2).sum(axis=-1)
     at_null, one, inverse = model.padded(null.nuisances), np.ones(len(mu)), _first_inverse(model, null)
-    most = HOPELESS + _floor(null)
-    found = fit(model, likelihood.n_obs, null.expected, at_null, one, hopeless=most, inverse=inverse)
+    most, counts, nu0 = HOPELESS + _floor(null), likelihood.n_obs, null.expected
+    found = fit_regular(model, counts, nu0, at_null, one, most, inverse) if len(mu) == 1 and counts.ndim == 1 else None
+    found = found or fit(model, counts, nu0, at_null, one, hopeless=most, inverse=inverse)
     ratio = -(found.excess - start + (1 - mu) / mu * found.slope)
     ratio[[i for i, _ in likelihood.faults]] = np.nan
     return np.asarray(ratio)

@@ -68,17 +68,23 @@ def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts
 
 def products_of(couplings: Callable[[str], ArrayLike], lepton: str, sm: StandardModel) -> CouplingProducts:
     """The same from a function that gives (g_L, g_R) of a fermion; couplings of many models, (2, n), give (n, 5)."""
-    lepton_zprime = np.asarray(couplings(lepton), dtype=float)
-    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
-    squared, photon, z = [], [], []
-    for flavor in FLAVORS:
-        isospin, charge = ISOSPIN_CHARGE[flavor]
-        kappa = np.asarray(couplings(flavor), dtype=float)[:, None] * lepton_zprime
-        squared.append((kappa**2).sum(axis=(0, 1)))
-        photon.append(kappa.sum(axis=(0, 1)) * sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1])
-        standard = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
-        z.append(np.tensordot(standard, kappa, axes=2))
-    return CouplingProducts(*(np.stack(rows, axis=-1) for rows in (squared, photon, z)))
+    leptons = np.asarray(couplings(lepton), dtype=float)
+    quarks = np.stack([np.asarray(couplings(flavor), dtype=float) for flavor in FLAVORS])
+    axes = (1,) * (leptons.ndim - 1)
+    quark_z, lepton_z, photon = _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w)
+    # sums over both chiralities are products of sums over one
+    squared = (quarks**2).sum(axis=1) * (leptons**2).sum(axis=0)
+    of_photon = quarks.sum(axis=1) * leptons.sum(axis=0) * photon.reshape(-1, *axes)
+    of_z = (quarks * quark_z.reshape(-1, 2, *axes)).sum(axis=1) * (leptons * lepton_z.reshape(2, *axes)).sum(axis=0)
+    return CouplingProducts(squared.T, of_photon.T, of_z.T)
+
+
+@lru_cache(maxsize=16)
+def _standard_couplings(e: float, g_z: float, sin2: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of the Z to quarks (5, 2) and charged leptons (2,), and of the photon, quark times lepton, (5,)."""
+    quark_z = g_z * np.stack([z_charges(*ISOSPIN_CHARGE[flavor], sin2) for flavor in FLAVORS])
+    photon = e**2 * LEPTON_ISOSPIN_CHARGE[1] * np.array([ISOSPIN_CHARGE[flavor][1] for flavor in FLAVORS])
+    return quark_z, g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sin2), photon
 
 
 def z_charges(isospin: float, charge: float, sin2: float) -> FloatArray:

@@ -9,12 +9,13 @@ the panel holds: 1e-5 for x = 2.3, the nearest one that is used.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from .cards import FloatArray
-from .lineshape import POINTS, Panels
+from .cards import ComplexArray, FloatArray, IndexArray
+from .lineshape import POINTS, Panels, pole_weights
 
 #: Panels of a level that make one of the next.
 GROUP = 5
@@ -34,6 +35,51 @@ class Level:
 
 
 Levels = tuple[Level, Level, Level]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The propagator where it is needed: at some nodes of a level, for the hypotheses that use them."""
+
+    level: int
+    """Which one; 0 is the lowest."""
+    nodes: slice
+    rows: IndexArray | slice
+    """Which hypotheses."""
+    propagator: ComplexArray
+    """(n_rows, n_nodes); 0 where the level below takes its place, weights of :mod:`zprime_recast.lineshape` at the
+    lowest level."""
+    squared: FloatArray
+    """The same of its square."""
+
+
+def pieces(grids: tuple[Panels, Panels, Panels], mass_gev: FloatArray, gamma_gev: FloatArray) -> Iterator[Piece]:
+    """The propagators 1/(s - M^2 + i M Gamma) of hypotheses, (n,): all panels of the highest level, and those of lower
+    ones beside the pole. Best for hypotheses in the order of their masses.
+    """
+    place = (mass_gev * (mass_gev - 1j * gamma_gev))[:, None]
+    own = [np.searchsorted(grid.edges_s[1:-1], place.real[:, 0], side="right") for grid in grids]
+
+    def smooth(level: int, first: int, last: int, rows: IndexArray | slice) -> Piece:
+        propagator = np.asarray(1 / (grids[level].part(first, last).s - place[rows]), dtype=complex)
+        beside = np.abs(np.arange(first, last) - own[level][rows, None]) <= 1
+        propagator.reshape(*beside.shape, POINTS)[beside] = 0.0
+        squared = propagator.real**2 + propagator.imag**2
+        return Piece(level, slice(first * POINTS, last * POINTS), rows, propagator, squared)
+
+    yield smooth(2, 0, len(grids[2].middle), slice(None))
+    for level in (1, 0):
+        above = own[level + 1]
+        for k in np.unique(above).tolist() if len(above) > 1 else above.tolist():
+            rows = np.nonzero(above == k)[0] if len(above) > 1 else slice(None)
+            first, last = max(k - 1, 0) * GROUP, min((k + 2) * GROUP, len(grids[level].middle))
+            if level == 1:
+                yield smooth(level, first, last, rows)
+                continue
+            mass, gamma = mass_gev[rows], gamma_gev[rows]
+            weights = pole_weights(grids[0].part(first, last), mass, gamma)
+            squared = -weights.imag / (mass * gamma)[:, None]
+            yield Piece(level, slice(first * POINTS, last * POINTS), rows, weights, squared)
 
 
 def levels(grid: Panels, parton_rate: FloatArray, of_signal: FloatArray, of_squared: FloatArray) -> Levels:

@@ -105,6 +105,7 @@ def _part(grid: Panels, start: int, stop: int) -> Panels:
     return Panels(grid.edges_gev[start : stop + 1])
 
 
+@lru_cache(maxsize=16)
 def panels(low_gev: float, high_gev: float, width: float, multiple: int = 1) -> Panels:
     """Panels of equal size in ln(m), at most ``width``; their number is a multiple of ``multiple``."""
     n = max(int(np.ceil(np.log(high_gev / low_gev) / width / multiple)), 1) * multiple

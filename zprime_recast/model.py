@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import sqrt
 from typing import Any
 
@@ -211,6 +211,7 @@ class ZprimeModel:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
+@lru_cache(maxsize=256)
 def perturbative_coupling(model: ZprimeModel) -> float:
     """Largest perturbative coupling, g q_max = sqrt(2 pi); arXiv:1707.08606, section 5 (figure 2)."""
     return sqrt(2 * np.pi) / model.largest_charge()

@@ -48,6 +48,8 @@ FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "g_nuL": (NEUTRINOS, 0),
 }
 _LEPTONS = ("e", "mu", "tau")
+_FERMIONS = (*QUARKS, *CHARGED_LEPTONS, *NEUTRINOS)
+_COLORS = np.array([3 if f in QUARKS else 1 for f in _FERMIONS])
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 
@@ -176,6 +178,8 @@ class _Errors:
 
     def add(self, bad: npt.NDArray[np.bool_], text: str, values: npt.NDArray[Any] | None = None) -> None:
         """A message for the bad rows that have none yet; ``values`` are quoted."""
+        if not bad.any():
+            return
         for i in np.nonzero(bad & (self.texts == ""))[0]:
             self.texts[i] = text if values is None else f"{text}, found {values[i]}"
 
@@ -183,6 +187,8 @@ class _Errors:
         """A column as numbers, 1 where it is none."""
         values = numbers(columns[name])
         good = np.isfinite(values) & ((values > 0) if positive else (values >= 0))
+        if good.all():
+            return values
         self.add(~good, f"{name} must be a finite number {'> 0' if positive else '>= 0'}", columns[name])
         return np.where(good, values, 1.0)
 
@@ -210,28 +216,35 @@ def _free_points(columns: Columns) -> Points:
     n = len(columns["mass_gev"])
     errors = _Errors(n)
     mass = errors.checked(columns, "mass_gev", positive=True)
-    couplings = {f: np.zeros((2, n)) for f in (*QUARKS, *CHARGED_LEPTONS, *NEUTRINOS)}
+    couplings = np.zeros((len(_FERMIONS), 2, n))
     # those of one generation after those of all
-    for name in sorted((c for c in columns if _free_name(c)), key=lambda c: _free_name(c)[1] is not None):  # type: ignore[index]
-        base, generation = _free_name(name) or ("", None)
+    named = [(name, *(_free_name(name) or ("", None))) for name in columns if _free_name(name)]
+    for name, base, generation in sorted(named, key=lambda c: c[2] is not None):
         values = numbers(columns[name])
-        errors.add(~np.isfinite(values), f"{name} must be a finite number", columns[name])
+        if not (finite := np.isfinite(values)).all():
+            errors.add(~finite, f"{name} must be a finite number", columns[name])
+            values = np.where(finite, values, 0.0)
         fermions, side = FREE_COUPLINGS[base]
         for fermion in fermions if generation is None else fermions[generation : generation + 1]:
-            couplings[fermion][side] = np.where(np.isfinite(values), values, 0.0)
-    partial = {}
-    for f, (left, right) in couplings.items():
-        colors, r = (3 if f in QUARKS else 1), (sm.fermion_mass_gev[f] / mass) ** 2
-        beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
-        shape = beta * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
-        partial[f] = colors * mass / (24 * np.pi) * shape
+            couplings[_FERMIONS.index(fermion), side] = values
+    left, right = couplings[:, 0], couplings[:, 1]
+    r = (np.array([[sm.fermion_mass_gev[f]] for f in _FERMIONS]) / mass) ** 2
+    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
+    shape = beta * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
+    partial = dict(zip(_FERMIONS, _COLORS[:, None] * mass / (24 * np.pi) * shape, strict=True))
     if GAMMA_EXTRA in columns:
         partial["extra"] = errors.checked(columns, GAMMA_EXTRA, positive=False)
     total = errors.checked(columns, "gamma_gev", positive=True) if "gamma_gev" in columns else None
     if total is not None:
         visible = sum(partial.values())
         errors.add(visible > total * (1 + 1e-9), "gamma_gev is less than the widths of the couplings given")
-    products = {lepton: products_of(lambda f: couplings[f], lepton, sm) for lepton in _LEPTONS}
+    products: dict[str, CouplingProducts] = {}
+    for lepton in _LEPTONS:
+        own = couplings[_FERMIONS.index(lepton)]
+        alike = [known for known in products if np.array_equal(couplings[_FERMIONS.index(known)], own)]
+        products[lepton] = (
+            products[alike[0]] if alike else products_of(lambda f: couplings[_FERMIONS.index(f)], lepton, sm)
+        )
     return _points(mass, np.ones(n), partial, total, products, False, sm, errors)
 
 

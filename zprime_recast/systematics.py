@@ -65,27 +65,29 @@ def shape_changes(
     search: Search,
     channel: Channel,
     mass_gev: FloatArray | float,
-    expected_limits: FloatArray,
+    information: FloatArray,
+    yields: FloatArray,
     nominal: FloatArray,
     varied: Mapping[str, FloatArray],
 ) -> FloatArray:
     """Changes of ln(yield) per standard deviation, nuisance and bin, (*hypotheses, n_names, n_bins); 0 for those of
     other channels.
 
-    ``mass_gev``: pole masses (*hypotheses); ``expected_limits``: strengths of :func:`expected_limit`; ``nominal`` and
-    ``varied``: events of |Z'|^2 alone, and their change per scale or resolution uncertainty (an interference has no
-    peak to move).
+    ``mass_gev``: pole masses (*hypotheses); ``information``: of :func:`signal_information`; ``yields``: events of the
+    signal; ``nominal`` and ``varied``: those of |Z'|^2 alone, and their change per scale or resolution uncertainty (an
+    interference has no peak to move).
     """
     uncertainties = shape_uncertainties(search)
     changes = np.zeros((*nominal.shape[:-1], len(uncertainties), nominal.shape[-1]))
-    size = np.maximum(nominal, 0) + 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300
+    events = np.maximum(nominal, 0) + 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300
     for k, u in enumerate(uncertainties):
         if channel.name not in u.channels:
             continue
         if u.kind == "spurious":
-            changes[..., k, :] = np.log1p(np.minimum(u.at(mass_gev) * expected_limits, SPURIOUS_CAP))[..., None]
+            size = u.at(mass_gev) * expected_limit(information, yields)
+            changes[..., k, :] = np.log1p(np.minimum(size, SPURIOUS_CAP))[..., None]
         else:
-            changes[..., k, :] = np.clip(varied[u.name] / size, -RESPONSE_CAP, RESPONSE_CAP)
+            np.clip(varied[u.name] / events, -RESPONSE_CAP, RESPONSE_CAP, out=changes[..., k, :])
     return changes
 
 

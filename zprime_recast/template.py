@@ -29,7 +29,7 @@ from .model import ZprimeModel, checked_positive
 from .pdf import PDFMember
 from .response import acceptance, efficiency, response_matrix
 from .search import Search
-from .systematics import expected_limit, nuisance_names, shape_changes, signal_information, varied_detectors
+from .systematics import nuisance_names, shape_changes, signal_information, varied_detectors
 from .theory import TheoryNuisances, theory_nuisances
 from .units import HBARC2_GEV2_FB
 from .widths import decay_widths
@@ -63,6 +63,16 @@ class ChannelFold:
     """Of :func:`zprime_recast.systematics.signal_information`, (n_bins, n_bins)."""
 
 
+@dataclass(frozen=True)
+class ChannelColumns:
+    """Columns of a channel in what the levels of a search hold."""
+
+    bins: slice
+    """Of its events, and of their number behind the bins of all channels the first moments."""
+    varied: Mapping[str, slice]
+    """Of the variations, by name of the uncertainty."""
+
+
 @dataclass(frozen=True, eq=False)
 class FoldedSearch:
     """A search ready to take hypotheses: panels of true mass, rates of the partons, detector of each channel."""
@@ -78,25 +88,31 @@ class FoldedSearch:
 
     @cached_property
     def levels(self) -> Levels:
-        """Wider panels for what is smooth: of the spectrum, ``detector`` and ``log_detector`` of each channel side by
-        side; of |Z'|^2, ``detector`` and its variations.
+        """Wider panels for what is smooth: of the spectrum, ``detector`` of all channels side by side, then
+        ``log_detector``; of |Z'|^2, ``detector``, then its variations (:attr:`columns`).
         """
         assert self.parton_rate is not None
-        signal = np.concatenate([part for f in self.channels for part in (f.detector, f.log_detector)], axis=1)
-        squared = np.concatenate([part for f in self.channels for part in (f.detector, *f.varied.values())], axis=1)
+        detector = [f.detector for f in self.channels]
+        signal = np.concatenate([*detector, *(f.log_detector for f in self.channels)], axis=1)
+        squared = np.concatenate([*detector, *(v for f in self.channels for v in f.varied.values())], axis=1)
         return levels(self.grid, self.parton_rate, signal, squared)
 
     @cached_property
-    def columns(self) -> dict[str, tuple[slice, slice]]:
-        """Columns of each channel in what the levels hold, of the spectrum and of |Z'|^2."""
-        found, first = {}, [0, 0]
+    def columns(self) -> dict[str, ChannelColumns]:
+        """Where each channel is in what the levels hold."""
+        found, start = {}, 0
+        varied = sum(len(f.channel.bkg) for f in self.channels)
         for f in self.channels:
             n_bins = len(f.channel.bkg)
-            sizes = (2 * n_bins, (1 + len(f.varied)) * n_bins)
-            signal, squared = (slice(start, start + size) for start, size in zip(first, sizes, strict=True))
-            found[f.channel.name] = (signal, squared)
-            first = [signal.stop, squared.stop]
+            places = {name: slice(varied + k * n_bins, varied + (k + 1) * n_bins) for k, name in enumerate(f.varied)}
+            found[f.channel.name] = ChannelColumns(slice(start, start + n_bins), places)
+            start, varied = start + n_bins, varied + len(f.varied) * n_bins
         return found
+
+    @cached_property
+    def log_centers(self) -> FloatArray:
+        """ln of the middles of the bins in GeV, all channels one after the other, (n_bins,)."""
+        return np.log(np.concatenate([f.channel.centers_gev for f in self.channels]))
 
     @cached_property
     def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -107,19 +123,19 @@ class FoldedSearch:
         nodes, shares = self.grid.values_at(m)
         return np.log(m), (self.parton_rate[:, nodes] * shares).sum(axis=-1), self.theory.at(m)
 
-    def theory_changes(self, fold: ChannelFold, zprime_squared: FloatArray, log_shift: FloatArray) -> FloatArray:
-        """Changes of ln(yield) per nuisance of the luminosities and bin, (*hypotheses, n_names, n_bins).
+    def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray) -> FloatArray:
+        """Changes of ln(yield) per nuisance of the luminosities, (*hypotheses, n_names, n_bins).
 
-        ``zprime_squared``: squared coupling products, (5,) or (n, 5); ``log_shift``: mean logarithm of the true masses
-        of each bin over its middle, (*hypotheses, n_bins).
+        ``zprime_squared``: squared coupling products, (5,) or (n, 5); ``log_mass``: mean logarithm of the true masses
+        (GeV) of each bin, (*hypotheses, n_bins).
         """
         log_m = self._theory_table[0]
         one = zprime_squared.ndim == 1
         table = _shared_changes(self, zprime_squared.tobytes()) if one else self.flavor_changes(zprime_squared)
-        at = (np.log(fold.channel.centers_gev) + log_shift - log_m[0]) / (log_m[1] - log_m[0])
-        k = np.clip(at.astype(np.intp), 0, len(log_m) - 2)
-        t = np.clip(at - k, 0.0, 1.0)[..., None, :]
-        if table.ndim == 2:
+        at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
+        k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
+        t = np.minimum(np.maximum(at - k, 0.0), 1.0)[..., None, :]
+        if one:
             low, high = (np.moveaxis(table[:, k + i], 0, -2) for i in (0, 1))
         else:
             low, high = (np.take_along_axis(table, (k + i)[:, None, :], axis=-1) for i in (0, 1))
@@ -236,11 +252,11 @@ def signal_template(
             spectrum = squared + (g**2)[..., None] * (amplitude.conj() * propagator).real
         yields[name] = spectrum @ fold.detector
         varied = {uncertainty: squared @ change for uncertainty, change in fold.varied.items()}
-        limits = expected_limit(fold.information, yields[name])
-        rows = [shape_changes(folded.search, fold.channel, mass, limits, squared @ fold.detector, varied)]
+        of = (fold.information, yields[name], squared @ fold.detector)
+        rows = [shape_changes(folded.search, fold.channel, mass, *of, varied)]
         if folded.theory is not None:
-            shift = mean_shift(yields[name], spectrum @ fold.log_detector)
-            rows.insert(0, folded.theory_changes(fold, products.zprime_squared, shift))
+            log_mass = np.log(fold.channel.centers_gev) + mean_shift(yields[name], spectrum @ fold.log_detector)
+            rows.insert(0, folded.theory_changes(products.zprime_squared, log_mass))
         changes[name] = np.concatenate(rows, axis=-2)
     names = (*(folded.theory.names if folded.theory else ()), *nuisance_names(folded.search))
     return SignalTemplate(yields, names, changes)
@@ -276,6 +292,6 @@ def generic_template(
         name = fold.channel.name
         yields[name] = spectrum @ fold.detector
         varied = {uncertainty: spectrum @ change for uncertainty, change in fold.varied.items()}
-        limits = expected_limit(fold.information, yields[name])
-        changes[name] = shape_changes(folded.search, fold.channel, mass, limits, yields[name], varied)
+        of = (fold.information, yields[name], yields[name])
+        changes[name] = shape_changes(folded.search, fold.channel, mass, *of, varied)
     return SignalTemplate(yields, nuisance_names(folded.search), changes)
