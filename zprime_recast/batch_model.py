@@ -73,8 +73,6 @@ def batch_model(
 ) -> BatchModel:
     """The expectations of hypotheses of a likelihood, ``rows`` of them or all, their signals times ``strength``."""
     of_background = factors(likelihood.background_changes)
-    slopes = of_background.slopes
-    k, m = np.nonzero((np.abs(slopes) @ np.abs(slopes).T) > 0)
     signal, change = likelihood.signal, likelihood.signal_changes.change
     if rows is not None:
         signal = signal[rows]
@@ -88,9 +86,8 @@ def batch_model(
         rotation,
         information,
         of_background,
-        slopes,
-        (k, m),
-        np.ascontiguousarray((slopes[k] * slopes[m]).T),
+        of_background.slopes,
+        *of_background.pairs,
     )
 
 

@@ -24,7 +24,7 @@ EXPONENTIAL_MAX = 0.3
 ORDER = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factors:
     """Nuisances of a sample that is the same in all hypotheses, ready to be evaluated for many at once."""
 
@@ -36,6 +36,12 @@ class Factors:
     """Bins that have large ones, (n_columns,)."""
     corrections: FloatArray
     """Coefficients of alpha^0 ... alpha^ORDER of ln f - alpha d, (n_curved * (ORDER + 1), n_columns)."""
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[IndexArray, IndexArray], FloatArray]:
+        """Nuisances that share bins, and the products of the slopes of each pair, (n_bins, n_pairs)."""
+        k, m = np.nonzero((np.abs(self.slopes) @ np.abs(self.slopes).T) > 0)
+        return (k, m), np.ascontiguousarray((self.slopes[k] * self.slopes[m]).T)
 
     def powers(self, alpha: FloatArray) -> FloatArray:
         """Powers 0 ... ORDER of the curved nuisances, held between -1 and 1, (n, n_curved * (ORDER + 1)): what the

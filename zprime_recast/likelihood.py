@@ -103,22 +103,22 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
     stays positive, see :func:`bounded_interference`. InputError if the same search is given twice.
     """
     layout = _layout(tuple((s.search, s.nuisances, tuple(s.yields)) for s in signals))
-    n = max(np.asarray(signals[k].yields[c.name]).reshape(-1, len(c.bkg)).shape[0] for k, c, _, _ in layout.blocks)
+    blocks = layout.blocks
+    given = [np.asarray(signals[b.search].yields[b.channel.name], dtype=float) for b in blocks]
+    n = max(y.size // len(b.channel.bkg) for y, b in zip(given, blocks, strict=True))
     yields, change = np.empty((n, len(layout.background))), np.empty((n, *layout.change.shape))
+    for y, b in zip(given, blocks, strict=True):
+        yields[:, b.bins] = y
+    yields, lost = bounded_interference(layout.background, yields)
+    faults, warnings = _beyond_bounds(layout, [s.search for s in signals], yields, lost)
+    yields[[i for i, _ in faults]] = 0.0
     change[:] = layout.change
-    mu_max, faults, warnings = np.full(n, MU_MAX), dict[int, str](), list[tuple[int, str]]()
-    for k, channel, bins, rows in layout.blocks:
-        signal = signals[k]
-        given = np.asarray(signal.yields[channel.name], dtype=float).reshape(-1, len(channel.bkg))
-        yields[:, bins], lost, bad = bounded_interference(signal.search, channel, given)
-        for i, message in bad:
-            faults.setdefault(i, message)
-        warnings += _deficit_warnings(signal.search, channel, lost)
-        mu_max = np.minimum(mu_max, _largest_mu(channel, yields[:, bins]))
-        if signal.nuisances:
-            # a deficit from interference carries none: the background it is taken from is fitted to the data
-            of_channel = np.asarray(signal.changes[channel.name]).reshape(-1, len(rows), len(channel.bkg))
-            change[:, rows, bins] = of_channel * (yields[:, bins] > 0)[:, None, :]
+    # a deficit from interference carries no nuisance of its own: the background it is taken from is fitted to the data
+    positive = yields[:, None] > 0
+    for b in blocks:
+        if b.rows:
+            of_channel = np.asarray(signals[b.search].changes[b.channel.name])
+            change[:, b.rows, b.bins] = of_channel * positive[..., b.bins]
     return BinnedLikelihood(
         bin_names=layout.bin_names,
         n_obs=layout.n_obs,
@@ -126,18 +126,29 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
         signal=yields,
         signal_changes=LogChanges(layout.names, change, layout.acts),
         background_changes=layout.background_changes,
-        mu_max=mu_max,
-        faults=tuple(sorted(faults.items())),
-        warnings=tuple(warnings),
+        mu_max=_largest_mu(layout.background, yields),
+        faults=faults,
+        warnings=warnings,
     )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A channel in a likelihood."""
+
+    search: int
+    """Number of its search."""
+    channel: Channel
+    bins: slice
+    rows: list[int]
+    """Which rows of the changes its ``Signal.nuisances`` are."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
     """What is the same for all hypotheses in the same searches."""
 
-    blocks: tuple[tuple[int, Channel, slice, list[int]], ...]
-    """Number of the search, channel, its bins, and which rows of the changes its ``Signal.nuisances`` are."""
+    blocks: tuple[_Block, ...]
     bin_names: tuple[str, ...]
     n_obs: FloatArray
     background: FloatArray
@@ -177,7 +188,7 @@ def _layout(searches: tuple[tuple[Search, tuple[str, ...], tuple[str, ...]], ...
         foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if channel.name not in u.channels}
         if rows:
             acts[rows, bins] = np.array([[name not in foreign] for name in nuisances])
-        blocks.append((k, channel, bins, rows))
+        blocks.append(_Block(k, channel, bins, rows))
     return _Layout(
         tuple(blocks),
         tuple(name for _, fixed, _ in parts for name in fixed.bin_names),
@@ -273,49 +284,50 @@ def _modifiers(changes: LogChanges) -> Callable[[int], list[dict[str, Any]]]:
     return of_bin
 
 
-def bounded_interference(
-    search: Search, channel: Channel, yields: FloatArray
-) -> tuple[FloatArray, FloatArray, tuple[tuple[int, str], ...]]:
-    """Yields (n_hypotheses, n_bins) with no bin below -DEFICIT_MAX times its background, how many events of deficit
-    that took away (n_hypotheses,), and (index, message) of hypotheses without a likelihood, whose yields are set to 0.
-    Bins of less than DEFICIT_BIN_MIN expected events lose their deficit, too.
+def bounded_interference(background: FloatArray, yields: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Yields (n_hypotheses, n_bins) with no bin below -DEFICIT_MAX times its background, and the deficit that took away
+    from each bin. Bins of less than DEFICIT_BIN_MIN expected events lose theirs, too.
 
     In the far tail a fitted background may lie below the Standard Model amplitude that interferes with the Z' (the
-    ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background. A hypothesis has no
-    likelihood if more than DEFICIT_LOST_MAX events are concerned, or if a yield is not finite.
+    ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background.
     """
-    finite = np.asarray(np.isfinite(yields).all(axis=-1))
-    values = np.where(finite[:, None], yields, 0.0)
-    bounded = np.maximum(values, -DEFICIT_MAX * channel.bkg)
-    lost = (bounded - values).sum(axis=-1)
-    faults = []
-    for i in np.nonzero(~finite | (lost > DEFICIT_LOST_MAX))[0]:
-        if not finite[i]:
-            message = "the signal is not finite; check mass, coupling and PDF set"
-            faults.append((int(i), f"{search.id}, {channel.name}: {message}"))
-            continue
-        j = int(np.argmax(bounded[i] - values[i]))
-        message = (
-            f"{search.id}, {channel.name}, bin {channel.edges_gev[j]:.0f}-{channel.edges_gev[j + 1]:.0f} GeV: "
-            f"interference takes {-values[i, j]:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
-            "use a smaller coupling or --no-interference"
-        )
-        faults.append((int(i), message))
-    bad = [i for i, _ in faults]
-    bounded[bad], lost[bad] = 0.0, 0.0
-    few = channel.bkg < DEFICIT_BIN_MIN
-    bounded[:, few] = np.maximum(bounded[:, few], 0.0)
-    return bounded, lost, tuple(faults)
+    bounded = np.maximum(yields, -DEFICIT_MAX * background)
+    lost = bounded - yields
+    return np.maximum(bounded, np.where(background < DEFICIT_BIN_MIN, 0.0, -np.inf)), lost
 
 
-def _deficit_warnings(search: Search, channel: Channel, lost: FloatArray) -> tuple[tuple[int, str], ...]:
-    return tuple(
-        (
-            int(i),
-            f"{search.id}, {channel.name}: destructive interference exceeds the fitted background in the tail; "
-            f"{lost[i]:.2g} events of deficit left out",
-        )
-        for i in np.nonzero(lost > 0)[0]
+Messages = tuple[tuple[int, str], ...]
+
+
+def _beyond_bounds(
+    layout: _Layout, searches: Sequence[Search], yields: FloatArray, lost: FloatArray
+) -> tuple[Messages, Messages]:
+    """(index, message) of hypotheses without a likelihood, since more than DEFICIT_LOST_MAX events of a channel are
+    concerned or a yield is not finite, and of those that lost a smaller deficit.
+    """
+    if lost.sum() == 0:
+        return (), ()
+    faults, warnings = dict[int, str](), list[tuple[int, str]]()
+    for block in layout.blocks:
+        where = f"{searches[block.search].id}, {block.channel.name}"
+        events = lost[:, block.bins].sum(axis=-1)
+        for i in np.nonzero(~(events == 0))[0].tolist():
+            if events[i] <= DEFICIT_LOST_MAX:
+                text = "destructive interference exceeds the fitted background in the tail;"
+                warnings.append((i, f"{where}: {text} {events[i]:.2g} events of deficit left out"))
+            else:
+                faults.setdefault(i, f"{where}{_fault(block.channel, yields[i, block.bins], lost[i, block.bins])}")
+    return tuple(sorted(faults.items())), tuple(warnings)
+
+
+def _fault(channel: Channel, bounded: FloatArray, lost: FloatArray) -> str:
+    if not np.isfinite(lost).all():
+        return ": the signal is not finite; check mass, coupling and PDF set"
+    j = int(np.argmax(lost))
+    return (
+        f", bin {channel.edges_gev[j]:.0f}-{channel.edges_gev[j + 1]:.0f} GeV: "
+        f"interference takes {lost[j] - bounded[j]:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
+        "use a smaller coupling or --no-interference"
     )
 
 
@@ -324,8 +336,7 @@ def interference_warnings(signals: Sequence[Signal]) -> tuple[str, ...]:
     return tuple(message for _, message in binned_likelihood(signals).warnings) if signals else ()
 
 
-def _largest_mu(channel: Channel, yields: FloatArray) -> FloatArray:
+def _largest_mu(background: FloatArray, yields: FloatArray) -> FloatArray:
     """Upper bound of mu that keeps every bin positive, with a margin since the background floats; (n_hypotheses,)."""
-    deficit = np.maximum(-yields, 0.0)
-    largest = np.divide(channel.bkg, deficit, out=np.full(yields.shape, np.inf), where=deficit > 0).min(axis=-1)
-    return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + largest)))
+    deepest = (-yields / background).max(axis=-1)
+    return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + 1 / np.maximum(deepest, 1e-300))))
