@@ -132,14 +132,17 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
 def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
     mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
-    model, start = batch_model(likelihood, strength=mu), 0.5 * (null.nuisances**2).sum(axis=-1)
-    at_null, one, inverse = model.padded(null.nuisances), np.ones(len(mu)), _first_inverse(model, null)
-    most, counts, nu0 = HOPELESS + _floor(null), likelihood.n_obs, null.expected
-    found = fit_regular(model, counts, nu0, at_null, one, most, inverse) if len(mu) == 1 and counts.ndim == 1 else None
-    found = found or fit(model, counts, nu0, at_null, one, hopeless=most, inverse=inverse)
-    ratio = -(found.excess - start + (1 - mu) / mu * found.slope)
-    ratio[[i for i, _ in likelihood.faults]] = np.nan
-    return np.asarray(ratio)
+    single, one, most = len(mu) == 1 and likelihood.n_obs.ndim == 1, np.ones(len(mu)), HOPELESS + _floor(null)
+    model = batch_model(likelihood, strength=mu, rotated=not single)
+    at_null, inverse = model.padded(null.nuisances), _first_inverse(model, null)
+    found = fit_regular(model, likelihood.n_obs, null.expected, at_null, one, most, inverse) if single else None
+    if found is None:
+        found = fit(model, likelihood.n_obs, null.expected, at_null, one, hopeless=most, inverse=inverse)
+    start = 0.5 * (null.nuisances**2).sum(axis=-1)
+    ratio = np.asarray(-(found.excess - start + (1 - mu) / mu * found.slope))
+    if likelihood.faults:
+        ratio[[i for i, _ in likelihood.faults]] = np.nan
+    return ratio
 
 
 def cls_of(q_observed: FloatArray, q_asimov: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -194,10 +197,13 @@ def _statistics(
 
 def _first_inverse(model: BatchModel, null: Null) -> FloatArray:
     """Inverse Hessians to begin with: a signal hardly changes that of the background, (n, n_nuisances, n_nuisances)."""
-    k = np.arange(model.n_signal)
-    inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
-    inverse[:, k, k] = 1 / (1 + model.information)
-    inverse[:, len(k) :, len(k) :] = null.inverse
+    k, n = model.n_signal, model.n_nuisances
+    inverse = np.zeros((len(model.signal), n, n))
+    if model.information.ndim == 2:
+        inverse[:, range(k), range(k)] = 1 / (1 + model.information)
+    else:
+        inverse[:, :k, :k] = np.linalg.inv(np.eye(k) + model.information)
+    inverse[:, k:, k:] = null.inverse
     return inverse
 
 

@@ -33,7 +33,7 @@ class BatchModel:
     rotation: FloatArray
     """From the named nuisances of the signal to those here, (n, n_signal, n_names)."""
     information: FloatArray
-    """Of an experiment on the nuisances of the signal, (n, n_signal)."""
+    """Of an experiment on the nuisances of the signal: (n, n_signal), or matrices if they are those of the likelihood."""
     background_factors: Factors
     background_slopes: FloatArray
     """d ln(background)/d(nuisance) at 0, good enough for a Hessian: they change in the far tail alone,
@@ -69,20 +69,31 @@ class BatchModel:
 
 
 def batch_model(
-    likelihood: BinnedLikelihood, rows: IndexArray | None = None, strength: FloatArray | float = 1.0
+    likelihood: BinnedLikelihood,
+    rows: IndexArray | None = None,
+    strength: FloatArray | float = 1.0,
+    rotated: bool = True,
 ) -> BatchModel:
-    """The expectations of hypotheses of a likelihood, ``rows`` of them or all, their signals times ``strength``."""
+    """The expectations of hypotheses of a likelihood, ``rows`` of them or all, their signals times ``strength``.
+
+    Without ``rotated`` the nuisances of the signal are those of the likelihood: for a single hypothesis, whose fit
+    takes less time than the rotation saves.
+    """
     of_background = factors(likelihood.background_changes)
     signal, change = likelihood.signal, likelihood.signal_changes.change
     if rows is not None:
         signal = signal[rows]
         change = change[rows] if change.ndim == 3 and len(change) > 1 else change
     signal = signal * np.asarray(strength)[..., None]
-    rotation, information = active_nuisances(signal, likelihood.background, change)
+    if rotated:
+        rotation, information = active_nuisances(signal, likelihood.background, change)
+        change = np.matmul(rotation, change)
+    else:
+        rotation, information = np.eye(change.shape[-2])[None], _information(signal, likelihood.background, change)
     return BatchModel(
         signal,
         likelihood.background,
-        np.matmul(rotation, change),
+        change,
         rotation,
         information,
         of_background,
@@ -98,13 +109,16 @@ def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatAr
     The rows are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of an experiment on the nuisances;
     those with less than NEGLIGIBLE_INFORMATION are left out (a row of 0 if others of the hypotheses have one).
     """
-    weights = signal**2 / (background + np.abs(signal))
-    information = np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2))
-    values, vectors = np.linalg.eigh(information)
+    values, vectors = np.linalg.eigh(_information(signal, background, change))
     matters = values > NEGLIGIBLE_INFORMATION
     first = values.shape[-1] - int(matters.any(axis=0).sum())
     chosen = vectors[:, :, first:] * matters[:, None, first:]
     return np.ascontiguousarray(np.swapaxes(chosen, -1, -2)), values[:, first:] * matters[:, first:]
+
+
+def _information(signal: FloatArray, background: FloatArray, change: FloatArray) -> FloatArray:
+    weights = signal**2 / (background + np.abs(signal))
+    return np.asarray(np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2)))
 
 
 def background_only(model: BatchModel, n: int) -> BatchModel:

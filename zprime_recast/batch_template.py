@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 from .cards import ComplexArray, FloatArray, IndexArray
-from .cross_section import CouplingProducts, coupling_products
-from .levels import Level, Piece, pieces
-from .lineshape import pole
+from .cross_section import CouplingProducts, lepton_products
+from .levels import Level, Piece, pieces, window
+from .lineshape import Panels, pole
 from .model import ZprimeModel
 from .systematics import nuisance_names, shape_changes
 from .template import FoldedSearch, SignalTemplate, mean_shift
@@ -49,8 +49,7 @@ class Hypotheses:
 
 def hypotheses_of(model: ZprimeModel, mass_gev: FloatArray, coupling: FloatArray, gamma_gev: FloatArray) -> Hypotheses:
     """Hypotheses of one model; arrays of one length."""
-    products = {lepton: coupling_products(model, lepton) for lepton in ("e", "mu", "tau")}
-    sm = model.sm
+    sm, products = model.sm, lepton_products(model)
     return Hypotheses(mass_gev, gamma_gev, coupling, products, model.running_width, sm.m_z_gev, sm.gamma_z_gev)
 
 
@@ -105,7 +104,7 @@ def _template(
 def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingProducts, slice]]:
     """Coupling products and bins: all together if the leptons of all channels have the same couplings."""
     own = [hypotheses.products[fold.channel.lepton] for fold in folded.channels]
-    if all(_same(own[0], other) for other in own[1:]):
+    if all(other is own[0] for other in own):
         return [(own[0], slice(None))]
     return [(p, folded.columns[fold.channel.name].bins) for p, fold in zip(own, folded.channels, strict=True)]
 
@@ -115,42 +114,49 @@ def _folded(
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Spectra and |Z'|^2 folded with what the levels of each search hold, (n, columns)."""
     mass, gamma, residue = pole(hypotheses.mass_gev, hypotheses.gamma_gev, hypotheses.running_width)
+    if (mass[1:] < mass[:-1]).any():
+        order = np.argsort(mass, kind="stable")
+        back = np.argsort(order)
+        found = _folded(searches, hypotheses.take(order), interference, with_squared)
+        return [(signal[back], squared[back]) for signal, squared in found]
     mixing = hypotheses.coupling**2 * residue
     boson = (hypotheses.m_z_gev, hypotheses.gamma_z_gev)
-    found, grids = [], dict[int, list[int]]()
+    sums, on_same_grid = [], dict[Panels, list[int]]()
     for k, folded in enumerate(searches):
         low = folded.levels[0]
-        found.append(tuple(np.zeros((len(mass), part.shape[1])) for part in (low.of_signal, low.of_squared)))
-        grids.setdefault(id(folded.grid), []).append(k)
-    alike = [[(p, _columns(folded, bins)) for p, bins in _alike(folded, hypotheses)] for folded in searches]
-    for same in grids.values():  # searches on the same panels share the propagators
+        sums.append([np.zeros((len(mass), part.shape[1])) for part in (low.of_signal, low.of_squared)])
+        on_same_grid.setdefault(folded.grid, []).append(k)
+    alike = [[(p, *_columns(folded, bins)) for p, bins in _alike(folded, hypotheses)] for folded in searches]
+    for same in on_same_grid.values():  # searches on the same panels share the propagators
         low, middle, high = searches[same[0]].levels
         for piece in pieces((low.grid, middle.grid, high.grid), mass, gamma):
             mixed = mixing[piece.rows, None] * piece.propagator
             pure = piece.squared * (mixing.real**2 + mixing.imag**2)[piece.rows, None]
             for k in same:
                 level = searches[k].levels[piece.level]
-                signal, squared = found[k]
-                for products, (of_signal, of_squared) in alike[k]:
+                signal, squared = sums[k]
+                for products, of_signal, of_squared in alike[k]:
                     rate, amplitude = _rates(level, piece, products, *boson)
                     size = pure * rate
                     if with_squared:
-                        for own in of_squared:
-                            squared[piece.rows, own] += size @ level.of_squared[piece.nodes, own]
+                        part = window(level, piece.start, piece.stop, True, of_squared)
+                        squared[piece.rows, part.columns] += size @ part.matrix
                     if interference:
                         size += (amplitude * mixed).real
-                    for own in of_signal:
-                        signal[piece.rows, own] += size @ level.of_signal[piece.nodes, own]
-    return found
+                    part = window(level, piece.start, piece.stop, False, of_signal)
+                    signal[piece.rows, part.columns] += size @ part.matrix
+    return [(signal, squared) for signal, squared in sums]
 
 
-def _columns(folded: FoldedSearch, bins: slice) -> tuple[list[slice], list[slice]]:
+def _columns(folded: FoldedSearch, bins: slice) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
     """Of all channels, or of the one with these bins, in what the levels hold for the spectrum and for |Z'|^2."""
+    low, n_bins = folded.levels[0], len(folded.log_centers)
     if bins == slice(None):
-        return [bins], [bins]
-    n_bins = len(folded.log_centers)
+        return ((0, low.of_signal.shape[1]),), ((0, low.of_squared.shape[1]),)
     own = next(own for own in folded.columns.values() if own.bins == bins)
-    return [bins, slice(n_bins + bins.start, n_bins + bins.stop)], [bins, *own.varied.values()]
+    first, last = bins.start, bins.stop
+    varied = tuple((part.start, part.stop) for part in own.varied.values())
+    return ((first, last), (n_bins + first, n_bins + last)), ((first, last), *varied)
 
 
 def _rates(
@@ -159,10 +165,11 @@ def _rates(
     """Rates times couplings of |Z'|^2 and of the interference with photon and Z, conjugate, summed over flavours,
     ([n,] n_nodes).
     """
+    nodes = slice(piece.start, piece.stop)
     if products.zprime_squared.ndim == 1:  # the same for all, whatever their pole
         of_squared, amplitude = _rates_at_nodes(level, products, m_z_gev, gamma_z_gev)
-        return of_squared[piece.nodes], amplitude[piece.nodes]
-    rows, s, rate = _rows(products, piece.rows), level.grid.s[piece.nodes], level.parton_rate[:, piece.nodes]
+        return of_squared[nodes], amplitude[nodes]
+    rows, s, rate = _rows(products, piece.rows), level.grid.s[nodes], level.parton_rate[:, nodes]
     return _sums(rows, s, rate, m_z_gev, gamma_z_gev)
 
 
@@ -187,5 +194,3 @@ def _rows(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts
     return CouplingProducts(*(getattr(products, f.name)[i] for f in fields(products)))
 
 
-def _same(a: CouplingProducts, b: CouplingProducts) -> bool:
-    return a is b or all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))

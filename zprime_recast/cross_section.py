@@ -15,7 +15,7 @@ are linear in them, so one set of coefficients serves every PDF member and scale
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -29,7 +29,7 @@ from .convolution import FLAVORS
 from .errors import InputError
 from .lineshape import panels, pole, pole_weights
 from .luminosity import LuminosityTable
-from .model import ZprimeModel, checked_positive
+from .model import CHARGED_LEPTONS, ZprimeModel, checked_positive
 from .pdf_errors import ONE_SIGMA, pdf_uncertainty
 from .units import HBARC2_GEV2_FB
 from .widths import Widths, decay_widths, partial_width
@@ -64,6 +64,13 @@ class CouplingProducts:
 def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
     """Coupling products of q qbar -> l l for one lepton flavour (e, mu or tau)."""
     return products_of(model.couplings, lepton, model.sm)
+
+
+@lru_cache(maxsize=256)
+def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
+    """The same for all; one object for leptons with the same couplings."""
+    by_couplings = {model.couplings(lepton): coupling_products(model, lepton) for lepton in CHARGED_LEPTONS}
+    return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
 
 
 def products_of(couplings: Callable[[str], ArrayLike], lepton: str, sm: StandardModel) -> CouplingProducts:

@@ -48,7 +48,7 @@ class Factors:
         functions below share at nuisances (n, n_names).
         """
         powers = np.ones((len(alpha), len(self.curved), ORDER + 1))
-        np.clip(alpha[:, self.curved, None], -1.0, 1.0, out=powers[..., 1:])
+        powers[..., 1:] = np.minimum(np.maximum(alpha.take(self.curved, axis=1), -1.0), 1.0)[..., None]
         return np.multiply.accumulate(powers, axis=-1).reshape(len(alpha), -1)
 
     def log(self, alpha: FloatArray, powers: FloatArray) -> FloatArray:
@@ -80,11 +80,10 @@ class Factors:
         return first.reshape(k * ORDER, n).T.copy(), second.reshape(k * (ORDER - 1), n).T.copy()
 
     def _derivative(self, alpha: FloatArray, powers: FloatArray, weights: FloatArray, times: int) -> FloatArray:
-        moments = weights[:, self.columns] @ self.derivatives[times - 1]
+        moments = weights.take(self.columns, axis=1) @ self.derivatives[times - 1]
         powers = powers.reshape(len(alpha), len(self.curved), ORDER + 1)[..., : ORDER + 1 - times]
-        total = np.einsum("nkp,nkp->nk", moments.reshape(powers.shape), powers)
-        total[np.abs(alpha[:, self.curved]) >= 1] = 0.0
-        return np.asarray(total)
+        total = np.multiply(moments.reshape(powers.shape), powers).sum(axis=-1)
+        return np.asarray(total * (np.abs(alpha.take(self.curved, axis=1)) < 1))
 
 
 @lru_cache(maxsize=16)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,13 +39,41 @@ Levels = tuple[Level, Level, Level]
 
 
 @dataclass(frozen=True)
+class Window:
+    """What a level is folded with at some of its nodes, without columns of zeros: bins far from them see nothing."""
+
+    columns: IndexArray | slice
+    matrix: FloatArray
+    """(n_nodes, n_columns)."""
+
+
+@lru_cache(maxsize=512)
+def window(level: Level, start: int, stop: int, squared: bool, bins: tuple[tuple[int, int], ...]) -> Window:
+    """Nodes from ``start`` to before ``stop`` of what a level holds for the spectrum, or that of |Z'|^2, in some ranges
+    of columns.
+    """
+    rows = (level.of_squared if squared else level.of_signal)[start:stop]
+    wanted = np.zeros(rows.shape[1], dtype=bool)
+    for first, last in bins:
+        wanted[first:last] = rows[:, first:last].any(axis=0)
+    columns = np.nonzero(wanted)[0]
+    if len(columns) and columns[-1] - columns[0] + 1 == len(columns):
+        whole = slice(int(columns[0]), int(columns[-1]) + 1)
+        return Window(whole, np.ascontiguousarray(rows[:, whole]))
+    return Window(columns, np.ascontiguousarray(rows[:, columns]))
+
+
+@dataclass(frozen=True)
 class Piece:
     """The propagator where it is needed: at some nodes of a level, for the hypotheses that use them."""
 
     level: int
     """Which one; 0 is the lowest."""
-    nodes: slice
-    rows: IndexArray | slice
+    start: int
+    """First of the nodes."""
+    stop: int
+    """The one after the last."""
+    rows: slice
     """Which hypotheses."""
     propagator: ComplexArray
     """(n_rows, n_nodes); 0 where the level below takes its place, weights of :mod:`zprime_recast.lineshape` at the
@@ -54,24 +83,25 @@ class Piece:
 
 
 def pieces(grids: tuple[Panels, Panels, Panels], mass_gev: FloatArray, gamma_gev: FloatArray) -> Iterator[Piece]:
-    """The propagators 1/(s - M^2 + i M Gamma) of hypotheses, (n,): all panels of the highest level, and those of lower
-    ones beside the pole. Best for hypotheses in the order of their masses.
+    """The propagators 1/(s - M^2 + i M Gamma) of hypotheses, (n,), in the order of their masses: at all panels of the
+    highest level, and those of lower ones beside the pole.
     """
     place = (mass_gev * (mass_gev - 1j * gamma_gev))[:, None]
-    own = [np.searchsorted(grid.edges_s[1:-1], place.real[:, 0], side="right") for grid in grids]
+    own = [np.searchsorted(grid.edges_s[1:-1], mass_gev**2, side="right") for grid in grids]
 
-    def smooth(level: int, first: int, last: int, rows: IndexArray | slice) -> Piece:
+    def smooth(level: int, first: int, last: int, rows: slice) -> Piece:
         propagator = np.asarray(1 / (grids[level].part(first, last).s - place[rows]), dtype=complex)
         beside = np.abs(np.arange(first, last) - own[level][rows, None]) <= 1
         propagator.reshape(*beside.shape, POINTS)[beside] = 0.0
         squared = propagator.real**2 + propagator.imag**2
-        return Piece(level, slice(first * POINTS, last * POINTS), rows, propagator, squared)
+        return Piece(level, first * POINTS, last * POINTS, rows, propagator, squared)
 
     yield smooth(2, 0, len(grids[2].middle), slice(None))
     for level in (1, 0):
         above = own[level + 1]
-        for k in np.unique(above).tolist() if len(above) > 1 else above.tolist():
-            rows = np.nonzero(above == k)[0] if len(above) > 1 else slice(None)
+        starts = [0, *(np.nonzero(np.diff(above))[0] + 1).tolist(), len(above)]
+        for start, stop in zip(starts[:-1], starts[1:], strict=True):
+            k, rows = int(above[start]), slice(start, stop)
             first, last = max(k - 1, 0) * GROUP, min((k + 2) * GROUP, len(grids[level].middle))
             if level == 1:
                 yield smooth(level, first, last, rows)
@@ -79,7 +109,7 @@ def pieces(grids: tuple[Panels, Panels, Panels], mass_gev: FloatArray, gamma_gev
             mass, gamma = mass_gev[rows], gamma_gev[rows]
             weights = pole_weights(grids[0].part(first, last), mass, gamma)
             squared = -weights.imag / (mass * gamma)[:, None]
-            yield Piece(level, slice(first * POINTS, last * POINTS), rows, weights, squared)
+            yield Piece(level, first * POINTS, last * POINTS, rows, weights, squared)
 
 
 def levels(grid: Panels, parton_rate: FloatArray, of_signal: FloatArray, of_squared: FloatArray) -> Levels:

@@ -141,17 +141,17 @@ def pole_weights(
 
 def closed_form(z: ComplexArray, begin: FloatArray | float = -1.0) -> ComplexArray:
     """Weights of the nodes of a panel with its pole at z, (n, POINTS), for the integral over t from ``begin`` to 1."""
-    integrals = np.empty((*z.shape, POINTS), dtype=complex)
-    integrals[..., 0] = np.log((1 - z) / (begin - z))
-    integrals[..., 1] = z * integrals[..., 0] + 1 - begin
+    integrals = np.empty((POINTS, *z.shape), dtype=complex)
+    integrals[0] = np.log((1 - z) / (begin - z))
+    integrals[1] = z * integrals[0] + (1 - begin)
     # P_k at the lower end, for the integrals of P_k from there to 1; at -1 those of two apart are the same
-    whole = np.ndim(begin) == 0 and begin == -1
-    p = None if whole else np.polynomial.legendre.legvander(begin, POINTS)
+    p = None if isinstance(begin, float) and begin == -1 else np.polynomial.legendre.legvander(begin, POINTS)
     for k in range(1, POINTS - 1):
-        integrals[..., k + 1] = ((2 * k + 1) * z * integrals[..., k] - k * integrals[..., k - 1]) / (k + 1)
+        integrals[k + 1] = (2 + 1 / k) * (z * integrals[k]) - integrals[k - 1]
         if p is not None:
-            integrals[..., k + 1] += (p[..., k - 1] - p[..., k + 1]) / (k + 1)
-    return np.asarray(integrals @ _TO_NODES)
+            integrals[k + 1] += (p[..., k - 1] - p[..., k + 1]) / k
+        integrals[k + 1] *= k / (k + 1)
+    return np.asarray(integrals.T @ _TO_NODES)
 
 
 def _shortened(z: ComplexArray, begin: FloatArray) -> ComplexArray:

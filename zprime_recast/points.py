@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .batch_template import Hypotheses
 from .cards import FloatArray
 from .constants import StandardModel, standard_model
-from .cross_section import CouplingProducts, coupling_products, products_of
+from .cross_section import CouplingProducts, lepton_products, products_of
 from .errors import InputError, ZprimeError
 from .limit_result import GAMMA_OVER_M_MAX
 from .model import (
@@ -206,7 +206,7 @@ def _model_points(columns: Columns, model: ZprimeModel) -> Points:
     if switches:
         model = model.with_parameters(switches)
     partial = all_partial_widths(model, mass, g, given)
-    products = {lepton: coupling_products(model, lepton) for lepton in _LEPTONS}
+    products = lepton_products(model)
     points = _points(mass, g, partial, None, products, model.running_width, model.sm, errors)
     return replace(points, perturbative_coupling=perturbative_coupling(model))
 

@@ -9,6 +9,7 @@ to the signal at the expected limit. Those of the kind ``yield`` are the same fo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,11 +25,13 @@ RESPONSE_CAP = 0.5
 SPURIOUS_CAP = 0.5
 
 
+@lru_cache(maxsize=64)
 def shape_uncertainties(search: Search) -> tuple[Uncertainty, ...]:
     """The uncertainties of a search that are treated here."""
     return tuple(u for u in search.uncertainties if u.kind != "yield")
 
 
+@lru_cache(maxsize=64)
 def nuisance_names(search: Search) -> tuple[str, ...]:
     """Names of :func:`shape_uncertainties` in a likelihood."""
     return tuple(f"{search.id}_{u.name}" for u in shape_uncertainties(search))

@@ -134,12 +134,12 @@ class FoldedSearch:
         table = _shared_changes(self, zprime_squared.tobytes()) if one else self.flavor_changes(zprime_squared)
         at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
         k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
-        t = np.minimum(np.maximum(at - k, 0.0), 1.0)[..., None, :]
+        t = np.minimum(np.maximum(at - k, 0.0), 1.0)
         if one:
-            low, high = (np.moveaxis(table[:, k + i], 0, -2) for i in (0, 1))
-        else:
-            low, high = (np.take_along_axis(table, (k + i)[:, None, :], axis=-1) for i in (0, 1))
-        return np.asarray(low + t * (high - low))
+            low = table[k]
+            return np.swapaxes(low + t[..., None] * (table[k + 1] - low), -1, -2)
+        low, high = (np.take_along_axis(table, (k + i)[:, None, :], axis=-1) for i in (0, 1))
+        return np.asarray(low + t[..., None, :] * (high - low))
 
     @cached_property
     def fine(self) -> FoldedSearch | None:
@@ -173,7 +173,7 @@ class FoldedSearch:
 
 @lru_cache(maxsize=64)
 def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
-    return folded.flavor_changes(np.frombuffer(zprime_squared))
+    return np.ascontiguousarray(folded.flavor_changes(np.frombuffer(zprime_squared)).T)
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
     than MEAN_RANGE, where an interference changes its sign.
     """
     mean = np.divide(moment, events, out=np.zeros(events.shape), where=np.abs(events) > 1e-200)
-    return np.asarray(np.clip(mean, -MEAN_RANGE, MEAN_RANGE))
+    return np.minimum(np.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
 
 
 def generic_template(
