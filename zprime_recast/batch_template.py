@@ -15,7 +15,7 @@ import numpy as np
 
 from .cards import ComplexArray, FloatArray, IndexArray
 from .cross_section import CouplingProducts, lepton_products
-from .levels import Level, Piece, pieces, window
+from .levels import Levels, PoleNodes, Window, by_panel, pole_nodes, window
 from .lineshape import Panels, pole
 from .model import ZprimeModel
 from .systematics import nuisance_names, shape_changes
@@ -120,7 +120,7 @@ def _folded(
         found = _folded(searches, hypotheses.take(order), interference, with_squared)
         return [(signal[back], squared[back]) for signal, squared in found]
     mixing = hypotheses.coupling**2 * residue
-    boson = (hypotheses.m_z_gev, hypotheses.gamma_z_gev)
+    scale, boson = mixing.real**2 + mixing.imag**2, (hypotheses.m_z_gev, hypotheses.gamma_z_gev)
     sums, on_same_grid = [], dict[Panels, list[int]]()
     for k, folded in enumerate(searches):
         low = folded.levels[0]
@@ -128,24 +128,38 @@ def _folded(
         on_same_grid.setdefault(folded.grid, []).append(k)
     alike = [[(p, *_columns(folded, bins)) for p, bins in _alike(folded, hypotheses)] for folded in searches]
     for same in on_same_grid.values():  # searches on the same panels share the propagators
-        low, middle, high = searches[same[0]].levels
-        for piece in pieces((low.grid, middle.grid, high.grid), mass, gamma):
-            mixed = mixing[piece.rows, None] * piece.propagator
-            pure = piece.squared * (mixing.real**2 + mixing.imag**2)[piece.rows, None]
+        low, middle, high = (level.grid for level in searches[same[0]].levels)
+        for rows, panel in by_panel(middle, mass):
+            nodes = pole_nodes((low, middle, high), panel)
+            propagator, pure = nodes.propagators(mass[rows], gamma[rows])
+            propagator *= mixing[rows, None]
+            pure *= scale[rows, None]
             for k in same:
-                level = searches[k].levels[piece.level]
                 signal, squared = sums[k]
                 for products, of_signal, of_squared in alike[k]:
-                    rate, amplitude = _rates(level, piece, products, *boson)
+                    rate, amplitude = _rates(searches[k].levels, nodes, _rows(products, rows), *boson)
                     size = pure * rate
                     if with_squared:
-                        part = window(level, piece.start, piece.stop, True, of_squared)
-                        squared[piece.rows, part.columns] += size @ part.matrix
+                        for at, part in _windows(searches[k].levels, nodes, True, of_squared):
+                            squared[rows, part.columns] += size[:, at] @ part.matrix
                     if interference:
-                        size += (amplitude * mixed).real
-                    part = window(level, piece.start, piece.stop, False, of_signal)
-                    signal[piece.rows, part.columns] += size @ part.matrix
+                        size += (amplitude * propagator).real
+                    for at, part in _windows(searches[k].levels, nodes, False, of_signal):
+                        signal[rows, part.columns] += size[:, at] @ part.matrix
     return [(signal, squared) for signal, squared in sums]
+
+
+@lru_cache(maxsize=1024)
+def _windows(
+    levels: Levels, nodes: PoleNodes, squared: bool, ranges: tuple[tuple[int, int], ...]
+) -> list[tuple[slice, Window]]:
+    """What the levels hold for the spectrum, or that of |Z'|^2, in some ranges of columns: at which of the nodes."""
+    found, start = [], 0
+    for level, first, last in nodes.spans:
+        rows = (levels[level].of_squared if squared else levels[level].of_signal)[first:last]
+        found.append((slice(start, start + last - first), window(rows, ranges)))
+        start += last - first
+    return found
 
 
 def _columns(folded: FoldedSearch, bins: slice) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
@@ -160,24 +174,26 @@ def _columns(folded: FoldedSearch, bins: slice) -> tuple[tuple[tuple[int, int], 
 
 
 def _rates(
-    level: Level, piece: Piece, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
+    levels: Levels, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
 ) -> tuple[FloatArray, ComplexArray]:
     """Rates times couplings of |Z'|^2 and of the interference with photon and Z, conjugate, summed over flavours,
     ([n,] n_nodes).
     """
-    nodes = slice(piece.start, piece.stop)
     if products.zprime_squared.ndim == 1:  # the same for all, whatever their pole
-        of_squared, amplitude = _rates_at_nodes(level, products, m_z_gev, gamma_z_gev)
-        return of_squared[nodes], amplitude[nodes]
-    rows, s, rate = _rows(products, piece.rows), level.grid.s[nodes], level.parton_rate[:, nodes]
-    return _sums(rows, s, rate, m_z_gev, gamma_z_gev)
+        return _shared_rates(levels, nodes, products, m_z_gev, gamma_z_gev)
+    return _sums(products, nodes.s, _parton_rate(levels, nodes), m_z_gev, gamma_z_gev)
 
 
-@lru_cache(maxsize=64)
-def _rates_at_nodes(
-    level: Level, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
+@lru_cache(maxsize=1024)
+def _shared_rates(
+    levels: Levels, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
 ) -> tuple[FloatArray, ComplexArray]:
-    return _sums(products, level.grid.s, level.parton_rate, m_z_gev, gamma_z_gev)
+    return _sums(products, nodes.s, _parton_rate(levels, nodes), m_z_gev, gamma_z_gev)
+
+
+@lru_cache(maxsize=1024)
+def _parton_rate(levels: Levels, nodes: PoleNodes) -> FloatArray:
+    return np.concatenate([levels[level].parton_rate[:, first:last] for level, first, last in nodes.spans], axis=1)
 
 
 def _sums(

@@ -9,7 +9,6 @@ the panel holds: 1e-5 for x = 2.3, the nearest one that is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,7 +37,59 @@ class Level:
 Levels = tuple[Level, Level, Level]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class PoleNodes:
+    """The nodes at which a spectrum is taken whose pole lies in one panel of the middle level: those of the highest
+    level, of the middle one beside the pole and of the lowest one closer to it, in this order.
+    """
+
+    s: FloatArray
+    """GeV^2, (n,)."""
+    kept: FloatArray
+    """Of the nodes before those of the lowest level, 1, or 0 where the level below takes their place."""
+    low: Panels
+    """Panels of the lowest level."""
+    spans: tuple[tuple[int, int, int], ...]
+    """Level, first node and the one after the last there, in the order of the nodes here."""
+
+    def propagators(self, mass_gev: FloatArray, gamma_gev: FloatArray) -> tuple[ComplexArray, FloatArray]:
+        """1/(s - M^2 + i M Gamma) and the square of its modulus, (n_hypotheses, n): values at the nodes of the upper
+        levels, at the lowest one weights of :mod:`zprime_recast.lineshape` over those of Gauss and Legendre.
+        """
+        n, place = len(self.kept), mass_gev * (mass_gev - 1j * gamma_gev)
+        found = np.empty((len(mass_gev), len(self.s)), dtype=complex)
+        np.divide(self.kept, self.s[:n] - place[:, None], out=found[:, :n])
+        found[:, n:] = pole_weights(self.low, mass_gev, gamma_gev)
+        squared = found.real**2 + found.imag**2
+        np.divide(found.imag[:, n:], -(mass_gev * gamma_gev)[:, None], out=squared[:, n:])
+        return found, squared
+
+
+@lru_cache(maxsize=1024)
+def pole_nodes(grids: tuple[Panels, Panels, Panels], panel: int) -> PoleNodes:
+    """For a pole in this panel of the middle level, ``grids`` from the lowest level upwards."""
+    low, middle, high = grids
+    above = panel // GROUP
+    spans, kept = [(2, 0, len(high.middle))], [np.ones(len(high.middle))]
+    kept[0][max(above - 1, 0) : above + 2] = 0.0
+    for level, k in ((1, above), (0, panel)):
+        first, last = max(k - 1, 0) * GROUP, min((k + 2) * GROUP, len(grids[level].middle))
+        spans.append((level, first, last))
+    _, first, last = spans[1]
+    kept.append((np.abs(np.arange(first, last) - panel) > 1).astype(float))
+    s = np.concatenate([grids[level].part(first, last).s for level, first, last in spans])
+    nodes = tuple((level, first * POINTS, last * POINTS) for level, first, last in spans)
+    return PoleNodes(s, np.repeat(np.concatenate(kept), POINTS), low.part(*spans[2][1:]), nodes)
+
+
+def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:
+    """Neighbouring hypotheses, (n,), whose poles are in the same panel of the middle level, and which one it is."""
+    own = np.searchsorted(middle.edges_s[1:-1], mass_gev**2, side="right")
+    starts = [0, *(np.nonzero(own[1:] != own[:-1])[0] + 1).tolist(), len(own)]
+    return [(slice(first, last), int(own[first])) for first, last in zip(starts[:-1], starts[1:], strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
 class Window:
     """What a level is folded with at some of its nodes, without columns of zeros: bins far from them see nothing."""
 
@@ -47,69 +98,16 @@ class Window:
     """(n_nodes, n_columns)."""
 
 
-@lru_cache(maxsize=512)
-def window(level: Level, start: int, stop: int, squared: bool, bins: tuple[tuple[int, int], ...]) -> Window:
-    """Nodes from ``start`` to before ``stop`` of what a level holds for the spectrum, or that of |Z'|^2, in some ranges
-    of columns.
-    """
-    rows = (level.of_squared if squared else level.of_signal)[start:stop]
+def window(rows: FloatArray, ranges: tuple[tuple[int, int], ...]) -> Window:
+    """Of functions at some nodes (n_nodes, k), those in ranges of columns."""
     wanted = np.zeros(rows.shape[1], dtype=bool)
-    for first, last in bins:
+    for first, last in ranges:
         wanted[first:last] = rows[:, first:last].any(axis=0)
     columns = np.nonzero(wanted)[0]
     if len(columns) and columns[-1] - columns[0] + 1 == len(columns):
         whole = slice(int(columns[0]), int(columns[-1]) + 1)
         return Window(whole, np.ascontiguousarray(rows[:, whole]))
     return Window(columns, np.ascontiguousarray(rows[:, columns]))
-
-
-@dataclass(frozen=True)
-class Piece:
-    """The propagator where it is needed: at some nodes of a level, for the hypotheses that use them."""
-
-    level: int
-    """Which one; 0 is the lowest."""
-    start: int
-    """First of the nodes."""
-    stop: int
-    """The one after the last."""
-    rows: slice
-    """Which hypotheses."""
-    propagator: ComplexArray
-    """(n_rows, n_nodes); 0 where the level below takes its place, weights of :mod:`zprime_recast.lineshape` at the
-    lowest level."""
-    squared: FloatArray
-    """The same of its square."""
-
-
-def pieces(grids: tuple[Panels, Panels, Panels], mass_gev: FloatArray, gamma_gev: FloatArray) -> Iterator[Piece]:
-    """The propagators 1/(s - M^2 + i M Gamma) of hypotheses, (n,), in the order of their masses: at all panels of the
-    highest level, and those of lower ones beside the pole.
-    """
-    place = (mass_gev * (mass_gev - 1j * gamma_gev))[:, None]
-    own = [np.searchsorted(grid.edges_s[1:-1], mass_gev**2, side="right") for grid in grids]
-
-    def smooth(level: int, first: int, last: int, rows: slice) -> Piece:
-        propagator = np.asarray(1 / (grids[level].part(first, last).s - place[rows]), dtype=complex)
-        beside = np.abs(np.arange(first, last) - own[level][rows, None]) <= 1
-        propagator.reshape(*beside.shape, POINTS)[beside] = 0.0
-        squared = propagator.real**2 + propagator.imag**2
-        return Piece(level, first * POINTS, last * POINTS, rows, propagator, squared)
-
-    yield smooth(2, 0, len(grids[2].middle), slice(None))
-    for level in (1, 0):
-        above = own[level + 1]
-        starts = [0, *(np.nonzero(np.diff(above))[0] + 1).tolist(), len(above)]
-        for start, stop in zip(starts[:-1], starts[1:], strict=True):
-            k, rows = int(above[start]), slice(start, stop)
-            first, last = max(k - 1, 0) * GROUP, min((k + 2) * GROUP, len(grids[level].middle))
-            if level == 1:
-                yield smooth(level, first, last, rows)
-                continue
-            mass, gamma = mass_gev[rows], gamma_gev[rows]
-            weights = pole_weights(grids[0].part(first, last), mass, gamma)
-            squared = -weights.imag / (mass * gamma)[:, None]
-            yield Piece(level, first * POINTS, last * POINTS, rows, weights, squared)
 
 
 def levels(grid: Panels, parton_rate: FloatArray, of_signal: FloatArray, of_squared: FloatArray) -> Levels:
