@@ -134,7 +134,7 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
     single, one, most = len(mu) == 1 and likelihood.n_obs.ndim == 1, np.ones(len(mu)), HOPELESS + _floor(null)
     model = batch_model(likelihood, strength=mu, rotated=not single)
-    at_null, inverse = model.padded(null.nuisances), _first_inverse(model, null)
+    at_null, inverse = model.padded(null.nuisances), first_inverse(model, null)
     found = fit_regular(model, likelihood.n_obs, null.expected, at_null, one, most, inverse) if single else None
     if found is None:
         found = fit(model, likelihood.n_obs, null.expected, at_null, one, hopeless=most, inverse=inverse)
@@ -164,7 +164,7 @@ def _statistics(
     the fits converged.
     """
     at_null, one = model.padded(null.nuisances), np.ones(len(mu))
-    first = _first_inverse(model, null)
+    first = first_inverse(model, null)
     asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
     most = HOPELESS + _floor(null)
     fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, hopeless=most, inverse=asimov.inverse)
@@ -195,7 +195,7 @@ def _statistics(
     return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) / mu * fixed.slope), converged
 
 
-def _first_inverse(model: BatchModel, null: Null) -> FloatArray:
+def first_inverse(model: BatchModel, null: Null) -> FloatArray:
     """Inverse Hessians to begin with: a signal hardly changes that of the background, (n, n_nuisances, n_nuisances)."""
     k, n = model.n_signal, model.n_nuisances
     inverse = np.zeros((len(model.signal), n, n))

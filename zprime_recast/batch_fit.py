@@ -82,12 +82,30 @@ def _point(
     centers: FloatArray,
     free_mu: bool,
 ) -> _Point:
-    k, m = model.n_signal, model.n_nuisances
-    if free_mu:
-        mu = x[:, -1]
-    alpha, of = x[:, k:m], model.background_factors
+    alpha, of = x[:, model.n_signal : model.n_nuisances], model.background_factors
     powers = of.powers(alpha)
     unit, background = expected_signal(model, x), model.background * np.exp(of.log(alpha, powers))
+    return _derivatives(model, n_obs, lowest, reference, x, mu, centers, free_mu, powers, unit, background)
+
+
+def _derivatives(
+    model: BatchModel,
+    n_obs: FloatArray,
+    lowest: FloatArray,
+    reference: FloatArray,
+    x: FloatArray,
+    mu: FloatArray,
+    centers: FloatArray,
+    free_mu: bool,
+    powers: FloatArray,
+    unit: FloatArray,
+    background: FloatArray,
+) -> _Point:
+    """The point ``x``, whose powers of nuisances and expectations are known."""
+    k, m, of = model.n_signal, model.n_nuisances, model.background_factors
+    alpha = x[:, k:m]
+    if free_mu:
+        mu = x[:, -1]
     nu = mu[:, None] * unit
     nu += background
     log = np.log(np.maximum(nu, lowest) / reference)
@@ -276,13 +294,15 @@ def fit_regular(
 ) -> BatchFit | None:
     """:func:`fit` of one hypothesis at fixed mu, as long as every full step leads downhill and every Hessian is
     positive; None otherwise. The same steps without the bookkeeping of many, which takes longer than they do.
+
+    ``reference``: the background at ``start``, whose nuisances of the signal are 0.
     """
     x, lowest, centers = start[None], _lowest(n_obs), np.zeros(model.n_nuisances)
     highest, left, checked = np.inf, np.inf, True
-    hessian = inverse
+    hessian, powers = inverse, model.background_factors.powers(x[:, model.n_signal :])
     with np.errstate(all="ignore"):
+        p = _derivatives(model, n_obs, lowest, reference, x, mu, centers, False, powers, model.signal, reference[None])
         for _ in range(MAX_STEPS):
-            p = _point(model, n_obs, lowest, reference, x, mu, centers, False)
             f, gradient = float(p.f[0]), p.gradient[0]
             step = -inverse[0] @ gradient
             decrement = -float(gradient @ step)
@@ -301,6 +321,7 @@ def fit_regular(
             if not np.abs(step).max() <= STEP_MAX:
                 return None
             x, left, highest = x + step, decrement, f + 1e-10 + 1e-9 * abs(f)
+            p = _point(model, n_obs, lowest, reference, x, mu, centers, False)
     return None
 
 

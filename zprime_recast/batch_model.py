@@ -33,7 +33,7 @@ class BatchModel:
     rotation: FloatArray
     """From the named nuisances of the signal to those here, (n, n_signal, n_names)."""
     information: FloatArray
-    """Of an experiment on the nuisances of the signal: (n, n_signal), or matrices if they are those of the likelihood."""
+    """Of an experiment on the nuisances of the signal, (n, n_signal); if they are not rotated, matrices."""
     background_factors: Factors
     background_slopes: FloatArray
     """d ln(background)/d(nuisance) at 0, good enough for a Hessian: they change in the far tail alone,

@@ -15,7 +15,7 @@ import numpy as np
 
 from .cards import ComplexArray, FloatArray, IndexArray
 from .cross_section import CouplingProducts, lepton_products
-from .levels import Levels, PoleNodes, Window, by_panel, pole_nodes, window
+from .levels import Levels, PoleNodes, Window, by_panel, grids_of, pole_nodes, window
 from .lineshape import Panels, pole
 from .model import ZprimeModel
 from .systematics import nuisance_names, shape_changes
@@ -94,10 +94,10 @@ def _template(
             all_changes[:, : len(theory), bins] = found
     for fold in folded.channels:
         name, own = fold.channel.name, columns[fold.channel.name]
+        of = (fold.information, yields[name], squared[:, own.bins])
         varied = {u: squared[:, part] for u, part in own.varied.items()}
-        all_changes[:, len(theory) :, own.bins] = shape_changes(
-            folded.search, fold.channel, hypotheses.mass_gev, fold.information, yields[name], squared[:, own.bins], varied
-        )
+        found = shape_changes(folded.search, fold.channel, hypotheses.mass_gev, *of, varied)
+        all_changes[:, len(theory) :, own.bins] = found
     return SignalTemplate(yields, names, {name: all_changes[:, :, own.bins] for name, own in columns.items()})
 
 
@@ -128,9 +128,9 @@ def _folded(
         on_same_grid.setdefault(folded.grid, []).append(k)
     alike = [[(p, *_columns(folded, bins)) for p, bins in _alike(folded, hypotheses)] for folded in searches]
     for same in on_same_grid.values():  # searches on the same panels share the propagators
-        low, middle, high = (level.grid for level in searches[same[0]].levels)
-        for rows, panel in by_panel(middle, mass):
-            nodes = pole_nodes((low, middle, high), panel)
+        grids = grids_of(searches[same[0]].levels)
+        for rows, panel in by_panel(grids[1], mass):
+            nodes = pole_nodes(grids, panel)
             propagator, pure = nodes.propagators(mass[rows], gamma[rows])
             propagator *= mixing[rows, None]
             pure *= scale[rows, None]
@@ -208,5 +208,3 @@ def _rows(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts
     if products.zprime_squared.ndim == 1:
         return products
     return CouplingProducts(*(getattr(products, f.name)[i] for f in fields(products)))
-
-

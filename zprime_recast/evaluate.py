@@ -48,6 +48,12 @@ class Evaluator:
     limits: bool = False
     """Whether rows have their limits, too: fifteen times the work."""
 
+    @property
+    def mass_range_gev(self) -> tuple[float, float]:
+        """Pole masses that all searches cover."""
+        lows, highs = zip(*(f.search.mass_range_gev for f in self.searches), strict=True)
+        return max(lows), min(highs)
+
     def __call__(self, points: Any) -> Columns:
         """See :func:`evaluate`."""
         columns = columns_of(points)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -65,10 +66,19 @@ class PoleNodes:
         return found, squared
 
 
+Grids = tuple[Panels, Panels, Panels]
+
+
+def grids_of(levels: Levels) -> Grids:
+    """Their panels, from the lowest level upwards."""
+    low, middle, high = levels
+    return low.grid, middle.grid, high.grid
+
+
 @lru_cache(maxsize=1024)
-def pole_nodes(grids: tuple[Panels, Panels, Panels], panel: int) -> PoleNodes:
-    """For a pole in this panel of the middle level, ``grids`` from the lowest level upwards."""
-    low, middle, high = grids
+def pole_nodes(grids: Grids, panel: int) -> PoleNodes:
+    """For a pole in this panel of the middle level."""
+    low, _, high = grids
     above = panel // GROUP
     spans, kept = [(2, 0, len(high.middle))], [np.ones(len(high.middle))]
     kept[0][max(above - 1, 0) : above + 2] = 0.0
@@ -86,7 +96,7 @@ def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:
     """Neighbouring hypotheses, (n,), whose poles are in the same panel of the middle level, and which one it is."""
     own = np.searchsorted(middle.edges_s[1:-1], mass_gev**2, side="right")
     starts = [0, *(np.nonzero(own[1:] != own[:-1])[0] + 1).tolist(), len(own)]
-    return [(slice(first, last), int(own[first])) for first, last in zip(starts[:-1], starts[1:], strict=True)]
+    return [(slice(first, last), int(own[first])) for first, last in pairwise(starts)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,8 +83,6 @@ class BinnedLikelihood:
     signal_changes: LogChanges
     background_changes: LogChanges
     """Its nuisances are others than those of the signal."""
-    mu_max: FloatArray
-    """Upper bound of the signal strength, (n_hypotheses,)."""
     faults: tuple[tuple[int, str], ...] = ()
     """(index, message) of hypotheses without a likelihood; their signal is 0."""
     warnings: tuple[tuple[int, str], ...] = ()
@@ -94,6 +92,14 @@ class BinnedLikelihood:
     def nuisances(self) -> tuple[str, ...]:
         """Names of all nuisances, each once."""
         return self.signal_changes.names + self.background_changes.names
+
+    @property
+    def mu_max(self) -> FloatArray:
+        """Upper bound of mu that keeps every bin positive, with a margin since the background floats;
+        (n_hypotheses,).
+        """
+        deepest = (-self.signal / self.background).max(axis=-1)
+        return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + 1 / np.maximum(deepest, 1e-300))))
 
 
 def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
@@ -111,7 +117,8 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
         yields[:, b.bins] = y
     yields, lost = bounded_interference(layout.background, yields)
     faults, warnings = _beyond_bounds(layout, [s.search for s in signals], yields, lost)
-    yields[[i for i, _ in faults]] = 0.0
+    if faults:
+        yields[[i for i, _ in faults]] = 0.0
     change[:] = layout.change
     # a deficit from interference carries no nuisance of its own: the background it is taken from is fitted to the data
     positive = yields[:, None] > 0
@@ -126,7 +133,6 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
         signal=yields,
         signal_changes=LogChanges(layout.names, change, layout.acts),
         background_changes=layout.background_changes,
-        mu_max=_largest_mu(layout.background, yields),
         faults=faults,
         warnings=warnings,
     )
@@ -217,7 +223,6 @@ def _fixed_part(search: Search, channel: Channel) -> BinnedLikelihood:
         signal=np.zeros((1, n_bins)),
         signal_changes=LogChanges(names, change, acts),
         background_changes=LogChanges(mode_names, modes, np.ones(modes.shape, dtype=bool)),
-        mu_max=np.full(1, MU_MAX),
     )
 
 
@@ -334,9 +339,3 @@ def _fault(channel: Channel, bounded: FloatArray, lost: FloatArray) -> str:
 def interference_warnings(signals: Sequence[Signal]) -> tuple[str, ...]:
     """What :func:`bounded_interference` took away, per channel, for the reader of the result of one hypothesis."""
     return tuple(message for _, message in binned_likelihood(signals).warnings) if signals else ()
-
-
-def _largest_mu(background: FloatArray, yields: FloatArray) -> FloatArray:
-    """Upper bound of mu that keeps every bin positive, with a margin since the background floats; (n_hypotheses,)."""
-    deepest = (-yields / background).max(axis=-1)
-    return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + 1 / np.maximum(deepest, 1e-300))))

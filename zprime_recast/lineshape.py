@@ -8,10 +8,11 @@ which is the polynomial through them. This module gives complex weights C_p such
 Away from the pole they are those of Gauss and Legendre times the propagator. Near it the integral of Legendre's
 polynomials over the propagator is taken in closed form: with s = s_c + h t on the panel and the pole at t = z,
 
-.. math:: \int_{-1}^{1} \frac{P_k(t)}{t - z} dt = -2 Q_k(z)
+.. math:: \int_{-1}^{1} \frac{P_k(t)}{t - z} dt
+          = P_k(z) \ln\frac{1 - z}{-1 - z} + \int_{-1}^{1} \frac{P_k(t) - P_k(z)}{t - z} dt
 
-(Neumann), from its logarithm at k = 0 upwards by Legendre's recurrence. So no peak is stepped over however narrow:
-Gamma/M from 1e-8 to 0.5. The real part of C is that of the interference, -Im C/(M Gamma) that of |propagator|^2.
+whose last integrand is a polynomial. So no peak is stepped over however narrow: Gamma/M from 1e-8 to 0.5. The real part
+of C is that of the interference, -Im C/(M Gamma) that of |propagator|^2.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .cards import ComplexArray, FloatArray
 #: Nodes of a panel.
 POINTS = 8
 #: Distance |z| of the pole from the middle of a panel, in half panels, up to which the closed form is used. Beyond it
-#: Gauss and Legendre's rule is exact to 1e-15, and the recurrence loses digits.
+#: Gauss and Legendre's rule is exact to 1e-15, and the closed form loses digits.
 NEAR = 4.0
 
 _T, _W = np.polynomial.legendre.leggauss(POINTS)
@@ -35,6 +36,24 @@ _T, _W = np.polynomial.legendre.leggauss(POINTS)
 _P = np.polynomial.legendre.legvander(_T, POINTS - 1).T
 #: From integrals of P_k to weights of the nodes, (k, POINTS): (2 k + 1)/2 w_p P_k(t_p).
 _TO_NODES = (np.arange(POINTS)[:, None] + 0.5) * _P * _W
+#: Coefficients of t^i in P_k, (i, k).
+_LEGENDRE = np.zeros((POINTS, POINTS))
+for _k in range(POINTS):
+    _LEGENDRE[: _k + 1, _k] = np.polynomial.legendre.leg2poly([0] * _k + [1])
+#: Those of z^i t^j in (P_k(t) - P_k(z))/(t - z), (i, j, k).
+_REST = np.zeros((POINTS - 1, POINTS - 1, POINTS))
+for _i in range(POINTS - 1):
+    _REST[_i, : POINTS - 1 - _i] = _LEGENDRE[_i + 1 :]
+
+
+def _moments(begin: FloatArray | float) -> FloatArray:
+    """Integrals of t^j from ``begin`` to 1, (..., POINTS - 1)."""
+    j = np.arange(1, POINTS)
+    return np.asarray((1 - np.asarray(begin)[..., None] ** j) / j)
+
+
+#: Coefficients of z^i in the integrals over t of those from -1 to 1, (i, k).
+_REST_OF_PANEL = np.einsum("j,ijk->ik", _moments(-1.0), _REST)
 
 
 def pole(mass_gev: ArrayLike, gamma_gev: ArrayLike, running: bool) -> tuple[FloatArray, FloatArray, ComplexArray]:
@@ -121,7 +140,9 @@ def pole_weights(
 
     The integral begins at ``low_gev`` (same shape), also inside a panel.
     """
-    mass, gamma = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), np.asarray(gamma_gev, dtype=float))
+    mass, gamma = np.asarray(mass_gev, dtype=float), np.asarray(gamma_gev, dtype=float)
+    if mass.shape != gamma.shape:
+        mass, gamma = np.broadcast_arrays(mass, gamma)
     place = (mass * (mass - 1j * gamma))[..., None]
     weights = np.asarray(grid.weights / (grid.s - place), dtype=complex)
     by_panel = weights.reshape(*mass.shape, -1, POINTS)
@@ -141,17 +162,17 @@ def pole_weights(
 
 def closed_form(z: ComplexArray, begin: FloatArray | float = -1.0) -> ComplexArray:
     """Weights of the nodes of a panel with its pole at z, (n, POINTS), for the integral over t from ``begin`` to 1."""
-    integrals = np.empty((POINTS, *z.shape), dtype=complex)
-    integrals[0] = np.log((1 - z) / (begin - z))
-    integrals[1] = z * integrals[0] + (1 - begin)
-    # P_k at the lower end, for the integrals of P_k from there to 1; at -1 those of two apart are the same
-    p = None if isinstance(begin, float) and begin == -1 else np.polynomial.legendre.legvander(begin, POINTS)
-    for k in range(1, POINTS - 1):
-        integrals[k + 1] = (2 + 1 / k) * (z * integrals[k]) - integrals[k - 1]
-        if p is not None:
-            integrals[k + 1] += (p[..., k - 1] - p[..., k + 1]) / k
-        integrals[k + 1] *= k / (k + 1)
-    return np.asarray(integrals.T @ _TO_NODES)
+    powers = np.ones((len(z), POINTS), dtype=complex)
+    powers[:, 1:] = z[:, None]
+    np.multiply.accumulate(powers, axis=1, out=powers)
+    if isinstance(begin, float) and begin == -1.0:
+        rest = powers[:, :-1] @ _REST_OF_PANEL
+    else:
+        rest = np.einsum("ni,nj,ijk->nk", powers[:, :-1], _moments(begin), _REST)
+    integrals = powers @ _LEGENDRE
+    integrals *= np.log((1 - z) / (begin - z))[:, None]
+    integrals += rest
+    return np.asarray(integrals @ _TO_NODES)
 
 
 def _shortened(z: ComplexArray, begin: FloatArray) -> ComplexArray:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .batch import batch_likelihood
 from .batch_cls import log_ratios
-from .batch_template import Hypotheses
-from .cards import FloatArray
+from .batch_template import Hypotheses, hypotheses_of
+from .cards import BoolArray, FloatArray, IndexArray
 from .errors import InputError
 from .evaluate import Evaluator, evaluator
+from .limit_result import GAMMA_OVER_M_MAX
 from .limits import DEFAULT_ANALYSES, prepare
 from .model import ZprimeModel
 from .model_card import load_model
 from .pdf import DEFAULT_SET
 from .points import read_points
 from .template import FoldedSearch
+from .widths import total_width
 
 
 class DileptonLikelihood:
@@ -61,30 +64,41 @@ class DileptonLikelihood:
         gamma_gev: Sequence[float] | FloatArray | None = None,
     ) -> FloatArray:
         """The same for many hypotheses at once, (n,): for samplers that move walkers together."""
-        mass = np.atleast_1d(np.asarray(mass_gev, dtype=float))
-        columns = {"mass_gev": mass}
+        mass, e = np.atleast_1d(np.asarray(mass_gev, dtype=float)), self._evaluator
         if isinstance(couplings, Mapping):
-            columns |= {k: np.broadcast_to(np.asarray(v, dtype=float), mass.shape) for k, v in couplings.items()}
-            if gamma_gev is not None:
-                columns["gamma_gev"] = np.broadcast_to(np.asarray(gamma_gev, dtype=float), mass.shape)
+            found = self._by_name(mass, couplings, gamma_gev)
+        elif gamma_gev is not None:
+            raise InputError("the width of a model follows from its coupling; set gamma_extra, or use free couplings")
+        elif e.model is None:
+            raise InputError("without a model the couplings are free: give them by name, as {'g_uL': 0.01, ...}")
         else:
-            if gamma_gev is not None:
-                raise InputError(
-                    "the width of a model follows from its coupling; set gamma_extra, or use free couplings"
-                )
-            columns["coupling"] = np.broadcast_to(np.asarray(couplings, dtype=float), mass.shape)
+            found = self._of_model(e.model, mass, np.broadcast_to(np.asarray(couplings, dtype=float), mass.shape))
         values = np.full(len(mass), -np.inf)
-        for rows, points in read_points(columns, self._evaluator.model):
-            good = points.errors == ""
-            for folded in self._evaluator.searches:
-                low, high = folded.search.mass_range_gev
-                good &= (points.hypotheses.mass_gev >= low) & (points.hypotheses.mass_gev <= high)
-            if good.any():
-                values[rows[good]] = self._of(points.hypotheses.take(np.nonzero(good)[0]))
+        for rows, hypotheses in found:
+            if len(rows):
+                ratios = log_ratios(batch_likelihood(e.searches, hypotheses, e.interference), e.nulls[""])
+                values[rows] = np.where(np.isfinite(ratios), self.loglike_sm + ratios, -np.inf)
         return values
 
-    def _of(self, hypotheses: Hypotheses) -> FloatArray:
-        e = self._evaluator
-        likelihood = batch_likelihood(e.searches, hypotheses, e.interference)
-        ratios = log_ratios(likelihood, e.nulls[""])
-        return np.where(np.isfinite(ratios), self.loglike_sm + ratios, -np.inf)
+    def _of_model(self, model: ZprimeModel, mass: FloatArray, g: FloatArray) -> Iterator[tuple[IndexArray, Hypotheses]]:
+        """Which points are hypotheses, and these."""
+        rows = np.nonzero(self._inside(mass) & (g > 0) & (g < np.inf))[0]
+        mass, g = mass[rows], g[rows]
+        gamma = total_width(model, mass, g)
+        if not (sensible := (gamma > 0) & (gamma <= GAMMA_OVER_M_MAX * mass)).all():
+            rows, mass, g, gamma = rows[sensible], mass[sensible], g[sensible], gamma[sensible]
+        yield rows, hypotheses_of(model, mass, g, gamma)
+
+    def _by_name(
+        self, mass: FloatArray, couplings: Mapping[str, Any], gamma_gev: Sequence[float] | FloatArray | None
+    ) -> Iterator[tuple[IndexArray, Hypotheses]]:
+        """The same of free couplings, or of a model with parameters of its card."""
+        given = {"mass_gev": mass, **couplings} | ({} if gamma_gev is None else {"gamma_gev": gamma_gev})
+        columns = {name: np.broadcast_to(np.asarray(values, dtype=float), mass.shape) for name, values in given.items()}
+        for rows, points in read_points(columns, self._evaluator.model):
+            good = np.nonzero((points.errors == "") & self._inside(mass[rows]))[0]
+            yield rows[good], points.hypotheses.take(good)
+
+    def _inside(self, mass: FloatArray) -> BoolArray:
+        low, high = self._evaluator.mass_range_gev
+        return np.asarray((mass >= low) & (mass <= high))

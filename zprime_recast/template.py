@@ -112,7 +112,7 @@ class FoldedSearch:
     @cached_property
     def log_centers(self) -> FloatArray:
         """ln of the middles of the bins in GeV, all channels one after the other, (n_bins,)."""
-        return np.log(np.concatenate([f.channel.centers_gev for f in self.channels]))
+        return np.asarray(np.log(np.concatenate([f.channel.centers_gev for f in self.channels])))
 
     @cached_property
     def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:

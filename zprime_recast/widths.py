@@ -97,6 +97,18 @@ def all_partial_widths(
     ``given``: values (n,) of parameters of the card that differ from point to point.
     """
     values = given or {}
+    partial = dict(zip((f.name for f in model.fermions), _to_fermions(model, mass, g, values), strict=True))
+    partial["extra"] = values.get(GAMMA_EXTRA, np.full(mass.shape, model.gamma_extra_gev))
+    return partial
+
+
+def total_width(model: ZprimeModel, mass: FloatArray, g: FloatArray) -> FloatArray:
+    """The sum of all, (n,); 0 if no decay is open."""
+    return np.asarray(_to_fermions(model, mass, g, {}).sum(axis=0) + model.gamma_extra_gev)
+
+
+def _to_fermions(model: ZprimeModel, mass: FloatArray, g: FloatArray, values: Mapping[str, FloatArray]) -> FloatArray:
+    """(n_fermions, n)."""
     axes = (-1, *(1,) * mass.ndim)
     strength, threshold, own = (v.reshape(axes) for v in _widths_over_g2_m(model))
     masses = own
@@ -105,14 +117,11 @@ def all_partial_widths(
             masses = np.array(np.broadcast_to(masses, (len(own), *mass.shape)))
             masses[k] = values[f.mass_parameter]
     r = (masses / mass) ** 2
-    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
+    beta = np.sqrt(np.maximum(1 - 4 * r, 0.0))
     widths = g**2 * mass * beta * (strength + threshold * r)
-    partial = dict(zip((f.name for f in model.fermions), widths, strict=True))
     if model.qcd_widths:
-        factor = qcd_factor(model, mass)
-        partial |= {name: factor * partial[name] for name in QUARKS}
-    partial["extra"] = values.get(GAMMA_EXTRA, np.full(mass.shape, model.gamma_extra_gev))
-    return partial
+        widths[[f.name in QUARKS for f in model.fermions]] *= qcd_factor(model, mass)
+    return np.asarray(widths)
 
 
 @lru_cache(maxsize=256)
