@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp, ndtri
 
 from .batch_cls import CHUNK, Null
@@ -68,6 +67,8 @@ def upper_limits(
     flattened, and at values (n_sampled,) of the nuisances that are sampled, which it does not contain; ``estimate``:
     the limit to a factor of about two; ``n_obs``: counts (n_bins,), those of the likelihood unless given.
     """
+    from scipy.interpolate import CubicSpline
+
     scale = np.asarray(estimate, dtype=float)
     grid = np.linspace(1e-3, SPAN, POINTS)
     for count in DRAWS:

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
 from .batch_cls import Null, batch_cls, fit_null
@@ -220,6 +219,8 @@ def _roots(sigma: FloatArray, curves: FloatArray) -> FloatArray:
 
 def _crossing(x: FloatArray, y: FloatArray, targets: Sequence[float] | FloatArray) -> FloatArray:
     """Largest x where a rising y passes each target; one grid step beyond the range if it does not inside."""
+    from scipy.interpolate import PchipInterpolator
+
     order = np.argsort(x)
     x, y = x[order], y[order]
     apart = np.append(True, np.diff(x) > 1e-9)

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -130,8 +131,6 @@ def _interpolate(grid: FloatArray, values: FloatArray, at: FloatArray) -> FloatA
     """Interpolate non-negative values (..., k, n) over a grid: the total of the k rows by a spline of its logarithm,
     the shares of the rows by splines clipped to [0, 1]. A total of 0 (a set without positive luminosity) ends there.
     """
-    from scipy.interpolate import CubicSpline
-
     total = values.sum(axis=-2)
     positive = total > 0
     if not positive.all():
@@ -142,10 +141,28 @@ def _interpolate(grid: FloatArray, values: FloatArray, at: FloatArray) -> FloatA
             return np.zeros((len(values), *at.shape))
         inside = _interpolate(grid[:end], values[:, :end], np.minimum(at, grid[end - 1]))
         return np.where(at <= grid[end - 1], inside, 0.0)
-    shares = np.clip(CubicSpline(grid, values / total[..., None, :], axis=-1)(at), 0.0, 1.0)
-    size = np.exp(CubicSpline(grid, np.log(total), axis=-1)(at))
-    rows = values.ndim - 1  # the axes before those of the masses: put the total's beside them
-    return np.asarray(np.expand_dims(size, rows - 1) * shares)
+    rows = np.concatenate([values / total[..., None, :], np.log(total)[..., None, :]], axis=-2)
+    between = np.moveaxis(_spline(grid, rows, at), values.ndim - 2, 0)
+    return np.asarray(np.moveaxis(np.exp(between[-1]) * np.clip(between[:-1], 0.0, 1.0), 0, values.ndim - 2))
+
+
+def _spline(grid: FloatArray, rows: FloatArray, at: FloatArray) -> FloatArray:
+    """Cubic splines (not-a-knot) of rows (..., n) over a grid, (..., *at.shape). The coefficients of a single table are
+    kept on disk: a short command is over before SciPy's interpolation is imported.
+    """
+
+    def spline() -> Any:
+        from scipy.interpolate import CubicSpline
+
+        return CubicSpline(grid, rows, axis=-1)
+
+    if rows.ndim > 2:
+        return np.asarray(spline()(at))
+    key = ("spline", hashlib.sha256(grid.tobytes() + rows.tobytes()).hexdigest())
+    cubic = cached_array(key, lambda: np.asarray(spline().c), (4, len(grid) - 1, len(rows)))
+    k = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
+    x = (at - grid[k])[..., None]
+    return np.moveaxis(((cubic[0][k] * x + cubic[1][k]) * x + cubic[2][k]) * x + cubic[3][k], -1, 0)
 
 
 def mass_grid(

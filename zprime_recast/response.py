@@ -199,8 +199,6 @@ def acceptance(
     """Fiducial acceptance per quark flavour at many masses, (5, n): exact on a grid of masses, monotone cubics in ln(m)
     between.
     """
-    from scipy.interpolate import PchipInterpolator
-
     low = max(lumi.range_gev[0], 2.0 * fiducial.pt_min_gev)
     grid = np.geomspace(low, lumi.range_gev[1], _ACCEPTANCE_POINTS)
     key = (
@@ -217,6 +215,12 @@ def acceptance(
         columns = [acceptance_at(pdf, fiducial, m, lumi.sqrt_s_gev, lumi.mu_f_over_m) for m in grid]
         return np.stack(columns, axis=-1)
 
-    table = cached_array(key, make, (5, len(grid)), cache)
-    between = PchipInterpolator(np.log(grid), table, axis=-1)(np.log(np.clip(m_gev, grid[0], grid[-1])))
-    return np.where(np.asarray(m_gev) < grid[0], 0.0, between)
+    def interpolated() -> FloatArray:
+        from scipy.interpolate import PchipInterpolator
+
+        table = cached_array(key, make, (5, len(grid)), cache)
+        between = PchipInterpolator(np.log(grid), table, axis=-1)(np.log(np.clip(m_gev, grid[0], grid[-1])))
+        return np.where(np.asarray(m_gev) < grid[0], 0.0, between)
+
+    at = hashlib.sha256(np.ascontiguousarray(m_gev).tobytes()).hexdigest()
+    return cached_array((*key, at), interpolated, (5, *np.shape(m_gev)), cache)
