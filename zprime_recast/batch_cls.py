@@ -134,12 +134,17 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
     single, one, most = len(mu) == 1 and likelihood.n_obs.ndim == 1, np.ones(len(mu)), HOPELESS + _floor(null)
     model = batch_model(likelihood, strength=mu, rotated=not single)
-    at_null, inverse = model.padded(null.nuisances), first_inverse(model, null)
-    found = fit_regular(model, likelihood.n_obs, null.expected, at_null, one, most, inverse) if single else None
-    if found is None:
+    at_null = model.padded(null.nuisances)
+    short = fit_regular(model, likelihood.n_obs, null.expected, at_null, one, most, null.inverse) if single else None
+    if short is not None:
+        excess, slope = short
+    else:
+        model = batch_model(likelihood, strength=mu) if single else model
+        at_null, inverse = model.padded(null.nuisances), _first_inverse(model, null)
         found = fit(model, likelihood.n_obs, null.expected, at_null, one, hopeless=most, inverse=inverse)
+        excess, slope = found.excess, found.slope
     start = 0.5 * (null.nuisances**2).sum(axis=-1)
-    ratio = np.asarray(-(found.excess - start + (1 - mu) / mu * found.slope))
+    ratio = np.asarray(-(excess - start + (1 - mu) / mu * slope))
     if likelihood.faults:
         ratio[[i for i, _ in likelihood.faults]] = np.nan
     return ratio
@@ -164,7 +169,7 @@ def _statistics(
     the fits converged.
     """
     at_null, one = model.padded(null.nuisances), np.ones(len(mu))
-    first = first_inverse(model, null)
+    first = _first_inverse(model, null)
     asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
     most = HOPELESS + _floor(null)
     fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, hopeless=most, inverse=asimov.inverse)
@@ -195,15 +200,12 @@ def _statistics(
     return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) / mu * fixed.slope), converged
 
 
-def first_inverse(model: BatchModel, null: Null) -> FloatArray:
+def _first_inverse(model: BatchModel, null: Null) -> FloatArray:
     """Inverse Hessians to begin with: a signal hardly changes that of the background, (n, n_nuisances, n_nuisances)."""
-    k, n = model.n_signal, model.n_nuisances
-    inverse = np.zeros((len(model.signal), n, n))
-    if model.information.ndim == 2:
-        inverse[:, range(k), range(k)] = 1 / (1 + model.information)
-    else:
-        inverse[:, :k, :k] = np.linalg.inv(np.eye(k) + model.information)
-    inverse[:, k:, k:] = null.inverse
+    k = np.arange(model.n_signal)
+    inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
+    inverse[:, k, k] = 1 / (1 + model.information)
+    inverse[:, len(k) :, len(k) :] = null.inverse
     return inverse
 
 

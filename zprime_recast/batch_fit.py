@@ -143,8 +143,12 @@ def _hessian(model: BatchModel, p: _Point, i: IndexArray, free_mu: bool) -> Floa
         hessian[:, :k, k:m] = mixed
         hessian[:, k:m, :k] = np.swapaxes(mixed, -1, -2)
     weighted = w * background
-    rows, columns = model.pairs
-    hessian[:, k + rows, k + columns] += (fisher * background**2 + weighted) @ model.products
+    curvature = fisher * background**2 + weighted
+    if len(i) == 1:  # the products of all pairs are more than a cache holds
+        hessian[0, k:m, k:m] += (model.background_slopes * curvature) @ model.background_slopes.T
+    else:
+        rows, columns = model.pairs
+        hessian[:, k + rows, k + columns] += curvature @ model.products
     hessian[:, diagonal[k:], diagonal[k:]] += model.background_factors.second(alpha, powers, weighted)
     if free_mu:
         hessian[:, -1, -1] = (fisher * unit**2).sum(axis=1)
@@ -291,38 +295,61 @@ def fit_regular(
     mu: FloatArray,
     hopeless: float,
     inverse: FloatArray,
-) -> BatchFit | None:
-    """:func:`fit` of one hypothesis at fixed mu, as long as every full step leads downhill and every Hessian is
-    positive; None otherwise. The same steps without the bookkeeping of many, which takes longer than they do.
+) -> tuple[float, float] | None:
+    """``excess`` and ``slope`` of :func:`fit` for one hypothesis at fixed mu, as long as every full step leads downhill
+    and every Hessian is positive; None otherwise. Without the bookkeeping of many, which takes longer than the steps.
 
-    ``reference``: the background at ``start``, whose nuisances of the signal are 0.
+    ``reference``: the background at ``start``, whose nuisances of the signal are 0; ``inverse``: of its Hessian.
     """
     x, lowest, centers = start[None], _lowest(n_obs), np.zeros(model.n_nuisances)
-    highest, left, checked = np.inf, np.inf, True
-    hessian, powers = inverse, model.background_factors.powers(x[:, model.n_signal :])
+    highest, left, one = np.inf, np.inf, np.arange(1)
+    powers = model.background_factors.powers(x[:, model.n_signal :])
+    hessian: FloatArray | None = None
     with np.errstate(all="ignore"):
         p = _derivatives(model, n_obs, lowest, reference, x, mu, centers, False, powers, model.signal, reference[None])
+        inverse = _with_signal(model, p, inverse)
         for _ in range(MAX_STEPS):
             f, gradient = float(p.f[0]), p.gradient[0]
-            step = -inverse[0] @ gradient
-            decrement = -float(gradient @ step)
             if not f <= highest:
                 return None
+            step = inverse @ gradient
+            decrement = float(gradient @ step)
             if not 0 <= decrement < KEPT_WHILE * left:
-                hessian = _hessian(model, p, np.arange(1), False)
-                moved, left_over, inverse = _descent(p.gradient, hessian)
-                step, decrement, checked = moved[0], float(left_over[0]), False
+                hessian = _hessian(model, p, one, False)
+                inverse = _inverse(hessian[0])
+                step = inverse @ gradient
+                decrement = float(gradient @ step)
             sure = decrement <= DECREMENT * max(f, 1e-10) ** 0.5
             if sure or (f - decrement > hopeless and decrement < 0.3 * f):
-                if not checked and len(_not_minima(np.arange(1), hessian)):
+                if not decrement >= 0 or (hessian is not None and len(_not_minima(one, hessian))):
                     return None
-                x, best = (x + step, f - 0.5 * decrement) if sure else (x, f)
-                return BatchFit(mu, x, np.array([best]), p.along, np.ones(1, dtype=bool), inverse)
+                return f - 0.5 * decrement * sure, float(p.along[0])
             if not np.abs(step).max() <= STEP_MAX:
                 return None
-            x, left, highest = x + step, decrement, f + 1e-10 + 1e-9 * abs(f)
+            x, left, highest = x - step, decrement, f + 1e-10 + 1e-9 * abs(f)
             p = _point(model, n_obs, lowest, reference, x, mu, centers, False)
     return None
+
+
+def _with_signal(model: BatchModel, p: _Point, of_background: FloatArray) -> FloatArray:
+    """Inverse Hessian of one point, from that of the background, which a signal hardly changes; NaN if singular."""
+    k, slopes, signal = model.n_signal, model.slopes[0], p.mu * p.unit[0]
+    own = (slopes * (p.fisher * signal**2 + p.w * signal)) @ slopes.T
+    mixed = (slopes * (p.fisher * signal * p.expected_background)) @ model.background_slopes.T
+    across = mixed @ of_background
+    full = np.empty((model.n_nuisances, model.n_nuisances))
+    full[:k, :k] = _inverse(own + np.eye(k) - across @ mixed.T)
+    full[:k, k:] = -full[:k, :k] @ across
+    full[k:, :k] = full[:k, k:].T
+    full[k:, k:] = of_background - across.T @ full[:k, k:]
+    return full
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    try:
+        return np.asarray(np.linalg.inv(matrix), dtype=float)
+    except np.linalg.LinAlgError:
+        return np.full(matrix.shape, np.nan)
 
 
 def log_determinant(

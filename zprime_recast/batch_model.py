@@ -33,7 +33,7 @@ class BatchModel:
     rotation: FloatArray
     """From the named nuisances of the signal to those here, (n, n_signal, n_names)."""
     information: FloatArray
-    """Of an experiment on the nuisances of the signal, (n, n_signal); if they are not rotated, matrices."""
+    """Of an experiment on the nuisances of the signal, (n, n_signal); 0 if they are not rotated, and not known."""
     background_factors: Factors
     background_slopes: FloatArray
     """d ln(background)/d(nuisance) at 0, good enough for a Hessian: they change in the far tail alone,
@@ -89,7 +89,7 @@ def batch_model(
         rotation, information = active_nuisances(signal, likelihood.background, change)
         change = np.matmul(rotation, change)
     else:
-        rotation, information = np.eye(change.shape[-2])[None], _information(signal, likelihood.background, change)
+        rotation, information = np.eye(change.shape[-2])[None], np.zeros((len(signal), change.shape[-2]))
     return BatchModel(
         signal,
         likelihood.background,
@@ -109,16 +109,13 @@ def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatAr
     The rows are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of an experiment on the nuisances;
     those with less than NEGLIGIBLE_INFORMATION are left out (a row of 0 if others of the hypotheses have one).
     """
-    values, vectors = np.linalg.eigh(_information(signal, background, change))
+    weights = signal**2 / (background + np.abs(signal))
+    information = np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2))
+    values, vectors = np.linalg.eigh(information)
     matters = values > NEGLIGIBLE_INFORMATION
     first = values.shape[-1] - int(matters.any(axis=0).sum())
     chosen = vectors[:, :, first:] * matters[:, None, first:]
     return np.ascontiguousarray(np.swapaxes(chosen, -1, -2)), values[:, first:] * matters[:, first:]
-
-
-def _information(signal: FloatArray, background: FloatArray, change: FloatArray) -> FloatArray:
-    weights = signal**2 / (background + np.abs(signal))
-    return np.asarray(np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2)))
 
 
 def background_only(model: BatchModel, n: int) -> BatchModel:
