@@ -104,12 +104,14 @@ def main():
     used = seconds(lambda: coupling_limits(model, masses, searches, without_theory=True), 3)
     rows.append(("limits at 25 masses, observed and expected", f"{used:.2f} s", ""))
     likelihood = DileptonLikelihood(searches, model)
+    both = prepare(BOTH)
     points = [(float(m), float(g)) for m, g in zip(near.mass_gev[:200], near.coupling[:200], strict=True)]
-    latency = statistics.median(seconds(lambda p=p: likelihood.loglike(*p)) for p in points)
-    rows.append(("loglike, one call", f"{1000 * latency:.2f} ms", ""))
+    for name, one_point in (("ATLAS", likelihood.loglike), ("ATLAS + CMS", DileptonLikelihood(both, model).loglike)):
+        seconds(lambda f=one_point: [f(*p) for p in points])  # what lies around each mass, once
+        latency = statistics.median(seconds(lambda f=one_point, p=p: f(*p)) for p in points)
+        rows.append((f"loglike, one call, {name}", f"{1000 * latency:.2f} ms", ""))
     walkers = seconds(lambda: likelihood.loglikes(near.mass_gev[:256], near.coupling[:256])) / 256
     rows.append(("loglikes, per point of 256 walkers", f"{1000 * walkers:.2f} ms", ""))
-    both = prepare(BOTH)
     couplings = np.geomspace(1e-3, 1, 100)
     used = seconds(lambda: cls_plane(model, np.linspace(300, 5400, 100), couplings, both), 3)
     rows.append(("plane of 100 x 100, ATLAS + CMS", f"{used:.1f} s", ""))

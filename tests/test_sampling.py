@@ -94,8 +94,8 @@ def test_points_below_the_limit_need_no_bookkeeping(searches, likelihood):
         short = fit_regular(model, one.n_obs, null.expected, start, mu, np.inf, null.inverse)
         long = fit(batch_model(one), one.n_obs, null.expected, batch_model(one).padded(null.nuisances), mu)
         assert short is not None
-        assert short[0] == pytest.approx(long.excess[0], abs=1e-6)
-        assert short[1] == pytest.approx(long.slope[0], abs=1e-3)
+        assert short[0][0] == pytest.approx(long.excess[0], abs=1e-6)
+        assert short[1][0] == pytest.approx(long.slope[0], abs=1e-3)
 
 
 def test_threads_and_copies_agree(likelihood):

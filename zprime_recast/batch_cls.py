@@ -132,17 +132,18 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
 def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
     mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
-    single, one, most = len(mu) == 1 and likelihood.n_obs.ndim == 1, np.ones(len(mu)), HOPELESS + _floor(null)
-    model = batch_model(likelihood, strength=mu, rotated=not single)
-    at_null = model.padded(null.nuisances)
-    short = fit_regular(model, likelihood.n_obs, null.expected, at_null, one, most, null.inverse) if single else None
-    if short is not None:
-        excess, slope = short
-    else:
-        model = batch_model(likelihood, strength=mu) if single else model
+    counts, one, most = likelihood.n_obs, np.ones(len(mu)), HOPELESS + _floor(null)
+    found = None
+    if len(mu) == 1 and counts.ndim == 1:
+        model = batch_model(likelihood, strength=mu, rotated=False)
+        at_null = model.padded(null.nuisances)
+        found = fit_regular(model, counts, null.expected, at_null, one, most, null.inverse)
+    if found is None:
+        model = batch_model(likelihood, strength=mu)
         at_null, inverse = model.padded(null.nuisances), _first_inverse(model, null)
-        found = fit(model, likelihood.n_obs, null.expected, at_null, one, hopeless=most, inverse=inverse)
-        excess, slope = found.excess, found.slope
+        fitted = fit(model, counts, null.expected, at_null, one, hopeless=most, inverse=inverse)
+        found = fitted.excess, fitted.slope
+    excess, slope = found
     start = 0.5 * (null.nuisances**2).sum(axis=-1)
     ratio = np.asarray(-(excess - start + (1 - mu) / mu * slope))
     if likelihood.faults:

@@ -295,8 +295,8 @@ def fit_regular(
     mu: FloatArray,
     hopeless: float,
     inverse: FloatArray,
-) -> tuple[float, float] | None:
-    """``excess`` and ``slope`` of :func:`fit` for one hypothesis at fixed mu, as long as every full step leads downhill
+) -> tuple[FloatArray, FloatArray] | None:
+    """``excess`` and ``slope``, (1,), of :func:`fit` for one hypothesis at fixed mu, as long as every full step leads downhill
     and every Hessian is positive; None otherwise. Without the bookkeeping of many, which takes longer than the steps.
 
     ``reference``: the background at ``start``, whose nuisances of the signal are 0; ``inverse``: of its Hessian.
@@ -323,7 +323,7 @@ def fit_regular(
             if sure or (f - decrement > hopeless and decrement < 0.3 * f):
                 if not decrement >= 0 or (hessian is not None and len(_not_minima(one, hessian))):
                     return None
-                return f - 0.5 * decrement * sure, float(p.along[0])
+                return p.f - 0.5 * decrement * sure, p.along
             if not np.abs(step).max() <= STEP_MAX:
                 return None
             x, left, highest = x - step, decrement, f + 1e-10 + 1e-9 * abs(f)
