@@ -296,8 +296,8 @@ def fit_regular(
     hopeless: float,
     inverse: FloatArray,
 ) -> tuple[FloatArray, FloatArray] | None:
-    """``excess`` and ``slope``, (1,), of :func:`fit` for one hypothesis at fixed mu, as long as every full step leads downhill
-    and every Hessian is positive; None otherwise. Without the bookkeeping of many, which takes longer than the steps.
+    """``excess`` and ``slope``, (1,), of :func:`fit` for one hypothesis at fixed mu, as long as full steps lead
+    downhill and every Hessian is positive; None otherwise. The bookkeeping of many would take longer than the steps.
 
     ``reference``: the background at ``start``, whose nuisances of the signal are 0; ``inverse``: of its Hessian.
     """
