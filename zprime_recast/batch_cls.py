@@ -131,24 +131,40 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
 
 def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
-    mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
-    counts, one, most = likelihood.n_obs, np.ones(len(mu)), HOPELESS + _floor(null)
-    found = None
-    if len(mu) == 1 and counts.ndim == 1:
-        model = batch_model(likelihood, strength=mu, rotated=False)
-        at_null = model.padded(null.nuisances)
-        found = fit_regular(model, counts, null.expected, at_null, one, most, null.inverse)
-    if found is None:
-        model = batch_model(likelihood, strength=mu)
-        at_null, inverse = model.padded(null.nuisances), _first_inverse(model, null)
-        fitted = fit(model, counts, null.expected, at_null, one, hopeless=most, inverse=inverse)
-        found = fitted.excess, fitted.slope
-    excess, slope = found
-    start = 0.5 * (null.nuisances**2).sum(axis=-1)
-    ratio = np.asarray(-(excess - start + (1 - mu) / mu * slope))
+    bound = unprofiled_statistic(likelihood.signal, likelihood.background)
+    mu = _tested_strength(likelihood, bound)
+    ratio = _log_ratio_of_one(likelihood, mu, null) if len(mu) == 1 and likelihood.n_obs.ndim == 1 else None
+    if ratio is None:
+        ratio, order = np.empty(len(mu)), np.argsort(bound * mu, kind="stable")
+        for first in range(0, len(mu), CHUNK):
+            i = order[first : first + CHUNK]
+            model, part = batch_model(likelihood, i, mu[i]), _taken(null, i)
+            found = fit(
+                model,
+                _rows(likelihood.n_obs, i),
+                part.expected,
+                model.padded(part.nuisances),
+                np.ones(len(i)),
+                hopeless=HOPELESS + _floor(part),
+                inverse=_first_inverse(model, part),
+            )
+            ratio[i] = _log_ratio(found.excess, found.slope, mu[i], part)
     if likelihood.faults:
         ratio[[i for i, _ in likelihood.faults]] = np.nan
     return ratio
+
+
+def _log_ratio_of_one(likelihood: BinnedLikelihood, mu: FloatArray, null: Null) -> FloatArray | None:
+    """None if the fit is not a regular one."""
+    model = batch_model(likelihood, strength=mu, rotated=False)
+    start, most = model.padded(null.nuisances), HOPELESS + _floor(null)
+    found = fit_regular(model, likelihood.n_obs, null.expected, start, np.ones(1), most, null.inverse)
+    return None if found is None else _log_ratio(*found, mu, null)
+
+
+def _log_ratio(excess: FloatArray, slope: FloatArray, mu: FloatArray, null: Null) -> FloatArray:
+    """ln of the profiled ratio at strength 1, from F and its slope at strengths ``mu``."""
+    return np.asarray(0.5 * (null.nuisances**2).sum(axis=-1) - excess - (1 - mu) / mu * slope)
 
 
 def cls_of(q_observed: FloatArray, q_asimov: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -198,7 +214,8 @@ def _statistics(
         least = np.minimum(np.minimum(lowest - (start if np.ndim(start) == 0 else start[at]), excess[at]), 0.0)
         q[at] = 2 * np.maximum(excess[at] - least, 0.0)
         converged[at] &= free.converged
-    return q, 2 * np.maximum(asimov.excess, 0.0), -(excess + (1 - mu) / mu * fixed.slope), converged
+    log_ratio = _log_ratio(fixed.excess, fixed.slope, mu, null)
+    return q, 2 * np.maximum(asimov.excess, 0.0), log_ratio, converged
 
 
 def _first_inverse(model: BatchModel, null: Null) -> FloatArray:
