@@ -46,7 +46,7 @@ class Evaluator:
     loglike_sm: dict[str, float] = field(default_factory=dict)
     """ln L at mu = 0 of the same."""
     limits: bool = False
-    """Whether rows have their limits, too: fifteen times the work."""
+    """Whether rows have their limits, too: twenty times the work."""
 
     @property
     def mass_range_gev(self) -> tuple[float, float]:
