@@ -81,31 +81,15 @@ def _point(
     mu: FloatArray,
     centers: FloatArray,
     free_mu: bool,
+    known: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Point:
-    alpha, of = x[:, model.n_signal : model.n_nuisances], model.background_factors
-    powers = of.powers(alpha)
-    unit, background = expected_signal(model, x), model.background * np.exp(of.log(alpha, powers))
-    return _derivatives(model, n_obs, lowest, reference, x, mu, centers, free_mu, powers, unit, background)
-
-
-def _derivatives(
-    model: BatchModel,
-    n_obs: FloatArray,
-    lowest: FloatArray,
-    reference: FloatArray,
-    x: FloatArray,
-    mu: FloatArray,
-    centers: FloatArray,
-    free_mu: bool,
-    powers: FloatArray,
-    unit: FloatArray,
-    background: FloatArray,
-) -> _Point:
-    """The point ``x``, whose powers of nuisances and expectations are known."""
+    """The point ``x``; ``known``: its expectations of the signal, at mu = 1, and of the background."""
     k, m, of = model.n_signal, model.n_nuisances, model.background_factors
     alpha = x[:, k:m]
     if free_mu:
         mu = x[:, -1]
+    powers = of.powers(alpha)
+    unit, background = known or (expected_signal(model, x), model.background * np.exp(of.log(alpha, powers)))
     nu = mu[:, None] * unit
     nu += background
     log = np.log(np.maximum(nu, lowest) / reference)
@@ -303,10 +287,10 @@ def fit_regular(
     """
     x, lowest, centers = start[None], _lowest(n_obs), np.zeros(model.n_nuisances)
     highest, left, one = np.inf, np.inf, np.arange(1)
-    powers = model.background_factors.powers(x[:, model.n_signal :])
     hessian: FloatArray | None = None
     with np.errstate(all="ignore"):
-        p = _derivatives(model, n_obs, lowest, reference, x, mu, centers, False, powers, model.signal, reference[None])
+        known = model.signal, reference[None]
+        p = _point(model, n_obs, lowest, reference, x, mu, centers, False, known)
         inverse = _with_signal(model, p, inverse)
         for _ in range(MAX_STEPS):
             f, gradient = float(p.f[0]), p.gradient[0]
