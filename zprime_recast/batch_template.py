@@ -15,7 +15,7 @@ import numpy as np
 
 from .cards import ComplexArray, FloatArray, IndexArray
 from .cross_section import CouplingProducts, lepton_products
-from .levels import Levels, PoleNodes, Window, by_panel, grids_of, pole_nodes, window
+from .levels import Levels, PoleNodes, Ranges, Window, by_panel, grids_of, pole_nodes, window
 from .lineshape import Panels, pole
 from .model import ZprimeModel
 from .systematics import nuisance_names, shape_changes
@@ -150,19 +150,17 @@ def _folded(
 
 
 @lru_cache(maxsize=1024)
-def _windows(
-    levels: Levels, nodes: PoleNodes, squared: bool, ranges: tuple[tuple[int, int], ...]
-) -> list[tuple[slice, Window]]:
+def _windows(levels: Levels, nodes: PoleNodes, squared: bool, ranges: Ranges) -> list[tuple[slice, Window]]:
     """What the levels hold for the spectrum, or that of |Z'|^2, in some ranges of columns: at which of the nodes."""
     found, start = [], 0
     for level, first, last in nodes.spans:
-        rows = (levels[level].of_squared if squared else levels[level].of_signal)[first:last]
-        found.append((slice(start, start + last - first), window(rows, ranges)))
-        start += last - first
+        at = slice(start, start + last - first)
+        found.append((at, window(levels[level], first, last, squared, ranges)))
+        start = at.stop
     return found
 
 
-def _columns(folded: FoldedSearch, bins: slice) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
     """Of all channels, or of the one with these bins, in what the levels hold for the spectrum and for |Z'|^2."""
     low, n_bins = folded.levels[0], len(folded.log_centers)
     if bins == slice(None):

@@ -54,8 +54,8 @@ class PoleNodes:
     """Level, first node and the one after the last there, in the order of the nodes here."""
 
     def propagators(self, mass_gev: FloatArray, gamma_gev: FloatArray) -> tuple[ComplexArray, FloatArray]:
-        """1/(s - M^2 + i M Gamma) and the square of its modulus, (n_hypotheses, n): values at the nodes of the upper
-        levels, at the lowest one weights of :mod:`zprime_recast.lineshape` over those of Gauss and Legendre.
+        """1/(s - M^2 + i M Gamma) and the square of its modulus, (n_hypotheses, n): at the nodes of the upper levels,
+        whose moments are integrals, values; at those of the lowest one weights of :mod:`zprime_recast.lineshape`.
         """
         n, place = len(self.kept), mass_gev * (mass_gev - 1j * gamma_gev)
         found = np.empty((len(mass_gev), len(self.s)), dtype=complex)
@@ -108,8 +108,14 @@ class Window:
     """(n_nodes, n_columns)."""
 
 
-def window(rows: FloatArray, ranges: tuple[tuple[int, int], ...]) -> Window:
-    """Of functions at some nodes (n_nodes, k), those in ranges of columns."""
+#: First columns, and those after the last.
+Ranges = tuple[tuple[int, int], ...]
+
+
+@lru_cache(maxsize=2048)
+def window(level: Level, start: int, stop: int, squared: bool, ranges: Ranges) -> Window:
+    """Nodes ``start`` to before ``stop`` of what a level holds for the spectrum, or that of |Z'|^2, in some columns."""
+    rows = (level.of_squared if squared else level.of_signal)[start:stop]
     wanted = np.zeros(rows.shape[1], dtype=bool)
     for first, last in ranges:
         wanted[first:last] = rows[:, first:last].any(axis=0)
