@@ -55,7 +55,8 @@ class DileptonLikelihood:
         ``gamma_gev``: total width in GeV of free couplings, computed from them if left out. -inf outside the masses of
         the searches, for a width above half of the mass, and where interference takes more events than are expected.
         """
-        return float(self.loglikes([mass_gev], couplings, None if gamma_gev is None else [gamma_gev])[0])
+        given = couplings if isinstance(couplings, Mapping) else np.reshape(couplings, 1)
+        return float(self.loglikes([mass_gev], given, None if gamma_gev is None else [gamma_gev])[0])
 
     def loglikes(
         self,
@@ -72,7 +73,8 @@ class DileptonLikelihood:
         elif e.model is None:
             raise InputError("without a model the couplings are free: give them by name, as {'g_uL': 0.01, ...}")
         else:
-            found = self._of_model(e.model, mass, np.broadcast_to(np.asarray(couplings, dtype=float), mass.shape))
+            g = np.asarray(couplings, dtype=float)
+            found = self._of_model(e.model, mass, g if g.shape == mass.shape else np.broadcast_to(g, mass.shape))
         values = np.full(len(mass), -np.inf)
         for rows, hypotheses in found:
             if len(rows):
