@@ -160,11 +160,17 @@ def _windows(levels: Levels, nodes: PoleNodes, squared: bool, ranges: Ranges) ->
     return found
 
 
+@lru_cache(maxsize=64)
+def _whole(folded: FoldedSearch) -> tuple[Ranges, Ranges]:
+    low = folded.levels[0]
+    return ((0, low.of_signal.shape[1]),), ((0, low.of_squared.shape[1]),)
+
+
 def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
     """Of all channels, or of the one with these bins, in what the levels hold for the spectrum and for |Z'|^2."""
-    low, n_bins = folded.levels[0], len(folded.log_centers)
     if bins == slice(None):
-        return ((0, low.of_signal.shape[1]),), ((0, low.of_squared.shape[1]),)
+        return _whole(folded)
+    n_bins = len(folded.log_centers)
     own = next(own for own in folded.columns.values() if own.bins == bins)
     first, last = bins.start, bins.stop
     varied = tuple((part.start, part.stop) for part in own.varied.values())

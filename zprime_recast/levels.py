@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from .cards import ComplexArray, FloatArray, IndexArray
-from .lineshape import POINTS, Panels, pole_weights
+from .lineshape import POINTS, Panels, put_closed_form
 
 #: Panels of a level that make one of the next.
 GROUP = 5
@@ -46,23 +46,26 @@ class PoleNodes:
 
     s: FloatArray
     """GeV^2, (n,)."""
-    kept: FloatArray
-    """Of the nodes before those of the lowest level, 1, or 0 where the level below takes their place."""
+    weights: FloatArray
+    """Of the nodes of the upper levels, whose moments are integrals, 1, or 0 where the level below takes their place;
+    of those of the lowest one Gauss and Legendre's."""
     low: Panels
     """Panels of the lowest level."""
     spans: tuple[tuple[int, int, int], ...]
     """Level, first node and the one after the last there, in the order of the nodes here."""
 
     def propagators(self, mass_gev: FloatArray, gamma_gev: FloatArray) -> tuple[ComplexArray, FloatArray]:
-        """1/(s - M^2 + i M Gamma) and the square of its modulus, (n_hypotheses, n): at the nodes of the upper levels,
-        whose moments are integrals, values; at those of the lowest one weights of :mod:`zprime_recast.lineshape`.
+        """1/(s - M^2 + i M Gamma) and the square of its modulus times the weights, (n_hypotheses, n); in panels near
+        the pole those of :mod:`zprime_recast.lineshape`.
         """
-        n, place = len(self.kept), mass_gev * (mass_gev - 1j * gamma_gev)
-        found = np.empty((len(mass_gev), len(self.s)), dtype=complex)
-        np.divide(self.kept, self.s[:n] - place[:, None], out=found[:, :n])
-        found[:, n:] = pole_weights(self.low, mass_gev, gamma_gev)
+        place: ComplexArray = (mass_gev * (mass_gev - 1j * gamma_gev))[:, None]
+        low = -POINTS * len(self.low.middle)
+        found = np.asarray(self.weights / (self.s - place), dtype=complex)
+        of_low = found[:, low:].copy()
+        put_closed_form(of_low, self.low, place)
+        found[:, low:] = of_low
         squared = found.real**2 + found.imag**2
-        np.divide(found.imag[:, n:], -(mass_gev * gamma_gev)[:, None], out=squared[:, n:])
+        np.divide(of_low.imag, -(mass_gev * gamma_gev)[:, None], out=squared[:, low:])
         return found, squared
 
 
@@ -89,7 +92,9 @@ def pole_nodes(grids: Grids, panel: int) -> PoleNodes:
     kept.append((np.abs(np.arange(first, last) - panel) > 1).astype(float))
     s = np.concatenate([grids[level].part(first, last).s for level, first, last in spans])
     nodes = tuple((level, first * POINTS, last * POINTS) for level, first, last in spans)
-    return PoleNodes(s, np.repeat(np.concatenate(kept), POINTS), low.part(*spans[2][1:]), nodes)
+    lowest = low.part(*spans[2][1:])
+    weights = np.concatenate([np.repeat(np.concatenate(kept), POINTS), lowest.weights])
+    return PoleNodes(s, weights, lowest, nodes)
 
 
 def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:

@@ -23,7 +23,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .cards import ComplexArray, FloatArray
+from .cards import BoolArray, ComplexArray, FloatArray
 
 #: Nodes of a panel.
 POINTS = 8
@@ -145,11 +145,9 @@ def pole_weights(
         mass, gamma = np.broadcast_arrays(mass, gamma)
     place = (mass * (mass - 1j * gamma))[..., None]
     weights = np.asarray(grid.weights / (grid.s - place), dtype=complex)
-    by_panel = weights.reshape(*mass.shape, -1, POINTS)
-    z = (place - grid.middle) / grid.half
-    near = np.abs(z) < NEAR
-    by_panel[near] = closed_form(z[near])
+    z, near = put_closed_form(weights, grid, place)
     if low_gev is not None:
+        by_panel = weights.reshape(*mass.shape, -1, POINTS)
         low = np.broadcast_to(np.asarray(low_gev, dtype=float), mass.shape)[..., None] ** 2
         begin = (low - grid.middle) / grid.half
         by_panel[begin >= 1] = 0.0
@@ -158,6 +156,16 @@ def pole_weights(
         far = cut & ~near
         by_panel[far] = _shortened(z[far], begin[far])
     return weights
+
+
+def put_closed_form(weights: ComplexArray, grid: Panels, place: ComplexArray) -> tuple[ComplexArray, BoolArray]:
+    """Overwrite weights of Gauss and Legendre, (*hypotheses, n_nodes), in panels near the poles at ``place`` (GeV^2,
+    (*hypotheses, 1)); the poles in units of the panels, (*hypotheses, n_panels), and which panels are near.
+    """
+    z = (place - grid.middle) / grid.half
+    near = np.abs(z) < NEAR
+    weights.reshape(*z.shape, POINTS)[near] = closed_form(z[near])
+    return z, near
 
 
 def closed_form(z: ComplexArray, begin: FloatArray | float = -1.0) -> ComplexArray:

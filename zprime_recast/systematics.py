@@ -82,7 +82,7 @@ def shape_changes(
     """
     uncertainties = shape_uncertainties(search)
     changes = np.zeros((*nominal.shape[:-1], len(uncertainties), nominal.shape[-1]))
-    events = np.maximum(nominal, 0) + 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300
+    events = np.maximum(nominal, 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300)
     for k, u in enumerate(uncertainties):
         if channel.name not in u.channels:
             continue
@@ -90,7 +90,8 @@ def shape_changes(
             size = u.at(mass_gev) * expected_limit(information, yields)
             changes[..., k, :] = np.log1p(np.minimum(size, SPURIOUS_CAP))[..., None]
         else:
-            np.clip(varied[u.name] / events, -RESPONSE_CAP, RESPONSE_CAP, out=changes[..., k, :])
+            ratio = varied[u.name] / events
+            np.minimum(np.maximum(ratio, -RESPONSE_CAP, out=ratio), RESPONSE_CAP, out=changes[..., k, :])
     return changes
 
 
