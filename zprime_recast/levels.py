@@ -58,7 +58,7 @@ class PoleNodes:
         """1/(s - M^2 + i M Gamma) and the square of its modulus times the weights, (n_hypotheses, n); in panels near
         the pole those of :mod:`zprime_recast.lineshape`.
         """
-        place: ComplexArray = (mass_gev * (mass_gev - 1j * gamma_gev))[:, None]
+        place = np.asarray(mass_gev * (mass_gev - 1j * gamma_gev), dtype=complex)[:, None]
         low = -POINTS * len(self.low.middle)
         found = np.asarray(self.weights / (self.s - place), dtype=complex)
         of_low = found[:, low:].copy()

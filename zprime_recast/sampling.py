@@ -96,10 +96,10 @@ class DileptonLikelihood:
     ) -> Iterator[tuple[IndexArray, Hypotheses]]:
         """The same of free couplings, or of a model with parameters of its card."""
         given = {"mass_gev": mass, **couplings} | ({} if gamma_gev is None else {"gamma_gev": gamma_gev})
-        columns = {name: np.broadcast_to(np.asarray(values, dtype=float), mass.shape) for name, values in given.items()}
+        columns = {name: np.zeros(mass.shape) + np.asarray(values, dtype=float) for name, values in given.items()}
         for rows, points in read_points(columns, self._evaluator.model):
             good = np.nonzero((points.errors == "") & self._inside(mass[rows]))[0]
-            yield rows[good], points.hypotheses.take(good)
+            yield rows[good], points.hypotheses if len(good) == len(rows) else points.hypotheses.take(good)
 
     def _inside(self, mass: FloatArray) -> BoolArray:
         low, high = self._evaluator.mass_range_gev

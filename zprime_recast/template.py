@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .background import finely_binned
-from .cards import FloatArray
+from .cards import FloatArray, IndexArray
 from .channel import Channel
 from .cross_section import coupling_products, interference_amplitude
 from .levels import GROUP, Levels, levels
@@ -121,7 +121,7 @@ class FoldedSearch:
         assert self.parton_rate is not None
         m = np.geomspace(self.grid.edges_gev[0], self.grid.edges_gev[-1], THEORY_POINTS)
         nodes, shares = self.grid.values_at(m)
-        return np.log(m), (self.parton_rate[:, nodes] * shares).sum(axis=-1), self.theory.at(m)
+        return np.log(m), (self.parton_rate[:, nodes] * shares).sum(axis=-1), np.ascontiguousarray(self.theory.at(m))
 
     def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray) -> FloatArray:
         """Changes of ln(yield) per nuisance of the luminosities, (*hypotheses, n_names, n_bins).
@@ -135,11 +135,9 @@ class FoldedSearch:
         at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
         k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
         t = np.minimum(np.maximum(at - k, 0.0), 1.0)
-        if one:
-            low = table[k]
-            return np.swapaxes(low + t[..., None] * (table[k + 1] - low), -1, -2)
-        low, high = (np.take_along_axis(table, (k + i)[:, None, :], axis=-1) for i in (0, 1))
-        return np.asarray(low + t[..., None, :] * (high - low))
+        at_bin: tuple[IndexArray, ...] = () if one else (np.arange(len(k))[:, None],)
+        low, high = table[(*at_bin, k)], table[(*at_bin, k + 1)]
+        return np.swapaxes(low + t[..., None] * (high - low), -1, -2)
 
     @cached_property
     def fine(self) -> FoldedSearch | None:
@@ -159,11 +157,11 @@ class FoldedSearch:
         return plain
 
     def flavor_changes(self, zprime_squared: FloatArray) -> FloatArray:
-        """The changes at THEORY_POINTS masses, the flavours shared as in |Z'|^2, ([n,] n_names, THEORY_POINTS)."""
+        """The changes at THEORY_POINTS masses, the flavours shared as in |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
         _, rate, changes = self._theory_table
         flavors = zprime_squared[..., None] * rate
-        flavors = flavors / np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
-        return np.asarray((changes * flavors[..., None, :, :]).sum(axis=-2))
+        flavors /= np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
+        return np.asarray(np.einsum("kqm,...qm->...mk", changes, flavors))
 
     def fold(self, name: str) -> ChannelFold:
         """A channel by name."""
@@ -173,7 +171,7 @@ class FoldedSearch:
 
 @lru_cache(maxsize=64)
 def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
-    return np.ascontiguousarray(folded.flavor_changes(np.frombuffer(zprime_squared)).T)
+    return folded.flavor_changes(np.frombuffer(zprime_squared))
 
 
 @dataclass(frozen=True)
