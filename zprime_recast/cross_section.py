@@ -15,7 +15,7 @@ are linear in them, so one set of coefficients serves every PDF member and scale
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -63,7 +63,8 @@ class CouplingProducts:
 @lru_cache(maxsize=256)
 def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
     """Coupling products of q qbar -> l l for one lepton flavour (e, mu or tau)."""
-    return products_of(model.couplings, lepton, model.sm)
+    quarks = np.array([model.couplings(flavor) for flavor in FLAVORS])
+    return products_of(quarks, np.array(model.couplings(lepton)), model.sm)
 
 
 @lru_cache(maxsize=256)
@@ -73,10 +74,10 @@ def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
     return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
 
 
-def products_of(couplings: Callable[[str], ArrayLike], lepton: str, sm: StandardModel) -> CouplingProducts:
-    """The same from a function that gives (g_L, g_R) of a fermion; couplings of many models, (2, n), give (n, 5)."""
-    leptons = np.asarray(couplings(lepton), dtype=float)
-    quarks = np.stack([np.asarray(couplings(flavor), dtype=float) for flavor in FLAVORS])
+def products_of(quarks: FloatArray, leptons: FloatArray, sm: StandardModel) -> CouplingProducts:
+    """The same from (g_L, g_R) of the quarks, (5, 2), and of the leptons, (2,); of many models, (5, 2, n) and (2, n),
+    they are (n, 5).
+    """
     axes = (1,) * (leptons.ndim - 1)
     quark_z, lepton_z, photon = _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w)
     # sums over both chiralities are products of sums over one

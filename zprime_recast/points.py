@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from .batch_template import Hypotheses
 from .cards import FloatArray
 from .constants import StandardModel, standard_model
+from .convolution import FLAVORS
 from .cross_section import CouplingProducts, lepton_products, products_of
 from .errors import InputError, ZprimeError
 from .limit_result import GAMMA_OVER_M_MAX
@@ -49,7 +51,8 @@ FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
 }
 _LEPTONS = ("e", "mu", "tau")
 _FERMIONS = (*QUARKS, *CHARGED_LEPTONS, *NEUTRINOS)
-_COLORS = np.array([3 if f in QUARKS else 1 for f in _FERMIONS])
+_COLORS = np.array([[3] if f in QUARKS else [1] for f in _FERMIONS])
+_QUARK_ROWS, _LEPTON_ROWS = ([_FERMIONS.index(f) for f in some] for some in (FLAVORS, _LEPTONS))
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 
@@ -124,6 +127,7 @@ def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
         raise InputError(f"no such coupling: {', '.join(wrong)}; known: {', '.join(FREE_COUPLINGS)}, with _1 to _3")
 
 
+@lru_cache(maxsize=1024)
 def _free_name(name: str) -> tuple[str, int | None] | None:
     base, _, generation = name.rpartition("_")
     if name in FREE_COUPLINGS:
@@ -207,8 +211,14 @@ def _model_points(columns: Columns, model: ZprimeModel) -> Points:
         model = model.with_parameters(switches)
     partial = all_partial_widths(model, mass, g, given)
     products = lepton_products(model)
-    points = _points(mass, g, partial, None, products, model.running_width, model.sm, errors)
+    gamma = np.asarray(sum(partial.values(), np.zeros(n)))
+    points = _points(mass, g, partial, gamma, products, model.running_width, model.sm, errors)
     return replace(points, perturbative_coupling=perturbative_coupling(model))
+
+
+@cache
+def _fermion_masses_gev() -> FloatArray:
+    return np.array([[standard_model().fermion_mass_gev[f]] for f in _FERMIONS])
 
 
 def _free_points(columns: Columns) -> Points:
@@ -228,23 +238,24 @@ def _free_points(columns: Columns) -> Points:
         for fermion in fermions if generation is None else fermions[generation : generation + 1]:
             couplings[_FERMIONS.index(fermion), side] = values
     left, right = couplings[:, 0], couplings[:, 1]
-    r = (np.array([[sm.fermion_mass_gev[f]] for f in _FERMIONS]) / mass) ** 2
-    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
+    r = (_fermion_masses_gev() / mass) ** 2
+    beta = np.sqrt(np.maximum(1 - 4 * r, 0.0))
     shape = beta * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
-    partial = dict(zip(_FERMIONS, _COLORS[:, None] * mass / (24 * np.pi) * shape, strict=True))
+    widths = _COLORS * mass / (24 * np.pi) * shape
+    partial, visible = dict(zip(_FERMIONS, widths, strict=True)), widths.sum(axis=0)
     if GAMMA_EXTRA in columns:
         partial["extra"] = errors.checked(columns, GAMMA_EXTRA, positive=False)
-    total = errors.checked(columns, "gamma_gev", positive=True) if "gamma_gev" in columns else None
-    if total is not None:
-        visible = sum(partial.values())
+        visible = visible + partial["extra"]
+    total = errors.checked(columns, "gamma_gev", positive=True) if "gamma_gev" in columns else visible
+    if "gamma_gev" in columns:
         errors.add(visible > total * (1 + 1e-9), "gamma_gev is less than the widths of the couplings given")
-    products: dict[str, CouplingProducts] = {}
-    for lepton in _LEPTONS:
-        own = couplings[_FERMIONS.index(lepton)]
-        alike = [known for known in products if np.array_equal(couplings[_FERMIONS.index(known)], own)]
-        products[lepton] = (
-            products[alike[0]] if alike else products_of(lambda f: couplings[_FERMIONS.index(f)], lepton, sm)
-        )
+    quarks, own = couplings[_QUARK_ROWS], couplings[_LEPTON_ROWS]
+    one = products_of(quarks, own[0], sm)
+    alike = [(own[0] == other).all() for other in own]
+    products = {
+        lepton: one if same else products_of(quarks, other, sm)
+        for lepton, other, same in zip(_LEPTONS, own, alike, strict=True)
+    }
     return _points(mass, np.ones(n), partial, total, products, False, sm, errors)
 
 
@@ -252,13 +263,12 @@ def _points(
     mass: FloatArray,
     coupling: FloatArray,
     partial: Mapping[str, FloatArray],
-    total: FloatArray | None,
+    gamma: FloatArray,
     products: Mapping[str, CouplingProducts],
     running: bool,
     sm: StandardModel,
     errors: _Errors,
 ) -> Points:
-    gamma = np.asarray(sum(partial.values(), np.zeros(len(mass)))) if total is None else total
     errors.add(gamma <= 0, "the Z' has no open decay")
     text = f"Gamma/M is above {GAMMA_OVER_M_MAX}, where a fixed-width line shape means nothing"
     errors.add(gamma > GAMMA_OVER_M_MAX * mass, text)
