@@ -131,10 +131,11 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
 
 def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
-    bound = unprofiled_statistic(likelihood.signal, likelihood.background)
-    mu = _tested_strength(likelihood, bound)
-    ratio = _log_ratio_of_one(likelihood, mu, null) if len(mu) == 1 and likelihood.n_obs.ndim == 1 else None
+    single = len(likelihood.signal) == 1 and likelihood.n_obs.ndim == 1
+    ratio = _log_ratio_of_one(likelihood, null) if single else None
     if ratio is None:
+        bound = unprofiled_statistic(likelihood.signal, likelihood.background)
+        mu = _tested_strength(likelihood, bound)
         ratio, order = np.empty(len(mu)), np.argsort(bound * mu, kind="stable")
         for first in range(0, len(mu), CHUNK):
             i = order[first : first + CHUNK]
@@ -154,8 +155,12 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     return ratio
 
 
-def _log_ratio_of_one(likelihood: BinnedLikelihood, mu: FloatArray, null: Null) -> FloatArray | None:
+def _log_ratio_of_one(likelihood: BinnedLikelihood, null: Null) -> FloatArray | None:
     """None if the fit is not a regular one."""
+    mu = np.ones(1)
+    # 2 (r - ln(1 + r)) < 12 r^2 above r = -0.999: most signals are seen not to be strong without a logarithm
+    if 12 * float((likelihood.signal[0] ** 2 / likelihood.background).sum()) > STRONG:
+        mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
     model = batch_model(likelihood, strength=mu, rotated=False)
     start, most = model.padded(null.nuisances), HOPELESS + _floor(null)
     found = fit_regular(model, likelihood.n_obs, null.expected, start, np.ones(1), most, null.inverse)

@@ -185,27 +185,31 @@ def _rates(
     """
     if products.zprime_squared.ndim == 1:  # the same for all, whatever their pole
         return _shared_rates(levels, nodes, products, m_z_gev, gamma_z_gev)
-    return _sums(products, nodes.s, _parton_rate(levels, nodes), m_z_gev, gamma_z_gev)
+    return _sums(products, *_parton_rates(levels, nodes, m_z_gev, gamma_z_gev))
 
 
 @lru_cache(maxsize=1024)
 def _shared_rates(
     levels: Levels, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
 ) -> tuple[FloatArray, ComplexArray]:
-    return _sums(products, nodes.s, _parton_rate(levels, nodes), m_z_gev, gamma_z_gev)
+    return _sums(products, *_parton_rates(levels, nodes, m_z_gev, gamma_z_gev))
 
 
 @lru_cache(maxsize=1024)
-def _parton_rate(levels: Levels, nodes: PoleNodes) -> FloatArray:
-    return np.concatenate([levels[level].parton_rate[:, first:last] for level, first, last in nodes.spans], axis=1)
+def _parton_rates(
+    levels: Levels, nodes: PoleNodes, m_z_gev: float, gamma_z_gev: float
+) -> tuple[FloatArray, FloatArray, ComplexArray]:
+    """At nodes, (5, n_nodes); twice that times the conjugate propagators of photon and Z."""
+    rate = np.concatenate([levels[level].parton_rate[:, first:last] for level, first, last in nodes.spans], axis=1)
+    z = 1 / (nodes.s - m_z_gev**2 - 1j * m_z_gev * gamma_z_gev)
+    return rate, 2 * rate / nodes.s, np.asarray(2 * rate * z, dtype=complex)
 
 
 def _sums(
-    products: CouplingProducts, s: FloatArray, rate: FloatArray, m_z_gev: float, gamma_z_gev: float
+    products: CouplingProducts, rate: FloatArray, with_photon: FloatArray, with_z: ComplexArray
 ) -> tuple[FloatArray, ComplexArray]:
-    z = 1 / (s - m_z_gev**2 + 1j * m_z_gev * gamma_z_gev)
-    amplitude = (products.zprime_photon @ rate) / s + (products.zprime_z @ rate) * z
-    return products.zprime_squared @ rate, np.asarray(2 * amplitude.conj(), dtype=complex)
+    amplitude = products.zprime_photon @ with_photon + products.zprime_z @ with_z
+    return products.zprime_squared @ rate, np.asarray(amplitude, dtype=complex)
 
 
 def _rows(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts:

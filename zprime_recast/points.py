@@ -272,9 +272,8 @@ def _points(
     errors.add(gamma <= 0, "the Z' has no open decay")
     text = f"Gamma/M is above {GAMMA_OVER_M_MAX}, where a fixed-width line shape means nothing"
     errors.add(gamma > GAMMA_OVER_M_MAX * mass, text)
-    good = errors.texts == ""
-    # a row that is no hypothesis becomes a harmless one
-    mass, coupling = np.where(good, mass, 1000.0), np.where(good, coupling, 1e-3)
-    gamma = np.where(good, gamma, 1.0)
+    if not (good := errors.texts == "").all():  # a row that is no hypothesis becomes a harmless one
+        mass, coupling = np.where(good, mass, 1000.0), np.where(good, coupling, 1e-3)
+        gamma = np.where(good, gamma, 1.0)
     hypotheses = Hypotheses(mass, gamma, coupling, products, running, sm.m_z_gev, sm.gamma_z_gev)
     return Points(hypotheses, partial, errors.texts)
