@@ -116,7 +116,7 @@ def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
     for y, b in zip(given, blocks, strict=True):
         yields[:, b.bins] = y
     yields, lost = bounded_interference(layout.background, yields)
-    faults, warnings = _beyond_bounds(layout, [s.search for s in signals], yields, lost)
+    faults, warnings = _beyond_bounds(layout, [s.search for s in signals], lost)
     if faults:
         yields[[i for i, _ in faults]] = 0.0
     change[:] = layout.change
@@ -304,9 +304,7 @@ def bounded_interference(background: FloatArray, yields: FloatArray) -> tuple[Fl
 Messages = tuple[tuple[int, str], ...]
 
 
-def _beyond_bounds(
-    layout: _Layout, searches: Sequence[Search], yields: FloatArray, lost: FloatArray
-) -> tuple[Messages, Messages]:
+def _beyond_bounds(layout: _Layout, searches: Sequence[Search], lost: FloatArray) -> tuple[Messages, Messages]:
     """(index, message) of hypotheses without a likelihood, since more than DEFICIT_LOST_MAX events of a channel are
     concerned or a yield is not finite, and of those that lost a smaller deficit.
     """
@@ -321,17 +319,18 @@ def _beyond_bounds(
                 text = "destructive interference exceeds the fitted background in the tail;"
                 warnings.append((i, f"{where}: {text} {events[i]:.2g} events of deficit left out"))
             else:
-                faults.setdefault(i, f"{where}{_fault(block.channel, yields[i, block.bins], lost[i, block.bins])}")
+                faults.setdefault(i, where + _fault(block.channel, lost[i, block.bins]))
     return tuple(sorted(faults.items())), tuple(warnings)
 
 
-def _fault(channel: Channel, bounded: FloatArray, lost: FloatArray) -> str:
+def _fault(channel: Channel, lost: FloatArray) -> str:
     if not np.isfinite(lost).all():
         return ": the signal is not finite; check mass, coupling and PDF set"
     j = int(np.argmax(lost))
+    deficit = lost[j] + DEFICIT_MAX * channel.bkg[j]
     return (
         f", bin {channel.edges_gev[j]:.0f}-{channel.edges_gev[j + 1]:.0f} GeV: "
-        f"interference takes {lost[j] - bounded[j]:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
+        f"interference takes {deficit:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
         "use a smaller coupling or --no-interference"
     )
 

@@ -238,6 +238,7 @@ def _free_points(columns: Columns) -> Points:
         for fermion in fermions if generation is None else fermions[generation : generation + 1]:
             couplings[_FERMIONS.index(fermion), side] = values
     left, right = couplings[:, 0], couplings[:, 1]
+    # as in widths.py, arXiv:1707.08606, eq. (3.4)
     r = (_fermion_masses_gev() / mass) ** 2
     beta = np.sqrt(np.maximum(1 - 4 * r, 0.0))
     shape = beta * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
