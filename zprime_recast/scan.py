@@ -191,8 +191,12 @@ def _in_processes(evaluate: Evaluator, todo: Iterator[Done], workers: int) -> Ge
                     if item is None:
                         exhausted = True
                         break
-                    with for_children():
-                        pending[pool.submit(_in_worker, item[1])] = item
+                    try:
+                        with for_children():
+                            pending[pool.submit(_in_worker, item[1])] = item
+                    except BrokenProcessPool:
+                        again.append(item)  # taken from the list, but never handed over
+                        raise
                 if not pending:
                     break
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
