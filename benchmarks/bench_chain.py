@@ -15,12 +15,12 @@ import time
 import numpy as np
 import pyhf
 
-from zprime_recast.fit import hypothesis_test
-from zprime_recast.limits import limit, prepare, workspace
-from zprime_recast.luminosity import luminosity_table
-from zprime_recast.model_card import load_model
-from zprime_recast.pdf import load_pdf
-from zprime_recast.template import signal_template
+from zprime_recast.likelihood.pyhf_fit import hypothesis_test
+from zprime_recast.limits.hypothesis import limit, prepare, workspace
+from zprime_recast.model.card import load_model
+from zprime_recast.partons.luminosity import luminosity_table
+from zprime_recast.partons.pdf import load_pdf
+from zprime_recast.signal.fold import signal_template
 
 
 def median_seconds(call, repeat):

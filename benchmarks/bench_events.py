@@ -20,8 +20,8 @@ import numpy as np
 from zprime_recast.events.sample import event_source
 from zprime_recast.events.sampler import sample_chunk
 from zprime_recast.events.storage import SUFFIXES, read_events, write_events
-from zprime_recast.model_card import load_model
-from zprime_recast.pdf import PAPER_SET
+from zprime_recast.model.card import load_model
+from zprime_recast.partons.pdf import PAPER_SET
 
 MASS, WINDOW = 3000.0, (1500.0, 4500.0)
 

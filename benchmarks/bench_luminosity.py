@@ -14,10 +14,10 @@ import time
 
 import numpy as np
 
-from zprime_recast.cross_section import sigma_br_of_members
-from zprime_recast.luminosity_set import load_luminosities, set_integrals
-from zprime_recast.model_card import load_model
-from zprime_recast.pdf import list_sets, load_pdf
+from zprime_recast.model.card import load_model
+from zprime_recast.partons.luminosity_set import load_luminosities, set_integrals
+from zprime_recast.partons.pdf import list_sets, load_pdf
+from zprime_recast.process.cross_section import sigma_br_of_members
 
 
 def seconds(call):

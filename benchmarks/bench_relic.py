@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from zprime_recast.dark_matter.relic import relic_density
-from zprime_recast.model_card import load_model
+from zprime_recast.model.card import load_model
 
 POINTS = {
     "off the pole": (10000.0, 0.3, 3000.0),

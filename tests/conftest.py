@@ -22,21 +22,21 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def pdf(own_folders):
-    from zprime_recast.pdf import PAPER_SET, load_pdf
+    from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 
     return load_pdf(PAPER_SET)
 
 
 @pytest.fixture(scope="session")
 def lumi(pdf):
-    from zprime_recast.luminosity import luminosity_table
+    from zprime_recast.partons.luminosity import luminosity_table
 
     return luminosity_table(pdf)
 
 
 @pytest.fixture(scope="session")
 def searches(own_folders):
-    from zprime_recast.limits import prepare
+    from zprime_recast.limits.hypothesis import prepare
 
     return prepare(["atlas-139fb-dilepton"])
 
@@ -44,15 +44,15 @@ def searches(own_folders):
 @pytest.fixture(scope="session")
 def paper_searches(own_folders):
     """As the paper has it: MSTW2008 at leading order, no theory uncertainty."""
-    from zprime_recast.limits import prepare
-    from zprime_recast.pdf import PAPER_SET
+    from zprime_recast.limits.hypothesis import prepare
+    from zprime_recast.partons.pdf import PAPER_SET
 
     return prepare(["atlas-139fb-dilepton"], PAPER_SET, order="lo", theory=False)
 
 
 @pytest.fixture(scope="session")
 def elusive(own_folders):
-    from zprime_recast.model_card import load_model
+    from zprime_recast.model.card import load_model
 
     return load_model("elusive_bl")
 

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from zprime_recast import installation
-from zprime_recast.cards import read_toml
 from zprime_recast.errors import InputError
-from zprime_recast.model_card import list_models, load_model
-from zprime_recast.references import LUMINOSITIES, METHOD, all_references, bibtex, references
-from zprime_recast.search import list_searches
+from zprime_recast.io.cards import read_toml
+from zprime_recast.model.card import list_models, load_model
+from zprime_recast.report import installation
+from zprime_recast.report.references import LUMINOSITIES, METHOD, all_references, bibtex, references
+from zprime_recast.searches.spectrum import list_searches
 
 
 def command(*words, cwd=None):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from zprime_recast.analysis_check import check_analysis
-from zprime_recast.cli import app
-from zprime_recast.curve_limits import CurveTest
+from zprime_recast.cli._shared import app
 from zprime_recast.errors import CardError, InputError, UnknownName
-from zprime_recast.hepdata import read_hepdata
-from zprime_recast.limits import DEFAULT_ANALYSES, cls, limit, prepare
-from zprime_recast.search import list_searches, load_search
+from zprime_recast.limits.curve import CurveTest
+from zprime_recast.limits.hypothesis import DEFAULT_ANALYSES, cls, limit, prepare
+from zprime_recast.searches.check import check_analysis
+from zprime_recast.searches.hepdata import read_hepdata
+from zprime_recast.searches.spectrum import list_searches, load_search
 
 
 @pytest.fixture
@@ -143,8 +143,8 @@ def test_two_searches_are_better_than_one(elusive):
 
 
 def test_theory_is_shared_and_experiments_are_not(elusive):
-    from zprime_recast.likelihood import binned_likelihood
-    from zprime_recast.limits import hypothesis_signals
+    from zprime_recast.likelihood.binned import binned_likelihood
+    from zprime_recast.limits.hypothesis import hypothesis_signals
 
     names = binned_likelihood(hypothesis_signals(elusive, 3000.0, 0.1, prepare(DEFAULT_ANALYSES))).nuisances
     assert names.count("pdf_1") == names.count("qcd_scale") == 1
@@ -175,7 +175,7 @@ def test_beyond_the_published_widths_there_is_no_limit(elusive):
 
 
 def test_widths_are_interpolated(elusive):
-    from zprime_recast.limit_curve import find_limit_curve
+    from zprime_recast.searches.limit_curve import find_limit_curve
 
     curve = find_limit_curve("cms-137fb-dijet")
     one, five = curve.at(4000.0, 0.01)[0], curve.at(4000.0, 0.05)[0]

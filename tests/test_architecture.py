@@ -11,103 +11,171 @@ import zprime_recast
 
 PACKAGE = Path(zprime_recast.__file__).parent
 
-#: Stages in order: a module imports only from those before it.
-ORDER = [
-    "errors",
-    "units",
-    "files",
-    "paths",
-    "processes",
-    "references",
-    "cards",
-    "constants",
-    "model",
-    "model_card",
-    "strong_coupling",
-    "widths",
-    "slha",
-    "ufo_process",
-    "ufo",
-    "dark_matter",
-    "pdf",
-    "pdf_errors",
-    "pdf_set",
-    "second_order",
-    "convolution",
-    "kfactor",
-    "luminosity",
-    "luminosity_set",
-    "theory",
-    "lineshape",
-    "levels",
-    "cross_section",
-    "channel",
-    "search",
-    "limit_curve",
-    "hepdata",
-    "analysis_check",
-    "response",
-    "background",
-    "systematics",
-    "template",
-    "batch_template",
-    "likelihood",
-    "fit",
-    "interpolation",
-    "batch_model",
-    "batch_fit",
-    "batch_cls",
-    "limit_result",
-    "batch",
-    "crossings",
-    "curve_limits",
-    "batch_limits",
-    "points",
-    "point_limits",
-    "evaluate",
-    "bayes",
-    "generic",
-    "toys",
-    "limits",
-    "contour",
-    "table_files",
-    "scan",
-    "sampling",
-    "validation",
-    "plot",
-    "validation_plot",
-    "summary",
-    "summary_plot",
-    "installation",
-    "events",
-    "report",
-    "cli",
-]
+#: Packages, and what each may import of the others.
+ARROWS = {
+    "errors": [],
+    "units": [],
+    "_version": [],
+    "arrays": ["errors"],
+    "io": ["_version", "arrays", "errors", "units"],
+    "model": ["_version", "arrays", "errors", "io", "units"],
+    "partons": ["_version", "arrays", "errors", "io", "units"],
+    "process": ["_version", "arrays", "errors", "io", "model", "partons", "units"],
+    "dark_matter": ["_version", "arrays", "errors", "io", "model", "units"],
+    "events": ["_version", "arrays", "errors", "io", "model", "partons", "process", "units"],
+    "searches": ["_version", "arrays", "errors", "io", "partons", "process.final_state", "units"],
+    "signal": [
+        "_version",
+        "arrays",
+        "errors",
+        "events.records",
+        "io",
+        "model",
+        "partons",
+        "process",
+        "process.final_state",
+        "searches",
+        "units",
+    ],
+    "likelihood": ["_version", "arrays", "errors", "io", "searches.background", "signal.signal", "units"],
+    "limits": [
+        "_version",
+        "arrays",
+        "errors",
+        "events.records",
+        "io",
+        "likelihood",
+        "model",
+        "partons",
+        "process",
+        "process.final_state",
+        "searches",
+        "searches.background",
+        "signal",
+        "signal.signal",
+        "units",
+    ],
+    "scan": [
+        "_version",
+        "arrays",
+        "errors",
+        "events.records",
+        "io",
+        "likelihood",
+        "limits",
+        "model",
+        "partons",
+        "process",
+        "process.final_state",
+        "searches",
+        "searches.background",
+        "signal",
+        "signal.signal",
+        "units",
+    ],
+    "report": [
+        "_version",
+        "arrays",
+        "dark_matter",
+        "errors",
+        "events.records",
+        "io",
+        "likelihood",
+        "limits",
+        "model",
+        "partons",
+        "process",
+        "process.final_state",
+        "searches",
+        "searches.background",
+        "signal",
+        "signal.signal",
+        "units",
+    ],
+    "explore": ["*"],
+    "cli": ["*"],
+}
+
+#: Arrows that still break the table. Turn them round and take them out; add none.
+LEFT = {
+    "likelihood.binned -> searches.channel",
+    "likelihood.binned -> searches.spectrum",
+    "likelihood.toys -> limits.resonance",
+    "likelihood.toys -> signal.fold",
+    "limits.point_limits -> scan.points",
+    "partons.drell_yan -> model.zprime",
+    "partons.luminosity -> model.zprime",
+    "partons.luminosity_set -> model.zprime",
+    "searches.limit_curve -> model.card",
+    "searches.limit_curve -> model.widths",
+    "searches.limit_curve -> model.zprime",
+    "searches.limit_curve -> process.cross_section",
+    "signal.from_events -> likelihood.binned",
+    "signal.from_events -> likelihood.pyhf_fit",
+    "signal.from_events -> limits.hypothesis",
+}
 
 
-def imported(path: Path) -> set[str]:
-    """Modules of the package a file imports at run time."""
+def module_of(path: Path) -> str:
+    """``limits.contour`` of ``limits/contour.py``; a package is its ``__init__.py``."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in PACKAGE.rglob("*.py") if "data" not in path.parts}
+
+
+def imported(path: Path, *, everywhere: bool = True) -> set[str]:
+    """Modules of the package a file imports at run time; unless ``everywhere``, outside functions only."""
     found = set()
-    tree = ast.parse(path.read_text())
-    guarded = {
-        id(node) for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
-        for node in ast.walk(block)
-    }  # fmt: skip
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in guarded:
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+    package = path.relative_to(PACKAGE).parent.parts
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)) and not everywhere:
+            return
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else ())]
+            for alias in node.names:
+                name = ".".join([*base, alias.name])
+                found.add(name if name in MODULES else ".".join(base))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
     return found
 
 
-# cli is free to import all; what the sub-packages import is tested beside them
-@pytest.mark.parametrize("stage", [s for s in ORDER if s not in ("cli", "dark_matter", "events")])
-def test_imports_follow_the_arrows(stage):
-    allowed = set(ORDER[: ORDER.index(stage)]) | {"__version__"}
-    assert imported(PACKAGE / f"{stage}.py") <= allowed
+def allowed(module: str, target: str) -> bool:
+    """Whether the table allows that ``module`` imports ``target``."""
+    package, other = module.split(".")[0], target.split(".")[0]
+    arrows = ARROWS.get(package, ())
+    return not target or package == other or "*" in arrows or other in arrows or target in arrows
+
+
+def broken_arrows() -> set[str]:
+    """Imports the table does not allow."""
+    pairs = [(module, target) for module, path in MODULES.items() for target in imported(path)]
+    return {f"{a} -> {b}" for a, b in pairs if a not in ("", "__main__") and not allowed(a, b)}
+
+
+def test_imports_follow_the_arrows():
+    broken = broken_arrows()
+    assert broken <= LEFT, sorted(broken - LEFT)
+    assert broken >= LEFT, f"turned round: take out of LEFT {sorted(LEFT - broken)}"
+
+
+def test_no_module_imports_itself_in_a_circle():
+    arrows = {module: imported(path, everywhere=False) - {module} for module, path in MODULES.items() if module}
+    while arrows:
+        free = {module for module, targets in arrows.items() if not targets & set(arrows)}
+        assert free, sorted(arrows)
+        arrows = {module: targets for module, targets in arrows.items() if module not in free}
 
 
 def test_every_module_has_its_place():
-    assert {p.stem for p in PACKAGE.glob("*.py")} - {"__init__", "__main__"} <= set(ORDER)
+    assert {module.split(".")[0] for module in MODULES} <= {*ARROWS, "", "__main__"}
 
 
 def test_exported_names():

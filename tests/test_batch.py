@@ -7,13 +7,13 @@ import pyhf
 import pytest
 from pyhf_judge import Judge
 
-from zprime_recast.batch import batch_likelihood, cls_of_hypotheses, null_of
-from zprime_recast.batch_template import batch_template, hypotheses_of
-from zprime_recast.interpolation import factors
-from zprime_recast.likelihood import LogChanges, workspace_of
-from zprime_recast.model_card import load_model
-from zprime_recast.template import signal_template
-from zprime_recast.widths import decay_widths
+from zprime_recast.likelihood.binned import LogChanges, workspace_of
+from zprime_recast.likelihood.factors import factors
+from zprime_recast.limits.verdicts import batch_likelihood, cls_of_hypotheses, null_of
+from zprime_recast.model.card import load_model
+from zprime_recast.model.widths import decay_widths
+from zprime_recast.signal.fold import signal_template
+from zprime_recast.signal.template import batch_template, hypotheses_of
 
 
 def random_plane(model, n, seed):
@@ -102,7 +102,7 @@ def test_template_is_the_exact_one(searches, model_id, interference):
 
 def test_results_do_not_depend_on_the_batch(searches, monkeypatch):
     """Order, batch size, company: the same to 1e-9."""
-    import zprime_recast.batch as module
+    import zprime_recast.limits.verdicts as module
 
     h = random_plane(load_model("ssm"), 150, 5)
     null = null_of(searches, h)
@@ -130,8 +130,8 @@ def test_no_nan_without_a_fault_on_the_plane(searches):
 
 
 def test_plane_of_a_model(searches):
-    from zprime_recast.batch import cls_plane
-    from zprime_recast.limits import limit
+    from zprime_recast.limits.hypothesis import limit
+    from zprime_recast.limits.verdicts import cls_plane
 
     model = load_model("minimal_bl")
     g_95 = limit(model, 2000.0, searches).coupling_95_observed
@@ -146,7 +146,7 @@ def test_plane_of_a_model(searches):
 @pytest.mark.parametrize("mass", [400.0, 2000.0, 4200.0])
 def test_limits_are_the_roots_of_pyhfs_likelihood(searches, mass):
     """CLs of the judge crosses 0.05 within 1e-4 of every g_95."""
-    from zprime_recast.limits import limit
+    from zprime_recast.limits.hypothesis import limit
 
     model = load_model("elusive_bl")
     found = limit(model, mass, searches)

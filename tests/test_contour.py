@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from zprime_recast.contour import (
+from zprime_recast.errors import InputError, OutputError, RangeError, ZprimeError
+from zprime_recast.io.files import write_text
+from zprime_recast.limits.contour import (
     ExclusionContour,
     contour_csv,
     contour_json,
@@ -13,11 +15,9 @@ from zprime_recast.contour import (
     exclusion_contour,
     write_contour,
 )
-from zprime_recast.errors import InputError, OutputError, RangeError, ZprimeError
-from zprime_recast.files import write_text
-from zprime_recast.limits import limit
-from zprime_recast.model_card import load_model
-from zprime_recast.plot import plot_contour, save_figure
+from zprime_recast.limits.hypothesis import limit
+from zprime_recast.model.card import load_model
+from zprime_recast.report.plot_contour import plot_contour, save_figure
 
 MASSES = [500.0, 2000.0, 5900.0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.crossings import crossings
+from zprime_recast.limits.crossings import crossings
 
 #: Roots in ln x of each family, and the sign of the curve below the first.
 ROOTS = ((np.array([-2.345]), 1.0), (np.array([-4.0, -3.2, -1.1]), 1.0), (np.array([-5.5, -2.0]), 1.0))

@@ -14,8 +14,8 @@ import pytest
 from run_page import blocks
 
 import zprime_recast
-from zprime_recast.model import anomaly_sums
-from zprime_recast.model_card import load_model
+from zprime_recast.model.card import load_model
+from zprime_recast.model.zprime import anomaly_sums
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zprime_recast.cross_section import sigma_br_narrow
 from zprime_recast.errors import InputError, OutputError
-from zprime_recast.evaluate import LIMIT_COLUMNS, evaluate, evaluator
-from zprime_recast.limits import cls, limit
-from zprime_recast.model_card import load_model
-from zprime_recast.scan import scan
-from zprime_recast.table_files import read_chunks
-from zprime_recast.widths import decay_widths
+from zprime_recast.limits.hypothesis import cls, limit
+from zprime_recast.model.card import load_model
+from zprime_recast.model.widths import decay_widths
+from zprime_recast.process.cross_section import sigma_br_narrow
+from zprime_recast.scan.evaluate import LIMIT_COLUMNS, evaluate, evaluator
+from zprime_recast.scan.files_to_files import scan
+from zprime_recast.scan.tables import read_chunks
 
 B_L = {"g_uL": 1 / 3, "g_uR": 1 / 3, "g_dL": 1 / 3, "g_dR": 1 / 3, "g_lL": -1.0, "g_lR": -1.0, "g_nuL": -1.0}
 
@@ -68,7 +68,7 @@ def test_log_likelihoods_are_pyhfs(searches, elusive, elusive_rows):
     """ln L of data and constraints against pyhf's fits, which may end 1e-5 short of the maximum."""
     import pyhf
 
-    from zprime_recast.limits import workspace
+    from zprime_recast.limits.hypothesis import workspace
 
     rows = elusive_rows({"mass_gev": [2000.0], "coupling": [0.03]})
     loaded = pyhf.Workspace(workspace(elusive, 2000.0, 0.03, searches))

@@ -16,8 +16,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from zprime_recast.contour import default_masses
-from zprime_recast.cross_section import sigma_br
 from zprime_recast.errors import CardError, InputError, PDFError, RangeError, UnknownName, ZprimeError
 from zprime_recast.explore.card import load_card
 from zprime_recast.explore.contours import Contours, joined, masses_in_turns
@@ -25,10 +23,12 @@ from zprime_recast.explore.figures import contour_figure, poisson_errors, spectr
 from zprime_recast.explore.point import Bench, Settings, State, point_json
 from zprime_recast.explore.server import HOST, listening_socket
 from zprime_recast.explore.start import usable_analyses
-from zprime_recast.limits import cls, limit
-from zprime_recast.model_card import list_models, load_model
-from zprime_recast.template import signal_template
-from zprime_recast.widths import decay_widths
+from zprime_recast.limits.contour import default_masses
+from zprime_recast.limits.hypothesis import cls, limit
+from zprime_recast.model.card import list_models, load_model
+from zprime_recast.model.widths import decay_widths
+from zprime_recast.process.cross_section import sigma_br
+from zprime_recast.signal.fold import signal_template
 
 ATLAS = Settings(("atlas-139fb-dilepton",), "CT18NNLO", "nnlo")
 
@@ -67,7 +67,7 @@ def test_numbers_are_those_of_the_library(bench, state, searches):
 
 
 def test_the_command_shown_gives_the_same(bench, state, capsys):
-    from zprime_recast.cli import app
+    from zprime_recast.cli._shared import app
 
     state = state.changed("parameter:m_n", 2000).changed("interference", False)
     words = state.command().split()
@@ -194,7 +194,7 @@ def test_contour_is_that_of_limit(bench, state, searches):
 
 
 def test_parts_are_joined_in_order(state, searches):
-    from zprime_recast.contour import exclusion_contour
+    from zprime_recast.limits.contour import exclusion_contour
 
     parts = [exclusion_contour(state.model, masses, searches) for masses in ([2000.0, 4000.0], [3000.0])]
     whole = joined(parts)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from zprime_recast.limits import prepare
-from zprime_recast.model_card import load_model
-from zprime_recast.widths import decay_widths
+from zprime_recast.limits.hypothesis import prepare
+from zprime_recast.model.card import load_model
+from zprime_recast.model.widths import decay_widths
 
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 DRIVER = shutil.which("chromedriver")

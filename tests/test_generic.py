@@ -7,14 +7,14 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from zprime_recast.batch_cls import Null
-from zprime_recast.bayes import prior_points, upper_limits
 from zprime_recast.errors import InputError, RangeError, UnknownName
-from zprime_recast.fit import hypothesis_test
-from zprime_recast.generic import generic_hypotheses, generic_limit, generic_limits
-from zprime_recast.likelihood import BinnedLikelihood, LogChanges, workspace_of
-from zprime_recast.search import load_search
-from zprime_recast.template import fold_search
+from zprime_recast.likelihood.bayes import prior_points, upper_limits
+from zprime_recast.likelihood.binned import BinnedLikelihood, LogChanges, workspace_of
+from zprime_recast.likelihood.cls import Null
+from zprime_recast.likelihood.pyhf_fit import hypothesis_test
+from zprime_recast.limits.resonance import generic_hypotheses, generic_limit, generic_limits
+from zprime_recast.searches.spectrum import load_search
+from zprime_recast.signal.fold import fold_search
 
 
 @pytest.fixture(scope="module", params=["atlas-139fb-dilepton", "cms-140fb-dilepton"])

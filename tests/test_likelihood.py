@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.likelihood import binned_likelihood, build_workspace, workspace_of
-from zprime_recast.model_card import load_model
+from zprime_recast.likelihood.binned import binned_likelihood, build_workspace, workspace_of
+from zprime_recast.model.card import load_model
 
 
 def test_theory_changes_enter_as_shared_nuisances(elusive, searches):
     """Each theory nuisance acts on every bin with signal by the factors of the template, on deficits by none; the
     change of a bin is that of the luminosities at the masses that fill it.
     """
-    from zprime_recast.limits import folded_signal
-    from zprime_recast.template import signal_template
+    from zprime_recast.limits.hypothesis import folded_signal
+    from zprime_recast.signal.fold import signal_template
 
     (folded,) = searches
     template = signal_template(folded, elusive, 5000.0, 0.5)
@@ -42,7 +42,7 @@ def test_theory_changes_enter_as_shared_nuisances(elusive, searches):
 
 def test_narrow_state_changes_as_its_luminosity(searches):
     """A narrow state at 3 TeV: every bin has the change of the rate at 3 TeV, to 3 % of it (groups of nodes)."""
-    from zprime_recast.template import signal_template
+    from zprime_recast.signal.fold import signal_template
 
     (folded,) = searches
     model = load_model("ssm")
@@ -57,8 +57,8 @@ def test_narrow_state_changes_as_its_luminosity(searches):
 
 def test_hypotheses_together_are_the_workspaces_of_each(elusive, searches):
     """Three couplings in one likelihood; the workspace of each is the one built for it alone, modifier by modifier."""
-    from zprime_recast.limits import folded_signal
-    from zprime_recast.template import signal_template
+    from zprime_recast.limits.hypothesis import folded_signal
+    from zprime_recast.signal.fold import signal_template
 
     (folded,) = searches
     couplings = np.array([0.01, 0.1, 0.4])
@@ -81,7 +81,7 @@ def test_hypotheses_together_are_the_workspaces_of_each(elusive, searches):
 
 def test_a_bad_hypothesis_does_not_spoil_the_others(searches):
     from zprime_recast.errors import LikelihoodError
-    from zprime_recast.likelihood import Signal
+    from zprime_recast.likelihood.binned import Signal
 
     search = searches[0].search
     yields = np.ones((3, 100))

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.cross_section import sigma_br_narrow
 from zprime_recast.errors import CardError
-from zprime_recast.limit_curve import curve_coupling, read_limit_curve
-from zprime_recast.model_card import load_model
-from zprime_recast.search import list_searches
+from zprime_recast.model.card import load_model
+from zprime_recast.process.cross_section import sigma_br_narrow
+from zprime_recast.searches.limit_curve import curve_coupling, read_limit_curve
+from zprime_recast.searches.spectrum import list_searches
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_coupling_gives_the_limit_back(curve, lumi, elusive):
 
 def test_139_fb_is_stronger_than_36_fb(curve, lumi, searches, elusive):
     """Expected: the limit on sigma x BR improves by about the luminosity ratio where nothing is seen (3.9 at 4 TeV)."""
-    from zprime_recast.limits import limit
+    from zprime_recast.limits.hypothesis import limit
 
     old = float(np.interp(4000.0, curve.mass_gev, curve_coupling(curve, elusive, lumi)))
     new = limit(elusive, 4000.0, searches).coupling_95_expected[2]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from zprime_recast.lineshape import POINTS, Panels, panels, pole_weights
+from zprime_recast.process.poles import POINTS, Panels, panels, pole_weights
 
 GRID = Panels(np.linspace(800, 1500, 29))
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.convolution import FLAVORS, parton_luminosity, rapidity_density, rapidity_integral
 from zprime_recast.errors import InputError, RangeError
-from zprime_recast.luminosity import LuminosityTable, luminosity_table
-from zprime_recast.pdf import PDFMember
+from zprime_recast.partons.drell_yan import FLAVORS, parton_luminosity, rapidity_density, rapidity_integral
+from zprime_recast.partons.luminosity import LuminosityTable, luminosity_table
+from zprime_recast.partons.pdf import PDFMember
 
 
 class ToyPDF(PDFMember):

@@ -8,11 +8,11 @@ import tarfile
 import numpy as np
 import pytest
 
-from zprime_recast.convolution import corrected_luminosity, corrected_terms
-from zprime_recast.cross_section import sigma_br, sigma_br_full, sigma_br_narrow, sigma_br_of_members
 from zprime_recast.errors import InputError, PDFError, UnknownName
-from zprime_recast.luminosity import luminosity_table
-from zprime_recast.luminosity_set import (
+from zprime_recast.model.card import load_model
+from zprime_recast.partons.drell_yan import corrected_luminosity, corrected_terms
+from zprime_recast.partons.luminosity import luminosity_table
+from zprime_recast.partons.luminosity_set import (
     load_luminosities,
     read_integrals,
     save_integrals,
@@ -20,11 +20,11 @@ from zprime_recast.luminosity_set import (
     shipped_energies,
     shipped_file,
 )
-from zprime_recast.model_card import load_model
-from zprime_recast.pdf import PAPER_SET, find_set, load_pdf
-from zprime_recast.pdf_errors import pdf_uncertainty
-from zprime_recast.pdf_set import install_set
-from zprime_recast.theory import MODES_KEPT, theory_nuisances
+from zprime_recast.partons.nuisances import MODES_KEPT, theory_nuisances
+from zprime_recast.partons.pdf import PAPER_SET, find_set, load_pdf
+from zprime_recast.partons.pdf_errors import pdf_uncertainty
+from zprime_recast.partons.pdf_install import install_set
+from zprime_recast.process.cross_section import sigma_br, sigma_br_full, sigma_br_narrow, sigma_br_of_members
 
 MASSES = np.array([250.0, 1000.0, 3000.0, 5000.0, 6000.0])
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import CardError, InputError, UnknownName
-from zprime_recast.model import Charge, Fermion, anomaly_sums, make_model, perturbative_coupling
-from zprime_recast.model_card import list_models, load_model, read_model_card
+from zprime_recast.model.card import list_models, load_model, read_model_card
+from zprime_recast.model.zprime import Charge, Fermion, anomaly_sums, make_model, perturbative_coupling
 
 B_MINUS_L = {"q_left": "1/3", "u_right": "1/3", "d_right": "1/3", "l_left": -1, "e_right": -1}
 

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, PDFError, RangeError, UnknownName
-from zprime_recast.pdf import DEFAULT_CENTRAL, PAPER_SET, check_grid, find_set, list_sets, load_pdf, read_set_info
+from zprime_recast.partons.pdf import (
+    DEFAULT_CENTRAL,
+    PAPER_SET,
+    check_grid,
+    find_set,
+    list_sets,
+    load_pdf,
+    read_set_info,
+)
 
 PARTONS = [-5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5]
 
@@ -133,7 +141,7 @@ def test_lhapdf_backend_through_a_stand_in_library(tmp_path, repository):
     )
     code = f"""
 import numpy as np
-from zprime_recast.pdf import PAPER_SET, load_pdf
+from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 partons, x = {PARTONS}, np.geomspace(1e-4, 0.9, 20).reshape(4, 5)
 ours, through = load_pdf(PAPER_SET, backend="neopdf"), load_pdf(PAPER_SET)
 assert through.backend == "lhapdf"  # preferred as soon as it can be imported
@@ -253,7 +261,7 @@ def test_random_damage_never_ends_the_process(copied_set, clean_environment, rep
 import random, sys
 from pathlib import Path
 sys.path.insert(0, {str(repository)!r})
-from zprime_recast.pdf import PAPER_SET, load_pdf
+from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 from zprime_recast.errors import ZprimeError
 random.seed(7)
 folder = Path({str(copied_set)!r})

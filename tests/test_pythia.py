@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.cross_section import dsigma_dm, sigma_br_full, sigma_br_narrow
-from zprime_recast.model_card import load_model
-from zprime_recast.widths import decay_widths
+from zprime_recast.model.card import load_model
+from zprime_recast.model.widths import decay_widths
+from zprime_recast.process.cross_section import dsigma_dm, sigma_br_full, sigma_br_narrow
 
 pythia8 = pytest.importorskip("pythia8mc")
 pytestmark = pytest.mark.pythia

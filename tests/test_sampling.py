@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from zprime_recast.batch import batch_likelihood, null_of
-from zprime_recast.batch_cls import batch_cls
-from zprime_recast.batch_fit import fit, fit_regular
-from zprime_recast.batch_model import batch_model
 from zprime_recast.errors import InputError
-from zprime_recast.evaluate import evaluate
-from zprime_recast.model_card import load_model
-from zprime_recast.points import read_points
-from zprime_recast.sampling import DileptonLikelihood
+from zprime_recast.likelihood.cls import batch_cls
+from zprime_recast.likelihood.expectations import batch_model
+from zprime_recast.likelihood.newton import fit, fit_regular
+from zprime_recast.limits.verdicts import batch_likelihood, null_of
+from zprime_recast.model.card import load_model
+from zprime_recast.scan.evaluate import evaluate
+from zprime_recast.scan.points import read_points
+from zprime_recast.scan.sampling import DileptonLikelihood
 
 BL = load_model("minimal_bl")
 

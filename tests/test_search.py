@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from zprime_recast.background import MODE_CAP, MODE_UNIT, background_modes
-from zprime_recast.cards import read_csv
 from zprime_recast.errors import CardError, RangeError, UnknownName
-from zprime_recast.limit_curve import read_limit_curve
-from zprime_recast.response import (
-    R_MAX,
+from zprime_recast.io.cards import read_csv
+from zprime_recast.searches.background import MODE_CAP, MODE_UNIT, background_modes
+from zprime_recast.searches.channel import R_MAX
+from zprime_recast.searches.limit_curve import read_limit_curve
+from zprime_recast.searches.response import (
     acceptance,
     acceptance_at,
     crystal_ball_cdf,
@@ -21,7 +21,7 @@ from zprime_recast.response import (
     response_cdf,
     response_matrix,
 )
-from zprime_recast.search import list_searches, load_search
+from zprime_recast.searches.spectrum import list_searches, load_search
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_response_width_agrees_with_an_independent_one(atlas, name, low, high):
 
 def test_acceptance_against_a_toy_monte_carlo(atlas, pdf):
     """Fiducial acceptance by hand: sample y from dL/dy and cos theta from 1 + c^2, cut pt and eta. 4e5 pairs, 5 sigma."""
-    from zprime_recast.convolution import FLAVORS, rapidity_density
+    from zprime_recast.partons.drell_yan import FLAVORS, rapidity_density
 
     rng = np.random.default_rng(3)
     n = 400_000

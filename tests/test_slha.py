@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from zprime_recast.errors import InputError
-from zprime_recast.limits import cls
-from zprime_recast.model import SM_FERMIONS
-from zprime_recast.model_card import load_model
-from zprime_recast.slha import read_slha, write_slha
-from zprime_recast.widths import decay_widths
+from zprime_recast.limits.hypothesis import cls
+from zprime_recast.model.card import load_model
+from zprime_recast.model.slha import read_slha, write_slha
+from zprime_recast.model.widths import decay_widths
+from zprime_recast.model.zprime import SM_FERMIONS
 
 pytest.importorskip("pyslha")
 

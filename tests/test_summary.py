@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, OutputError, UnknownName
-from zprime_recast.model_card import load_model
-from zprime_recast.summary import LhcLimit, Summary, panel, relic_ranges, summary, summary_json, write_summary
+from zprime_recast.model.card import load_model
+from zprime_recast.report.summary import LhcLimit, Summary, panel, relic_ranges, summary, summary_json, write_summary
 
 GRID = (90, 60)
 
@@ -93,7 +93,7 @@ def test_lhc_is_asked_with_the_mass_of_chi(model, tmp_path):
     allowed = sum(int(row["allowed"]) for row in rows)
     assert allowed == sum(int(p.allowed.sum()) for p in result.panels)
 
-    from zprime_recast.summary_plot import plot_summary
+    from zprime_recast.report.plot_summary import plot_summary
 
     figure = plot_summary(result)
     assert [axes.get_title() for axes in figure.axes] == [r"$m_\chi$ = 1 TeV", r"$m_\chi$ = 5 TeV"]
@@ -116,7 +116,7 @@ def test_command(tmp_path):
     """zprime-recast summary: four files, and with --json one object on stdout."""
     from typer.testing import CliRunner
 
-    from zprime_recast.cli import app
+    from zprime_recast.cli._shared import app
 
     arguments = ["summary", "elusive_bl", "--dm-mass", "1000,3000", "--no-lhc", "--grid", "30x20", "--era", "current"]
     done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "out"), "--json"])

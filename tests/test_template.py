@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.cross_section import sigma_br_narrow
 from zprime_recast.errors import InputError
-from zprime_recast.model_card import load_model
-from zprime_recast.response import acceptance_at, efficiency, response_matrix
-from zprime_recast.search import load_search
-from zprime_recast.template import fold_search, generic_template, signal_template
+from zprime_recast.model.card import load_model
+from zprime_recast.process.cross_section import sigma_br_narrow
+from zprime_recast.searches.response import acceptance_at, efficiency, response_matrix
+from zprime_recast.searches.spectrum import load_search
+from zprime_recast.signal.fold import fold_search, generic_template, signal_template
 
 
 def expected_events(folded, model, mass, g, pdf, channel_name):
@@ -31,7 +31,7 @@ def test_narrow_state_has_the_expected_yield(paper_searches, pdf, model_id, mass
     (folded,) = paper_searches
     model = load_model(model_id)
     g = 0.1
-    from zprime_recast.widths import decay_widths
+    from zprime_recast.model.widths import decay_widths
 
     gamma = 1e-8 * mass
     template = signal_template(folded, model, mass, g, interference=False, gamma_gev=gamma).yields
@@ -45,7 +45,7 @@ def test_narrow_state_sums_exactly_on_its_own_acceptance(searches):
     """The same closure with acceptance and luminosity read from the folded nodes: 1e-4 (seen 1e-6)."""
     (folded,) = searches
     model = load_model("elusive_bl")
-    from zprime_recast.cross_section import coupling_products
+    from zprime_recast.process.cross_section import coupling_products
 
     for mass in (300.0, 1000.0, 2718.3, 5500.0):
         gamma = 1e-8 * mass
@@ -69,7 +69,7 @@ def test_narrow_template_does_not_depend_on_its_width(searches):
 
 def test_panels_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
     """Templates of narrow and wide states with panels of half the width: 1e-4 of the largest bin."""
-    import zprime_recast.template as module
+    import zprime_recast.signal.fold as module
 
     monkeypatch.setattr(module, "PANEL_WIDTH", 0.004)
     fine = fold_search(load_search("atlas-139fb-dilepton"), pdf, lumi)
@@ -82,8 +82,8 @@ def test_panels_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
 
 def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):
     """Gamma/M = 10 %: folding dsigma/dm on 40,000 points of true mass with the response: 1e-3 of the largest bin."""
-    from zprime_recast.cross_section import dsigma_dm
-    from zprime_recast.response import acceptance
+    from zprime_recast.process.cross_section import dsigma_dm
+    from zprime_recast.searches.response import acceptance
 
     (folded,) = paper_searches
     model, mass, g = load_model("minimal_bl"), 2500.0, 0.7
@@ -105,8 +105,8 @@ def make_flavor_only(model, mass, g, m, lumi, component, flavors):
     """dsigma/dm from some quark flavours only."""
     from dataclasses import replace
 
-    from zprime_recast.convolution import FLAVORS
-    from zprime_recast.cross_section import dsigma_dm
+    from zprime_recast.partons.drell_yan import FLAVORS
+    from zprime_recast.process.cross_section import dsigma_dm
 
     keep = np.array([f in flavors for f in FLAVORS])[:, None]
     total = lumi.values.sum(axis=0)

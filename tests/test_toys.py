@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.batch_fit import fit
-from zprime_recast.batch_model import batch_model
 from zprime_recast.errors import InputError
-from zprime_recast.generic import generic_hypotheses, generic_limits, null_of
-from zprime_recast.likelihood import workspace_of
-from zprime_recast.search import load_search
-from zprime_recast.template import fold_search
-from zprime_recast.toys import expected_events, generic_toy_limit, signal_toys, statistics, toy_cls
+from zprime_recast.likelihood.binned import workspace_of
+from zprime_recast.likelihood.expectations import batch_model
+from zprime_recast.likelihood.newton import fit
+from zprime_recast.likelihood.toys import expected_events, generic_toy_limit, signal_toys, statistics, toy_cls
+from zprime_recast.limits.resonance import generic_hypotheses, generic_limits, null_of
+from zprime_recast.searches.spectrum import load_search
+from zprime_recast.signal.fold import fold_search
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError
-from zprime_recast.model import PDG_IDS, SM_FERMIONS
-from zprime_recast.model_card import couplings_card, load_model
-from zprime_recast.ufo import chirality, exotic_notes, model_of, read_ufo
-from zprime_recast.widths import decay_widths
+from zprime_recast.model.card import couplings_card, load_model
+from zprime_recast.model.ufo import chirality, exotic_notes, model_of, read_ufo
+from zprime_recast.model.widths import decay_widths
+from zprime_recast.model.zprime import PDG_IDS, SM_FERMIONS
 
 ufo_sm = pytest.importorskip("ufo_sm")
 SM_FOLDER = Path(ufo_sm.__file__).parent

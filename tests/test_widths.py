@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, UnknownName
-from zprime_recast.model import CHARGED_LEPTONS, NEUTRINOS, QUARKS
-from zprime_recast.model_card import load_model
-from zprime_recast.widths import decay_widths, massless_branching_ratios, partial_width
+from zprime_recast.model.card import load_model
+from zprime_recast.model.widths import decay_widths, massless_branching_ratios, partial_width
+from zprime_recast.model.zprime import CHARGED_LEPTONS, NEUTRINOS, QUARKS
 
 HEAVY = 1e9  # GeV: every mass of the model is negligible against this
 
@@ -127,8 +127,8 @@ def test_unknown_fermion_is_named(elusive):
 
 def test_strong_coupling_against_a_pdf_set():
     """Three loops, five flavours, alpha_s(m_Z) = 0.118: the table of CT18NNLO (made with HOPPET) to 1e-4, seen 1e-5."""
-    from zprime_recast.pdf import load_pdf
-    from zprime_recast.strong_coupling import alpha_s
+    from zprime_recast.model.strong_coupling import alpha_s
+    from zprime_recast.partons.pdf import load_pdf
 
     pdf = load_pdf("CT18NNLO_central")
     scales = np.array([10.0, 50.0, 91.187, 500.0, 3000.0, 10000.0])
@@ -139,7 +139,7 @@ def test_strong_coupling_against_a_pdf_set():
 
 def test_qcd_correction_of_quark_widths(elusive):
     """Off: tree level. On: quark widths times 1 + a + 1.409 a^2 - 12.77 a^3; at m_Z the 3.8 % of the Z's R_l."""
-    from zprime_recast.widths import qcd_factor
+    from zprime_recast.model.widths import qcd_factor
 
     corrected = elusive.with_parameters(qcd_widths=1)
     tree, qcd = (decay_widths(m, 2000.0, 0.1) for m in (elusive, corrected))

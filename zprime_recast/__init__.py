@@ -17,62 +17,62 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "ZprimeModel": "model",
-    "anomaly_sums": "model",
-    "load_model": "model_card",
-    "make_model": "model",
-    "list_models": "model_card",
-    "perturbative_coupling": "model",
-    "Widths": "widths",
-    "decay_widths": "widths",
-    "partial_width": "widths",
-    "massless_branching_ratios": "widths",
-    "PDFMember": "pdf",
-    "load_pdf": "pdf",
-    "list_sets": "pdf",
-    "LuminosityTable": "luminosity",
-    "luminosity_table": "luminosity",
-    "load_luminosities": "luminosity_set",
-    "parton_luminosity": "convolution",
-    "ErrorSet": "pdf_errors",
-    "pdf_uncertainty": "pdf_errors",
-    "PDFSet": "pdf_set",
-    "load_pdf_set": "pdf_set",
-    "sigma_br_of_members": "cross_section",
-    "SignalTemplate": "template",
-    "CrossSection": "cross_section",
-    "sigma_br": "cross_section",
-    "dsigma_dm": "cross_section",
-    "sigma_br_full": "cross_section",
-    "sigma_br_narrow": "cross_section",
-    "Search": "search",
-    "load_search": "search",
-    "list_searches": "search",
-    "FoldedSearch": "template",
-    "fold_search": "template",
-    "signal_template": "template",
-    "build_workspace": "likelihood",
-    "CLsResult": "fit",
-    "GenericLimitResult": "generic",
-    "LimitResult": "limit_result",
-    "cls": "limits",
-    "generic_limit": "generic",
-    "generic_limits": "generic",
-    "validate": "validation",
-    "LimitCurve": "limit_curve",
-    "FoldedCurve": "limit_curve",
-    "CurveTest": "curve_limits",
-    "limit": "limits",
-    "prepare": "limits",
-    "evaluate": "evaluate",
-    "evaluator": "evaluate",
-    "DileptonLikelihood": "sampling",
-    "cls_plane": "batch",
-    "workspace": "limits",
-    "ExclusionContour": "contour",
-    "exclusion_contour": "contour",
-    "write_contour": "contour",
-    "plot_contour": "plot",
+    "ZprimeModel": "model.zprime",
+    "anomaly_sums": "model.zprime",
+    "load_model": "model.card",
+    "make_model": "model.zprime",
+    "list_models": "model.card",
+    "perturbative_coupling": "model.zprime",
+    "Widths": "model.widths",
+    "decay_widths": "model.widths",
+    "partial_width": "model.widths",
+    "massless_branching_ratios": "model.widths",
+    "PDFMember": "partons.pdf",
+    "load_pdf": "partons.pdf",
+    "list_sets": "partons.pdf",
+    "LuminosityTable": "partons.luminosity",
+    "luminosity_table": "partons.luminosity",
+    "load_luminosities": "partons.luminosity_set",
+    "parton_luminosity": "partons.drell_yan",
+    "ErrorSet": "partons.pdf_errors",
+    "pdf_uncertainty": "partons.pdf_errors",
+    "PDFSet": "partons.pdf_install",
+    "load_pdf_set": "partons.pdf_install",
+    "sigma_br_of_members": "process.cross_section",
+    "SignalTemplate": "signal.fold",
+    "CrossSection": "process.cross_section",
+    "sigma_br": "process.cross_section",
+    "dsigma_dm": "process.cross_section",
+    "sigma_br_full": "process.cross_section",
+    "sigma_br_narrow": "process.cross_section",
+    "Search": "searches.spectrum",
+    "load_search": "searches.spectrum",
+    "list_searches": "searches.spectrum",
+    "FoldedSearch": "signal.fold",
+    "fold_search": "signal.fold",
+    "signal_template": "signal.fold",
+    "build_workspace": "likelihood.binned",
+    "CLsResult": "likelihood.pyhf_fit",
+    "GenericLimitResult": "limits.resonance",
+    "LimitResult": "limits.result",
+    "cls": "limits.hypothesis",
+    "generic_limit": "limits.resonance",
+    "generic_limits": "limits.resonance",
+    "validate": "report.validation",
+    "LimitCurve": "searches.limit_curve",
+    "FoldedCurve": "searches.limit_curve",
+    "CurveTest": "limits.curve",
+    "limit": "limits.hypothesis",
+    "prepare": "limits.hypothesis",
+    "evaluate": "scan.evaluate",
+    "evaluator": "scan.evaluate",
+    "DileptonLikelihood": "scan.sampling",
+    "cls_plane": "limits.verdicts",
+    "workspace": "limits.hypothesis",
+    "ExclusionContour": "limits.contour",
+    "exclusion_contour": "limits.contour",
+    "write_contour": "limits.contour",
+    "plot_contour": "report.plot_contour",
     "RelicDensity": "dark_matter.relic",
     "relic_density": "dark_matter.relic",
     "DirectDetection": "dark_matter.direct",
@@ -90,8 +90,8 @@ _EXPORTS = {
     "write_events": "events.storage",
     "histogram": "events.histogram",
     "predicted_histogram": "events.prediction",
-    "event_template": "events.signal_template",
-    "strength_limit": "events.signal_template",
+    "event_template": "signal.from_events",
+    "strength_limit": "signal.from_events",
     "shower_events": "events.shower",
     "ZprimeError": "errors",
 }
@@ -111,46 +111,48 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from .batch import cls_plane
-    from .contour import ExclusionContour, exclusion_contour, write_contour
-    from .convolution import parton_luminosity
-    from .cross_section import CrossSection, dsigma_dm, sigma_br, sigma_br_full, sigma_br_narrow, sigma_br_of_members
-    from .curve_limits import CurveTest
     from .dark_matter.direct import DirectDetection, direct_detection
     from .dark_matter.indirect import IndirectDetection, indirect_detection
     from .dark_matter.neff import Decoupling, decoupling
     from .dark_matter.relic import RelicDensity, relic_density
     from .errors import ZprimeError
-    from .evaluate import evaluate, evaluator
     from .events.histogram import histogram
     from .events.prediction import predicted_histogram
     from .events.process import LeptonCuts
     from .events.records import DileptonEvents
     from .events.sample import event_source, generate_dilepton
     from .events.shower import shower_events
-    from .events.signal_template import event_template, strength_limit
     from .events.storage import read_events, stream_events, write_events
-    from .fit import CLsResult
-    from .generic import GenericLimitResult, generic_limit, generic_limits
-    from .likelihood import build_workspace
-    from .limit_curve import FoldedCurve, LimitCurve
-    from .limit_result import LimitResult
-    from .limits import (
-        cls,
-        limit,
-        prepare,
-        workspace,
+    from .likelihood.binned import build_workspace
+    from .likelihood.pyhf_fit import CLsResult
+    from .limits.contour import ExclusionContour, exclusion_contour, write_contour
+    from .limits.curve import CurveTest
+    from .limits.hypothesis import cls, limit, prepare, workspace
+    from .limits.resonance import GenericLimitResult, generic_limit, generic_limits
+    from .limits.result import LimitResult
+    from .limits.verdicts import cls_plane
+    from .model.card import list_models, load_model
+    from .model.widths import Widths, decay_widths, massless_branching_ratios, partial_width
+    from .model.zprime import ZprimeModel, anomaly_sums, make_model, perturbative_coupling
+    from .partons.drell_yan import parton_luminosity
+    from .partons.luminosity import LuminosityTable, luminosity_table
+    from .partons.luminosity_set import load_luminosities
+    from .partons.pdf import PDFMember, list_sets, load_pdf
+    from .partons.pdf_errors import ErrorSet, pdf_uncertainty
+    from .partons.pdf_install import PDFSet, load_pdf_set
+    from .process.cross_section import (
+        CrossSection,
+        dsigma_dm,
+        sigma_br,
+        sigma_br_full,
+        sigma_br_narrow,
+        sigma_br_of_members,
     )
-    from .luminosity import LuminosityTable, luminosity_table
-    from .luminosity_set import load_luminosities
-    from .model import ZprimeModel, anomaly_sums, make_model, perturbative_coupling
-    from .model_card import list_models, load_model
-    from .pdf import PDFMember, list_sets, load_pdf
-    from .pdf_errors import ErrorSet, pdf_uncertainty
-    from .pdf_set import PDFSet, load_pdf_set
-    from .plot import plot_contour
-    from .sampling import DileptonLikelihood
-    from .search import Search, list_searches, load_search
-    from .template import FoldedSearch, SignalTemplate, fold_search, signal_template
-    from .validation import validate
-    from .widths import Widths, decay_widths, massless_branching_ratios, partial_width
+    from .report.plot_contour import plot_contour
+    from .report.validation import validate
+    from .scan.evaluate import evaluate, evaluator
+    from .scan.sampling import DileptonLikelihood
+    from .searches.limit_curve import FoldedCurve, LimitCurve
+    from .searches.spectrum import Search, list_searches, load_search
+    from .signal.fold import FoldedSearch, SignalTemplate, fold_search, signal_template
+    from .signal.from_events import event_template, strength_limit

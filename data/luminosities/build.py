@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from zprime_recast.luminosity_set import save_integrals, set_integrals
+from zprime_recast.partons.luminosity_set import save_integrals, set_integrals
 
 NAME = "CT18NNLO"
 ENERGIES_GEV = (8000.0, 13000.0, 13600.0, 14000.0)

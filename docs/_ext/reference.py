@@ -19,7 +19,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import zprime_recast
-from zprime_recast import cli, paths
+from zprime_recast import cli
+from zprime_recast.io import paths
 
 HELP_WIDTH = 100
 
@@ -55,7 +56,7 @@ def write_pages(app: Sphinx, config: Config) -> None:
 def modules() -> Iterator[str]:
     """Modules of the library, the command line left out."""
     for found in pkgutil.walk_packages(zprime_recast.__path__, "zprime_recast."):
-        if not re.search(r"\.(cli|__main__|commands)\b", found.name):
+        if not re.search(r"\.(cli|__main__)\b", found.name):
             yield found.name
 
 

@@ -18,7 +18,7 @@ from zprime_recast.dark_matter.annihilation import (
 )
 from zprime_recast.dark_matter.thermal import thermal_average
 from zprime_recast.errors import InputError, RangeError
-from zprime_recast.widths import decay_widths
+from zprime_recast.model.widths import decay_widths
 
 _S0, _SX, _SY, _SZ = np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])
 _NULL = np.zeros((2, 2))

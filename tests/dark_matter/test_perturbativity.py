@@ -6,7 +6,7 @@ from math import pi, sqrt
 
 import pytest
 
-from zprime_recast.model import perturbative_coupling
+from zprime_recast.model.zprime import perturbative_coupling
 
 
 def test_elusive(elusive):

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zprime_recast.cards import read_csv
 from zprime_recast.dark_matter.annihilation import make_points
 from zprime_recast.dark_matter.cosmology import (
     CRITICAL_DENSITY_GEV_CM3,
@@ -19,6 +18,7 @@ from zprime_recast.dark_matter.direct import direct_detection
 from zprime_recast.dark_matter.relic import relic_density, sigma_v_at_rest_cm3_s
 from zprime_recast.dark_matter.thermal import thermal_average
 from zprime_recast.errors import InputError, RangeError, UnknownName
+from zprime_recast.io.cards import read_csv
 from zprime_recast.units import CM2_PER_PB
 
 NUMBERS = (
@@ -115,7 +115,7 @@ def test_more_annihilation_leaves_less(elusive):
 
 def test_width_includes_dark_states(elusive):
     """The width is that of the LHC side with the same masses."""
-    from zprime_recast.widths import decay_widths
+    from zprime_recast.model.widths import decay_widths
 
     model = elusive.with_parameters(m_chi=1000.0, m_n=500.0, gamma_extra=1.5)
     result = relic_density(model, 3000.0, 0.2)
@@ -180,7 +180,7 @@ def test_closed_channels_are_named(elusive):
 
 
 def test_models_without_dark_matter_are_named(elusive):
-    from zprime_recast.model_card import load_model
+    from zprime_recast.model.card import load_model
 
     with pytest.raises(InputError, match="has no dark matter"):
         relic_density(load_model("ssm"), 1000.0, 0.1)

@@ -11,7 +11,7 @@ from scipy.stats import chi2
 
 from zprime_recast.events.prediction import predicted_histogram
 from zprime_recast.events.sample import event_source
-from zprime_recast.model_card import load_model
+from zprime_recast.model.card import load_model
 
 VARIABLES = ("m_ll", "y_ll", "cos_theta_cs", "lepton_pt", "lminus_eta", "lplus_eta")
 

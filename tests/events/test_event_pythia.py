@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import chi2 as chi2_distribution
 
 from zprime_recast.events.sample import event_source
-from zprime_recast.model_card import load_model
-from zprime_recast.pdf import PAPER_SET
+from zprime_recast.model.card import load_model
+from zprime_recast.partons.pdf import PAPER_SET
 
 pythia8 = pytest.importorskip("pythia8mc")
 pytestmark = pytest.mark.pythia

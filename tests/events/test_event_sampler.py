@@ -10,15 +10,15 @@ import pytest
 from goodness import CONFIGURATIONS, VARIABLES, compare, rate, source_of
 
 import zprime_recast.events
-from zprime_recast.cross_section import sigma_br_full
 from zprime_recast.errors import InputError, RangeError, UnknownName
 from zprime_recast.events.alias import alias_table, alias_tables
-from zprime_recast.events.parton_grid import QUARK_PIDS, parton_grid
 from zprime_recast.events.process import LeptonCuts
 from zprime_recast.events.proposal import ETA_CELLS
 from zprime_recast.events.sample import event_source, generate_dilepton
-from zprime_recast.model_card import load_model
-from zprime_recast.pdf import load_pdf
+from zprime_recast.model.card import load_model
+from zprime_recast.partons.grid import QUARK_PIDS, parton_grid
+from zprime_recast.partons.pdf import load_pdf
+from zprime_recast.process.cross_section import sigma_br_full
 
 
 @pytest.mark.parametrize("name", ["CT18NNLO_central", "MSTW2008nlo_central"])
@@ -180,8 +180,8 @@ def test_weights_add_up(ssm_source):
 
 def test_cuts_are_those_of_the_acceptance(pdf):
     """Rate inside lepton cuts over the rate without: the analytic acceptance (arctanh, two dimensions)."""
-    from zprime_recast.response import acceptance_at
-    from zprime_recast.search import Fiducial
+    from zprime_recast.searches.response import acceptance_at
+    from zprime_recast.searches.spectrum import Fiducial
 
     model, window = load_model("minimal_bl"), (999.0, 1001.0)
     options = {"order": "lo", "pdf": pdf, "window_gev": window, "seed": 3}
@@ -226,8 +226,8 @@ def test_what_cannot_be_generated_is_refused():
 def test_imports_of_the_package_follow_its_order():
     """Within events, and no import of the command line or of dark matter."""
     order = [
-        "alias", "parton_grid", "text", "text_stream", "process", "records", "proposal", "prediction", "sampler", "sample", "lhe",
-        "hepmc", "root", "parquet", "storage", "histogram", "plot", "signal_template", "shower",
+        "alias", "text", "text_stream", "process", "records", "proposal", "prediction", "sampler", "sample", "lhe",
+        "hepmc", "root", "parquet", "storage", "histogram", "shower",
     ]  # fmt: skip
     folder = Path(zprime_recast.events.__file__).parent
     assert {p.stem for p in folder.glob("*.py")} - {"__init__"} == set(order)
@@ -236,4 +236,4 @@ def test_imports_of_the_package_follow_its_order():
             if isinstance(node, ast.ImportFrom) and node.level == 1:
                 assert node.module in order[:i], f"{stem} imports {node.module}"
             if isinstance(node, ast.ImportFrom) and node.level == 2 and node.module:
-                assert node.module.split(".")[0] not in ("cli", "dark_matter", "summary", "summary_plot", "contour")
+                assert node.module.split(".")[0] not in ("cli", "dark_matter", "report", "limits")

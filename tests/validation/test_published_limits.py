@@ -7,22 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zprime_recast.batch_model import batch_model
-from zprime_recast.cards import read_csv
-from zprime_recast.contour import exclusion_contour
-from zprime_recast.cross_section import full_coefficients, sigma_br_narrow
-from zprime_recast.generic import generic_hypotheses, generic_limits, null_of
-from zprime_recast.limit_curve import find_limit_curve
-from zprime_recast.limits import prepare
-from zprime_recast.luminosity_set import load_luminosities
-from zprime_recast.model_card import load_model
-from zprime_recast.pdf import load_pdf
-from zprime_recast.response import acceptance
-from zprime_recast.search import find_search, list_searches, load_search
-from zprime_recast.template import fold_search
-from zprime_recast.toys import null_toys, signal_toys, statistics
-from zprime_recast.validation import validate, validation_table, verdicts
-from zprime_recast.widths import decay_widths
+from zprime_recast.io.cards import read_csv
+from zprime_recast.likelihood.expectations import batch_model
+from zprime_recast.likelihood.toys import null_toys, signal_toys, statistics
+from zprime_recast.limits.contour import exclusion_contour
+from zprime_recast.limits.hypothesis import prepare
+from zprime_recast.limits.resonance import generic_hypotheses, generic_limits, null_of
+from zprime_recast.model.card import load_model
+from zprime_recast.model.widths import decay_widths
+from zprime_recast.partons.luminosity_set import load_luminosities
+from zprime_recast.partons.pdf import load_pdf
+from zprime_recast.process.cross_section import full_coefficients, sigma_br_narrow
+from zprime_recast.report.validation import validate, validation_table, verdicts
+from zprime_recast.searches.limit_curve import find_limit_curve
+from zprime_recast.searches.response import acceptance
+from zprime_recast.searches.spectrum import find_search, list_searches, load_search
+from zprime_recast.signal.fold import fold_search
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from ..dark_matter.commands import register as register_dark_matter
 from ..errors import ZprimeError
 from . import (  # noqa: F401  (each registers its commands)
     about,
@@ -30,6 +29,7 @@ from . import (  # noqa: F401  (each registers its commands)
     validate,
 )
 from ._shared import app
+from .dark_matter import register as register_dark_matter
 
 register_dark_matter(app)
 

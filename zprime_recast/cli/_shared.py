@@ -12,9 +12,9 @@ import typer
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..curve_limits import Prepared
-    from ..luminosity import LuminosityTable
-    from ..model import ZprimeModel
+    from ..limits.curve import Prepared
+    from ..model.zprime import ZprimeModel
+    from ..partons.luminosity import LuminosityTable
 
 app = typer.Typer(
     name="zprime-recast",
@@ -65,14 +65,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 def positive_number(name: str, text: str) -> float:
     """A finite number > 0 from an option's text; InputError names the option."""
-    from ..model import checked_number
+    from ..model.zprime import checked_number
 
     return checked_number(name, text, above=0.0)
 
 
 def load_with(model: str, assignments: Sequence[str] | None) -> ZprimeModel:
     """The model with its parameters set; every error names what was given."""
-    from ..model_card import load_model
+    from ..model.card import load_model
 
     values = {}
     for assignment in assignments or ():
@@ -96,9 +96,9 @@ def prepare_searches(
     analyses: Sequence[str] | None, pdf: str | None, order: str | None, no_theory: bool
 ) -> tuple[Prepared, ...]:
     """The searches of --analysis folded with the set of --pdf at --order, or the defaults."""
-    from ..limits import DEFAULT_ANALYSES, prepare
-    from ..luminosity_set import DEFAULT_ORDER
-    from ..pdf import DEFAULT_SET
+    from ..limits.hypothesis import DEFAULT_ANALYSES, prepare
+    from ..partons.luminosity_set import DEFAULT_ORDER
+    from ..partons.pdf import DEFAULT_SET
 
     ids = tuple(analyses or DEFAULT_ANALYSES)
     with member_progress(pdf) as on_member:
@@ -107,8 +107,8 @@ def prepare_searches(
 
 def luminosities(pdf: str | None, sqrt_s_gev: float, order: str | None, member: int = 0) -> LuminosityTable:
     """The luminosities of --pdf at --order, or the defaults."""
-    from ..luminosity_set import DEFAULT_ORDER, load_luminosities
-    from ..pdf import DEFAULT_SET
+    from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
+    from ..partons.pdf import DEFAULT_SET
 
     with member_progress(pdf) as on_member:
         return load_luminosities(pdf or DEFAULT_SET, sqrt_s_gev, order or DEFAULT_ORDER, member, on_member=on_member)

@@ -26,10 +26,10 @@ def cite(
 
     Example: zprime-recast cite contour/contour.json > references.bib
     """
-    from ..limits import DEFAULT_ANALYSES
-    from ..luminosity_set import DEFAULT_ORDER
-    from ..pdf import DEFAULT_SET
-    from ..references import bibtex, references
+    from ..limits.hypothesis import DEFAULT_ANALYSES
+    from ..partons.luminosity_set import DEFAULT_ORDER
+    from ..partons.pdf import DEFAULT_SET
+    from ..report.references import bibtex, references
 
     origins, found_order = [], None
     for item in what or [*DEFAULT_ANALYSES, DEFAULT_SET]:
@@ -44,17 +44,17 @@ def cite(
 
 def _origin(name: str) -> str:
     """What a model, an analysis or a PDF set says of where it comes from."""
-    from ..luminosity_set import shipped_energies
-    from ..model_card import list_models, load_model
-    from ..pdf import list_sets, read_set_info
-    from ..search import list_searches
+    from ..model.card import list_models, load_model
+    from ..partons.luminosity_set import shipped_energies
+    from ..partons.pdf import list_sets, read_set_info
+    from ..searches.spectrum import list_searches
 
     models, sets = list_models(), list_sets()
     if name in models or name.endswith(".toml"):
         return load_model(name).reference
     searches = list_searches()
     if name in searches or (Path(name) / "card.toml").is_file():
-        from ..cards import read_toml
+        from ..io.cards import read_toml
 
         return read_toml(searches.get(name, Path(name)) / "card.toml").text("reference")
     if name in sets:
@@ -88,7 +88,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: zprime-recast doctor
     """
-    from ..installation import BACKENDS, interpreter, survey
+    from ..report.installation import BACKENDS, interpreter, survey
 
     found = survey()
     text = [f"Python {found.versions['python']} ({interpreter()})"]

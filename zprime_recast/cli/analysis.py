@@ -23,7 +23,7 @@ def check(
 
     Example: zprime-recast analysis check my-search
     """
-    from ..analysis_check import check_analysis
+    from ..searches.check import check_analysis
 
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder")
@@ -51,8 +51,8 @@ def table(
 
     Example: zprime-recast analysis table HEPData-ins1725190-v2-Table_1.yaml --columns m_low_gev,m_high_gev,n_obs
     """
-    from ..files import write_text
-    from ..hepdata import read_hepdata
+    from ..io.files import write_text
+    from ..searches.hepdata import read_hepdata
 
     data = read_hepdata(file, name)
     names = list(data) if columns is None else [c.strip() for c in columns.split(",")]

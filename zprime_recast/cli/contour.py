@@ -29,8 +29,8 @@ from ._shared import (
 )
 
 if TYPE_CHECKING:
-    from ..limit_result import LimitResult
-    from ..model import ZprimeModel
+    from ..limits.result import LimitResult
+    from ..model.zprime import ZprimeModel
 
 
 @app.command()
@@ -65,9 +65,9 @@ def contour(
 
     Example: zprime-recast contour elusive_bl --compare minimal_bl -o contour
     """
-    from ..contour import contour_json, exclusion_contour, write_contour
-    from ..files import check_writable
-    from ..plot import plot_contour, save_figure
+    from ..io.files import check_writable
+    from ..limits.contour import contour_json, exclusion_contour, write_contour
+    from ..report.plot_contour import plot_contour, save_figure
 
     if workers < 1:
         raise InputError(f"--workers must be at least 1, found {workers}")
@@ -141,7 +141,7 @@ def _progress() -> Iterator[Any]:
         TimeRemainingColumn,
     )
 
-    from ..contour import DEFAULT_POINTS
+    from ..limits.contour import DEFAULT_POINTS
 
     columns = (
         TextColumn("{task.description}"),

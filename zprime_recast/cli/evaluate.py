@@ -45,10 +45,10 @@ def evaluate(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..contour import provenance_of
-    from ..evaluate import evaluator
-    from ..scan import scan
-    from ..table_files import table_format
+    from ..limits.contour import provenance_of
+    from ..scan.evaluate import evaluator
+    from ..scan.files_to_files import scan
+    from ..scan.tables import table_format
 
     table_format(points), table_format(output)
     if set_ and model is None:

@@ -69,9 +69,9 @@ def generate(
     from ..events.process import LeptonCuts
     from ..events.sample import checked_count, event_source
     from ..events.storage import format_of, write_events
-    from ..files import check_writable
-    from ..luminosity_set import DEFAULT_ORDER
-    from ..pdf import DEFAULT_SET
+    from ..io.files import check_writable
+    from ..partons.luminosity_set import DEFAULT_ORDER
+    from ..partons.pdf import DEFAULT_SET
 
     n = checked_count(_whole("-n", number))
     kind = format_of(output)
@@ -198,7 +198,7 @@ def histogram_(
         if path.suffix == ".root":
             write_root(path, dict(zip(names, filled, strict=True)))
         else:
-            from ..events.plot import plot_histograms, write_figure
+            from ..report.plot_events import plot_histograms, write_figure
 
             write_figure(plot_histograms(filled, names, expected), path)
     values = {
@@ -242,13 +242,13 @@ def template(
 
     Example: zprime-recast template --events signal.root --analysis atlas-139fb-dilepton
     """
-    from ..events.signal_template import event_template, strength_limit
     from ..events.storage import stream_events
-    from ..files import write_text
-    from ..likelihood import build_workspace
-    from ..limits import DEFAULT_ANALYSES
-    from ..search import load_search
-    from ..template import fold_search
+    from ..io.files import write_text
+    from ..likelihood.binned import build_workspace
+    from ..limits.hypothesis import DEFAULT_ANALYSES
+    from ..searches.spectrum import load_search
+    from ..signal.fold import fold_search
+    from ..signal.from_events import event_template, strength_limit
 
     sigma = positive_number("--cross-section", cross_section) if cross_section else None
     searches = [load_search(name) for name in analysis or DEFAULT_ANALYSES]

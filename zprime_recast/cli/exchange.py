@@ -31,9 +31,9 @@ def from_ufo(
     The couplings are those of the parameter card at coupling 1. Example: zprime-recast model from-ufo ./MyZp_UFO
     --particle Zp -o myzp.toml
     """
-    from ..files import write_text
-    from ..model_card import couplings_card
-    from ..ufo import exotic_notes, model_of, read_ufo
+    from ..io.files import write_text
+    from ..model.card import couplings_card
+    from ..model.ufo import exotic_notes, model_of, read_ufo
 
     if output.suffix != ".toml":
         raise InputError(f"{output}: the name of a card ends in .toml")
@@ -70,7 +70,7 @@ def to_slha(
 
     Example: zprime-recast model to-slha elusive_bl --mass 3000 --coupling 0.1 -o point.slha
     """
-    from ..slha import write_slha
+    from ..model.slha import write_slha
 
     card = load_with(model, set_)
     write_slha(card, positive_number("--mass", mass), coupling_or_reference(card, coupling), output)

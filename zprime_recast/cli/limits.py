@@ -51,8 +51,8 @@ def workspace(
 
     Example: zprime-recast workspace elusive_bl --mass 3000 --coupling 0.05 -o ws.json
     """
-    from ..files import write_text
-    from ..limits import workspace as make_workspace
+    from ..io.files import write_text
+    from ..limits.hypothesis import workspace as make_workspace
 
     card = load_with(model, set_)
     mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
@@ -81,9 +81,9 @@ def cls_(
 
     Example: zprime-recast cls elusive_bl --mass 3000 --coupling 0.05
     """
-    from ..contour import provenance
-    from ..curve_limits import CurveTest
-    from ..limits import cls
+    from ..limits.contour import provenance
+    from ..limits.curve import CurveTest
+    from ..limits.hypothesis import cls
 
     card = load_with(model, set_)
     mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
@@ -135,8 +135,8 @@ def limit(
 
     Example: zprime-recast limit elusive_bl --mass 2000
     """
-    from ..contour import provenance
-    from ..limits import limit as find_limit
+    from ..limits.contour import provenance
+    from ..limits.hypothesis import limit as find_limit
 
     card = load_with(model, set_)
     mass_gev = positive_number("--mass", mass)
@@ -189,11 +189,11 @@ def generic_limit_(
 
     Example: zprime-recast generic-limit atlas-139fb-dilepton --mass 2000 --width 0.03 --channel ee
     """
-    from ..generic import CALCULATORS, generic_limit
-    from ..model import checked_number
-    from ..search import load_search
-    from ..template import fold_search
-    from ..toys import generic_toy_limit
+    from ..likelihood.toys import generic_toy_limit
+    from ..limits.resonance import CALCULATORS, generic_limit
+    from ..model.zprime import checked_number
+    from ..searches.spectrum import load_search
+    from ..signal.fold import fold_search
 
     mass_gev = positive_number("--mass", mass)
     gamma_over_m = checked_number("--width", width, low=0.0)

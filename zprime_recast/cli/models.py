@@ -39,16 +39,16 @@ def list_(what: Annotated[str, typer.Argument(metavar="models|analyses|pdfs")], 
     found: Mapping[str, Path]
     title: Callable[[Path], str]
     if what == "models":
-        from ..model_card import list_models, load_model
+        from ..model.card import list_models, load_model
 
         found, title = list_models(), lambda path: load_model(path).title
     elif what == "analyses":
-        from ..cards import read_toml
-        from ..search import list_searches
+        from ..io.cards import read_toml
+        from ..searches.spectrum import list_searches
 
         found, title = list_searches(), lambda folder: read_toml(folder / "card.toml").text("title")
     elif what == "pdfs":
-        from ..pdf import list_sets, read_set_info
+        from ..partons.pdf import list_sets, read_set_info
 
         found, title = list_sets(), lambda folder: read_set_info(folder).description
     else:
@@ -70,7 +70,7 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
 
     Example: zprime-recast show elusive_bl
     """
-    from ..model import anomaly_sums, perturbative_coupling
+    from ..model.zprime import anomaly_sums, perturbative_coupling
 
     card = load_with(model, set_)
     sums = {name: str(value) for name, value in anomaly_sums(card).items()} if card.fields else None
@@ -121,7 +121,7 @@ def widths(model: Model, mass: Mass, coupling: Coupling = None, set_: Set = None
 
     Example: zprime-recast widths elusive_bl --mass 4000 --coupling 0.2 --set m_chi=1000
     """
-    from ..widths import decay_widths
+    from ..model.widths import decay_widths
 
     card = load_with(model, set_)
     result = decay_widths(card, positive_number("--mass", mass), coupling_or_reference(card, coupling))
@@ -177,9 +177,9 @@ def xsec(
 
     Example: zprime-recast xsec ssm --mass 3000 --method full --no-interference
     """
-    from ..cross_section import sigma_br
     from ..errors import UnknownName
-    from ..model import CHARGED_LEPTONS
+    from ..model.zprime import CHARGED_LEPTONS
+    from ..process.cross_section import sigma_br
 
     if lepton not in CHARGED_LEPTONS:
         raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)

@@ -20,8 +20,8 @@ def list_(as_json: Json = False) -> None:
 
     Example: zprime-recast pdf list
     """
-    from ..luminosity_set import shipped_energies
-    from ..pdf import DEFAULT_SET, list_sets, read_set_info
+    from ..partons.luminosity_set import shipped_energies
+    from ..partons.pdf import DEFAULT_SET, list_sets, read_set_info
 
     rows: dict[str, Any] = {}
     for name, folder in list_sets().items():
@@ -47,7 +47,7 @@ def path(as_json: Json = False) -> None:
 
     Example: zprime-recast pdf path
     """
-    from ..pdf import set_folders
+    from ..partons.pdf import set_folders
 
     folders = [str(folder) for folder in set_folders()]
     emit({"folders": folders}, as_json, folders)
@@ -68,7 +68,7 @@ def install(
 
     Example: zprime-recast pdf install CT18NNLO
     """
-    from ..pdf_set import ARCHIVE_URL, install_set
+    from ..partons.pdf_install import ARCHIVE_URL, install_set
 
     folder = install_set(name, output, archive or ARCHIVE_URL)
     emit({"folder": str(folder)}, as_json, [f"installed {folder}"])

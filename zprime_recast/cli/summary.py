@@ -26,8 +26,8 @@ from ._shared import (
 )
 
 if TYPE_CHECKING:
-    from ..model import ZprimeModel
-    from ..summary import LhcLimit
+    from ..model.zprime import ZprimeModel
+    from ..report.summary import LhcLimit
 
 
 @app.command()
@@ -63,12 +63,12 @@ def summary(
 
     Example: zprime-recast summary elusive_bl --dm-mass 1000,5000,10000,20000 -o summary
     """
-    from ..files import check_writable
-    from ..pdf import PAPER_SET
-    from ..plot import save_figure
-    from ..summary import summary as make_summary
-    from ..summary import summary_json, write_summary
-    from ..summary_plot import plot_summary
+    from ..io.files import check_writable
+    from ..partons.pdf import PAPER_SET
+    from ..report.plot_contour import save_figure
+    from ..report.plot_summary import plot_summary
+    from ..report.summary import summary as make_summary
+    from ..report.summary import summary_json, write_summary
 
     masses = [positive_number("--dm-mass", text) for text in dm_mass.split(",")]
     if lhc_points < 2 or workers < 1:
@@ -117,9 +117,9 @@ def lhc_source(
     A limit curve gives it directly; searches with spectra through the contour.
     """
 
-    from ..contour import default_masses, exclusion_contour
-    from ..limit_curve import curve_coupling, find_limit_curve
-    from ..summary import LhcLimit
+    from ..limits.contour import default_masses, exclusion_contour
+    from ..report.summary import LhcLimit
+    from ..searches.limit_curve import curve_coupling, find_limit_curve
 
     curve = find_limit_curve(analyses[0]) if len(analyses) == 1 else None
     if curve is not None:

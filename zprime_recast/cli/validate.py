@@ -29,12 +29,12 @@ def validate(
 
     Example: zprime-recast validate atlas-139fb-dilepton -o validation
     """
-    from ..files import check_writable, write_text
-    from ..plot import save_figure
-    from ..search import load_search
-    from ..validation import validate as run
-    from ..validation import validation_json, validation_table, verdicts
-    from ..validation_plot import plot_validation
+    from ..io.files import check_writable, write_text
+    from ..report.plot_contour import save_figure
+    from ..report.plot_validation import plot_validation
+    from ..report.validation import validate as run
+    from ..report.validation import validation_json, validation_table, verdicts
+    from ..searches.spectrum import load_search
 
     searches = [load_search(name) for name in analysis or _with_limits()]
     if len({s.id for s in searches}) != len(searches):
@@ -67,8 +67,8 @@ def validate(
 
 def _with_limits() -> list[str]:
     """Ids of the analyses that have a likelihood and published limits."""
-    from ..limit_curve import find_limit_curve
-    from ..search import list_searches, load_search
+    from ..searches.limit_curve import find_limit_curve
+    from ..searches.spectrum import list_searches, load_search
 
     return [i for i in list_searches() if find_limit_curve(i) is None and load_search(i).validation]
 

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..cards import FloatArray
 from ..errors import InputError
-from ..model import Fermion, ZprimeModel, checked_positive
-from ..widths import mass_factor
+from ..io.cards import FloatArray
+from ..model.widths import mass_factor
+from ..model.zprime import Fermion, ZprimeModel, checked_positive
 
 #: Name of the dark-matter fermion in a card.
 DARK_MATTER = "chi"

@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..cards import FloatArray, read_csv
 from ..errors import CardError, UnknownName
-from ..model import checked_positive
-from ..paths import shipped
+from ..io.cards import FloatArray, read_csv
+from ..io.paths import shipped
+from ..model.zprime import checked_positive
 
 #: Planck mass (not reduced) in GeV, CODATA 2018.
 PLANCK_MASS_GEV: Final = 1.220890e19

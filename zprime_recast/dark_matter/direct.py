@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..cards import FloatArray, read_csv, read_toml
 from ..errors import InputError, UnknownName
-from ..model import ZprimeModel, checked_positive
-from ..paths import shipped
+from ..io.cards import FloatArray, read_csv, read_toml
+from ..io.paths import shipped
+from ..model.zprime import ZprimeModel, checked_positive
 from ..units import CM2_PER_PB, GEV2_TO_CM2
 from .annihilation import DARK_MATTER, make_points
 

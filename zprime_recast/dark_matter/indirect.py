@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..cards import FloatArray, read_csv
-from ..model import ZprimeModel, checked_positive
-from ..paths import shipped
+from ..io.cards import FloatArray, read_csv
+from ..io.paths import shipped
+from ..model.zprime import ZprimeModel, checked_positive
 from .relic import sigma_v_at_rest_cm3_s
 
 

@@ -20,9 +20,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..cards import FloatArray
 from ..errors import InputError, RangeError
-from ..model import QUARKS, Fermion, ZprimeModel, checked_positive
+from ..io.cards import FloatArray
+from ..model.zprime import QUARKS, Fermion, ZprimeModel, checked_positive
 from .annihilation import fermion_states
 from .cosmology import (
     DEFAULT_DOF,

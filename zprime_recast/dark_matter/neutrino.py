@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ..cards import FloatArray
 from ..errors import InputError
-from ..model import checked_number
+from ..io.cards import FloatArray
+from ..model.zprime import checked_number
 from .scalar import V_EW_GEV
 
 ComplexArray = npt.NDArray[np.complex128]

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from ..cards import FloatArray
 from ..errors import InputError, UnknownName
+from ..io.cards import FloatArray
 from .records import DileptonEvents
 
 #: Axis label of each variable; ``lepton_*`` are filled with both leptons.
@@ -112,7 +112,7 @@ def predicted(info: Mapping[str, Any], variable: str, edges: ArrayLike) -> Float
     """fb per bin by integration, for the process a sample's metadata describe; InputError if they do not, or if its
     model card has changed since.
     """
-    from ..model_card import load_model
+    from ..model.card import load_model
     from .prediction import VARIABLES, predicted_histogram
     from .process import LeptonCuts
     from .sample import make_inputs
@@ -147,7 +147,7 @@ def write_root(path: str | Path, histograms: Mapping[str, Any]) -> Path:
     """Histograms into a ROOT file (TH1D with sums of squared weights), whole or not at all."""
     import uproot
 
-    from ..files import write_whole
+    from ..io.files import write_whole
 
     def write(temporary: Path) -> None:
         with uproot.recreate(temporary) as file:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..cards import FloatArray
-from ..convolution import FLAVORS
 from ..errors import UnknownName
+from ..io.cards import FloatArray
+from ..partons.drell_yan import FLAVORS
 from .process import Process
 from .proposal import block_edges, mass_nodes
 

@@ -1,7 +1,7 @@
 r"""The process an event sample is of, and its differential cross-section.
 
 With s = m_ll^2, y the rapidity of the pair along the quark, c the cosine of the angle between lepton (l-) and quark
-in the rest frame of the pair, and A_ij the chirality amplitudes of :mod:`zprime_recast.cross_section`,
+in the rest frame of the pair, and A_ij the chirality amplitudes of :mod:`zprime_recast.process.cross_section`,
 
 .. math:: \frac{d\sigma}{ds\,dy\,dc} = \frac{1}{S} \sum_q K_q(m)\, 2 f_q(x_1) f_{\bar q}(x_2) \frac{s}{384\pi}
    \left[(1+c)^2 (|A_{LL}|^2 + |A_{RR}|^2) + (1-c)^2 (|A_{LR}|^2 + |A_{RL}|^2)\right]
@@ -18,17 +18,17 @@ from typing import get_args
 
 import numpy as np
 
-from ..cards import FloatArray
-from ..convolution import FLAVORS
-from ..cross_section import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, Component, z_charges
 from ..errors import InputError, RangeError, UnknownName
-from ..lineshape import pole
-from ..luminosity import LuminosityTable
-from ..model import CHARGED_LEPTONS, ZprimeModel, checked_positive
-from ..pdf import PDFMember
+from ..io.cards import FloatArray
+from ..model.widths import decay_widths
+from ..model.zprime import CHARGED_LEPTONS, ZprimeModel, checked_positive
+from ..partons.drell_yan import FLAVORS
+from ..partons.grid import PartonGrid, parton_grid
+from ..partons.luminosity import LuminosityTable
+from ..partons.pdf import PDFMember
+from ..process.cross_section import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, Component, z_charges
+from ..process.poles import pole
 from ..units import HBARC2_GEV2_FB
-from ..widths import decay_widths
-from .parton_grid import PartonGrid, parton_grid
 
 #: Largest K factor of a flavour.
 K_MAX = 4.0

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..cross_section import Component
 from ..errors import InputError, ZprimeError
-from ..luminosity import LuminosityTable, luminosity_table
-from ..luminosity_set import DEFAULT_ORDER, load_luminosities
-from ..model import ZprimeModel
-from ..pdf import DEFAULT_SET, PDFMember, load_pdf
+from ..model.zprime import ZprimeModel
+from ..partons.luminosity import LuminosityTable, luminosity_table
+from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
+from ..partons.pdf import DEFAULT_SET, PDFMember, load_pdf
+from ..process.cross_section import Component
 from .process import LeptonCuts, Process, make_process
 from .proposal import Proposal, make_proposal
 from .records import PDG_ID, DileptonEvents

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CardError, InputError, OutputError
-from ..files import write_whole
+from ..io.files import write_whole
 from .records import DileptonEvents, batches
 from .text_stream import TextFile
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..cards import FloatArray
+from ..io.cards import FloatArray
 
 ByteArray = npt.NDArray[np.uint8]
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..cards import Section, parse_toml, read_toml
 from ..errors import InputError, UnknownName
-from ..model import ZprimeModel
-from ..model_card import list_models, load_model, model_of_card
+from ..io.cards import Section, parse_toml, read_toml
+from ..model.card import list_models, load_model, model_of_card
+from ..model.zprime import ZprimeModel
 
 _U1_MULTIPLETS = ("q_left", "u_right", "d_right", "l_left", "e_right")
 EDITED = "_edited"

@@ -1,7 +1,7 @@
 """Contours computed in a process beside the page, a few masses at a time, and kept.
 
-Every point is that of :func:`zprime_recast.contour.exclusion_contour`; only the masses come in another order, so that
-the whole range is covered early.
+Every point is that of :func:`zprime_recast.limits.contour.exclusion_contour`; only the masses come in another order, so
+that the whole range is covered early.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from ..cards import FloatArray
-from ..contour import ExclusionContour, default_masses, exclusion_contour
 from ..errors import ZprimeError
-from ..model import ZprimeModel
-from ..processes import end_with_parent, for_children
+from ..io.cards import FloatArray
+from ..io.workers import end_with_parent, for_children
+from ..limits.contour import ExclusionContour, default_masses, exclusion_contour
+from ..model.zprime import ZprimeModel
 from .point import Bench, Settings
 
 Key = tuple[str, str, Settings]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chi2
 
-from ..cards import FloatArray
-from ..contour import ExclusionContour
-from ..model import perturbative_coupling
-from ..plot import STYLE, plot_contour
+from ..io.cards import FloatArray
+from ..limits.contour import ExclusionContour
+from ..model.zprime import perturbative_coupling
+from ..report.plot_contour import STYLE, plot_contour
 from ..units import GEV_PER_TEV
 from .point import PointResult, Spectrum
 

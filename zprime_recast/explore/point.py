@@ -1,6 +1,7 @@
 """From what the fields of the page hold to results: the numbers of the commands ``widths``, ``xsec`` and ``cls``.
 
-CLs comes from the fits of :mod:`zprime_recast.batch`, which agree with pyhf's (``cls``) to 1e-5 and take milliseconds.
+CLs comes from the fits of :mod:`zprime_recast.limits.verdicts`, which agree with pyhf's (``cls``) to 1e-5 and take
+milliseconds.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from ..batch import cls_of_hypotheses, null_of
-from ..batch_cls import Null
-from ..batch_template import batch_template, hypotheses_of
-from ..cards import FloatArray
-from ..contour import provenance
-from ..cross_section import CrossSection, sigma_br
-from ..curve_limits import with_likelihood
 from ..errors import InputError, LikelihoodError, RangeError, UnknownName
-from ..fit import CLS_EXCLUDED
-from ..kfactor import checked_order
-from ..limits import check_hypothesis, prepare
-from ..model import ZprimeModel, checked_number
-from ..template import FoldedSearch
-from ..widths import decay_widths
+from ..io.cards import FloatArray
+from ..likelihood.cls import Null
+from ..likelihood.pyhf_fit import CLS_EXCLUDED
+from ..limits.contour import provenance
+from ..limits.curve import with_likelihood
+from ..limits.hypothesis import check_hypothesis, prepare
+from ..limits.verdicts import cls_of_hypotheses, null_of
+from ..model.widths import decay_widths
+from ..model.zprime import ZprimeModel, checked_number
+from ..partons.n3lo import checked_order
+from ..process.cross_section import CrossSection, sigma_br
+from ..signal.fold import FoldedSearch
+from ..signal.template import batch_template, hypotheses_of
 from .card import ModelCard
 
 
@@ -168,7 +169,7 @@ class Bench:
         return settings in self._prepared
 
     def prepared(self, settings: Settings) -> Prepared:
-        """The searches; some seconds the first time. Errors as :func:`~zprime_recast.limits.prepare`."""
+        """The searches; some seconds the first time. Errors as :func:`~zprime_recast.limits.hypothesis.prepare`."""
         with self._lock:
             if settings not in self._prepared:
                 self._prepared[settings] = self._prepare(settings)
@@ -233,7 +234,7 @@ class Bench:
 
 def _null(searches: list[FoldedSearch], mass_gev: float) -> Null:
     """The background fit; it does not depend on the signal."""
-    from ..model_card import load_model
+    from ..model.card import load_model
 
     model, mass, g = load_model("minimal_bl"), np.array([mass_gev]), np.array([1e-3])
     return null_of(searches, hypotheses_of(model, mass, g, decay_widths(model, mass, g).total_gev))

@@ -6,12 +6,12 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 
 from ..errors import InputError, ZprimeError
-from ..limit_curve import find_limit_curve
-from ..limits import DEFAULT_ANALYSES
-from ..luminosity_set import DEFAULT_ORDER
-from ..model import perturbative_coupling
-from ..pdf import DEFAULT_SET, list_sets
-from ..search import list_searches
+from ..limits.hypothesis import DEFAULT_ANALYSES
+from ..model.zprime import perturbative_coupling
+from ..partons.luminosity_set import DEFAULT_ORDER
+from ..partons.pdf import DEFAULT_SET, list_sets
+from ..searches.limit_curve import find_limit_curve
+from ..searches.spectrum import list_searches
 from .card import load_card
 from .contours import Contours
 from .point import Bench, Settings, State

@@ -1,0 +1,1 @@
+"""Reading cards and tables, writing whole files, cached arrays, worker processes, JSON."""

@@ -1,0 +1,36 @@
+"""Where shipped files, the user's files and caches live: in a checkout, an editable install or a wheel alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import ZprimeError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped(folder: str) -> Path:
+    """Folder ``data`` or ``analyses`` (or a path below) as shipped: inside the wheel, or beside the package."""
+    for root in (_PACKAGE, _PACKAGE.parent):
+        if (root / folder).is_dir():
+            return root / folder
+    raise ZprimeError(f"installation is incomplete: no folder '{folder}' in {_PACKAGE}; reinstall zprime-recast")
+
+
+def user_data_dir() -> Path:
+    """The user's own folder for models/, analyses/ and pdfs/; ``ZPRIME_RECAST_HOME`` overrides it."""
+    if override := os.environ.get("ZPRIME_RECAST_HOME"):
+        return Path(override).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("zprime-recast", appauthor=False))
+
+
+def cache_dir() -> Path:
+    """Folder for tables that can be made again; ``ZPRIME_RECAST_CACHE`` overrides it."""
+    if override := os.environ.get("ZPRIME_RECAST_CACHE"):
+        return Path(override).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("zprime-recast", appauthor=False))

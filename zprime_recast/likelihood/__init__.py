@@ -1,0 +1,1 @@
+"""Counts and nuisances; knows no Z'."""

@@ -1,0 +1,100 @@
+"""Bayesian upper limits: flat prior in the signal strength, nuisances marginalised with their unit-Gaussian priors.
+
+Nuisances that move a peak (mass scale, resolution) give likelihoods of many maxima, so they are sampled: quasi-random
+points of their prior, the same at every strength, with the true spectrum folded anew at each. The integral over all
+others is done in Laplace's approximation around the profiled ones,
+
+    p(n | mu, sampled) ~ L(mu, sampled, profiled) / sqrt(det H),
+
+H the Hessian of -ln L. Unlike asymptotic CLs the result is the exact 3.0 events where none is seen and none expected.
+It is what CMS does with a Markov chain (arXiv:2103.02708).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import logsumexp, ndtri
+
+from ..errors import LikelihoodError
+from ..io.cards import FloatArray
+from .binned import BinnedLikelihood
+from .cls import CHUNK, Null
+from .expectations import batch_model
+from .newton import fit, log_determinant
+
+CREDIBILITY = 0.95
+#: Strengths at which the posterior is computed: up to SPAN times an estimate of the limit, twice.
+POINTS = 25
+SPAN = 3.0
+#: Points of the prior of the sampled nuisances, in the first rough pass and in the second.
+DRAWS = (4, 16)
+
+
+def log_evidence(likelihood: BinnedLikelihood, null: Null, n_obs: FloatArray) -> FloatArray:
+    """ln p(n | mu = 1) of every hypothesis up to a constant of the data, nuisances in Laplace's approximation, (n,).
+
+    ``n_obs``: counts (n_bins,) or (n, n_bins). LikelihoodError if a fit fails.
+    """
+    model = batch_model(likelihood)
+    start = model.padded(null.nuisances)
+    n = len(likelihood.signal)
+    result = np.empty(n)
+    for first in range(0, n, CHUNK):
+        i = np.arange(first, min(first + CHUNK, n))
+        part, rows = model.take(i), n_obs if n_obs.ndim == 1 else n_obs[i]
+        mu = np.ones(len(i))
+        found = fit(part, rows, null.expected, start, mu)
+        if not found.converged.all():
+            raise LikelihoodError("a fit of the Bayesian limit did not converge; try another mass or width")
+        result[i] = -found.excess - 0.5 * log_determinant(part, rows, null.expected, found.nuisances, mu)
+    if not np.isfinite(result).all():
+        raise LikelihoodError("the likelihood of the Bayesian limit is not finite; try another mass or width")
+    return result
+
+
+def upper_limits(
+    likelihood_at: Callable[[FloatArray, FloatArray], BinnedLikelihood],
+    null: Null,
+    estimate: FloatArray,
+    n_sampled: int = 0,
+    n_obs: FloatArray | None = None,
+) -> FloatArray:
+    """Strengths below which CREDIBILITY of the posterior lies, the shape of ``estimate`` (n,).
+
+    ``likelihood_at`` gives the likelihood of hypotheses at strengths (n, m), its hypotheses in their order when
+    flattened, and at values (n_sampled,) of the nuisances that are sampled, which it does not contain; ``estimate``:
+    the limit to a factor of about two; ``n_obs``: counts (n_bins,), those of the likelihood unless given.
+    """
+    from scipy.interpolate import CubicSpline
+
+    scale = np.asarray(estimate, dtype=float)
+    grid = np.linspace(1e-3, SPAN, POINTS)
+    for count in DRAWS:
+        strengths = scale[:, None] * grid
+        likelihoods = (likelihood_at(strengths, draw) for draw in prior_points(n_sampled, count))
+        each = [log_evidence(one, null, one.n_obs if n_obs is None else n_obs) for one in likelihoods]
+        log = np.asarray(logsumexp(each, axis=0)).reshape(strengths.shape)
+        # the logarithm is smooth: it is interpolated, then integrated
+        fine = np.linspace(grid[0], grid[-1], 20 * POINTS)
+        log = CubicSpline(grid, log, axis=1)(fine)
+        total = np.cumsum(np.exp(log - log.max(axis=1, keepdims=True)), axis=1)
+        share = total / total[:, -1:]
+        scale = scale * np.array([np.interp(CREDIBILITY, row, fine) for row in share])
+    return scale
+
+
+def prior_points(dimensions: int, count: int) -> FloatArray:
+    """Quasi-random points of a unit Gaussian and their mirror images, (count, dimensions), ``count`` even; a single
+    empty one if there are none.
+    """
+    if dimensions == 0:
+        return np.zeros((1, 0))
+    # additive recurrence with the generalised golden ratio
+    root = 1.5
+    for _ in range(60):
+        root = (1 + root) ** (1 / (dimensions + 1))
+    steps = root ** -np.arange(1.0, dimensions + 1)
+    half = ndtri((0.5 + np.arange(1, count // 2 + 1)[:, None] * steps) % 1.0)
+    return np.concatenate([half, -half])

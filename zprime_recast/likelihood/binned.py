@@ -1,0 +1,340 @@
+"""The likelihood of hypotheses, and a pyhf (HistFactory) workspace of it.
+
+Every bin of a channel is a HistFactory channel of one bin. That is what lets the background float as the collaboration
+lets it float: a fit function whose logarithm is linear in its parameters changes each bin by a factor exp(alpha d),
+which HistFactory has per channel (``normsys``) but not per bin; its per-bin modifier (``histosys``) is additive and
+turns negative in the tail, where the function is uncertain by more than its value. Its nuisances are those of
+:mod:`zprime_recast.searches.background`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, LikelihoodError
+from ..io.cards import BoolArray, FloatArray
+from ..searches.background import background_nuisances
+from ..searches.channel import Channel
+from ..searches.spectrum import Search
+
+#: Largest deficit of a bin from interference, as a share of its background.
+DEFICIT_MAX = 0.9
+#: Expected events below which a bin carries no deficit: at most 0.05 events of a channel, no bin to constrain a fit.
+DEFICIT_BIN_MIN = 0.01
+#: Largest sum of deficits beyond that, in events of a channel, that is left out with a warning.
+DEFICIT_LOST_MAX = 0.5
+#: Upper bound of the signal strength in fits.
+MU_MAX = 10.0
+POI = "mu"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Expected signal events of hypotheses in one search, per channel."""
+
+    search: Search
+    yields: Mapping[str, FloatArray]
+    """(n_bins,), or (n_hypotheses, n_bins)."""
+    nuisances: tuple[str, ...] = ()
+    """Nuisances that change hypotheses differently: of the luminosities, mass scale, resolution, spurious signal; one
+    name is one nuisance in all searches of a workspace."""
+    changes: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Change of ln(yield) per standard deviation and channel, ([n_hypotheses,] n_names, n_bins)."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogChanges:
+    """What nuisances do to the expected events of a sample, bin by bin: exp(+-change) at +-1 standard deviation, in
+    between HistFactory's ``normsys`` (pyhf's code 4: polynomial inside, exponential outside). All are symmetric in
+    the logarithm: what a card or a varied response says up and down is averaged there.
+    """
+
+    names: tuple[str, ...]
+    change: FloatArray
+    """Change of ln(events) per standard deviation, ([n_hypotheses or 1,] n_names, n_bins)."""
+    acts: BoolArray
+    """Whether the nuisance is declared for the bin, (n_names, n_bins); the changes are 0 where it is not."""
+
+    def of(self, i: int) -> LogChanges:
+        """The changes of hypothesis ``i``, (n_names, n_bins)."""
+        if self.change.ndim == 2:
+            return self
+        return LogChanges(self.names, self.change[i if len(self.change) > 1 else 0], self.acts)
+
+
+@dataclass(frozen=True)
+class BinnedLikelihood:
+    """The likelihood of hypotheses: Poisson counts of background + mu signal in all bins of all searches, unit-Gaussian
+    constraints of the nuisances. The pyhf workspace and the fit of many hypotheses at once are both made of it.
+    """
+
+    bin_names: tuple[str, ...]
+    n_obs: FloatArray
+    """(n_bins,), or (n_hypotheses, n_bins)."""
+    background: FloatArray
+    """(n_bins,)."""
+    signal: FloatArray
+    """At mu = 1, (n_hypotheses, n_bins)."""
+    signal_changes: LogChanges
+    background_changes: LogChanges
+    """Its nuisances are others than those of the signal."""
+    faults: tuple[tuple[int, str], ...] = ()
+    """(index, message) of hypotheses without a likelihood; their signal is 0."""
+    warnings: tuple[tuple[int, str], ...] = ()
+    """(index, message) for the reader of a result."""
+
+    @property
+    def nuisances(self) -> tuple[str, ...]:
+        """Names of all nuisances, each once."""
+        return self.signal_changes.names + self.background_changes.names
+
+    @property
+    def mu_max(self) -> FloatArray:
+        """Upper bound of mu that keeps every bin positive, with a margin since the background floats;
+        (n_hypotheses,).
+        """
+        deepest = (-self.signal / self.background).max(axis=-1)
+        return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + 1 / np.maximum(deepest, 1e-300))))
+
+
+def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
+    """The likelihood of hypotheses: every bin of every channel that has a signal, in the order of ``signals``.
+
+    All signals hold the same hypotheses. Signal bins may be negative (interference) as long as background + signal
+    stays positive, see :func:`bounded_interference`. InputError if the same search is given twice.
+    """
+    layout = _layout(tuple((s.search, s.nuisances, tuple(s.yields)) for s in signals))
+    blocks = layout.blocks
+    given = [np.asarray(signals[b.search].yields[b.channel.name], dtype=float) for b in blocks]
+    n = max(y.size // len(b.channel.bkg) for y, b in zip(given, blocks, strict=True))
+    yields, change = np.empty((n, len(layout.background))), np.empty((n, *layout.change.shape))
+    for y, b in zip(given, blocks, strict=True):
+        yields[:, b.bins] = y
+    yields, lost = bounded_interference(layout.background, yields)
+    faults, warnings = _beyond_bounds(layout, [s.search for s in signals], lost)
+    if faults:
+        yields[[i for i, _ in faults]] = 0.0
+    change[:] = layout.change
+    # a deficit from interference carries no nuisance of its own: the background it is taken from is fitted to the data
+    positive = yields[:, None] > 0
+    for b in blocks:
+        if b.rows:
+            of_channel = np.asarray(signals[b.search].changes[b.channel.name])
+            change[:, b.rows, b.bins] = of_channel * positive[..., b.bins]
+    return BinnedLikelihood(
+        bin_names=layout.bin_names,
+        n_obs=layout.n_obs,
+        background=layout.background,
+        signal=yields,
+        signal_changes=LogChanges(layout.names, change, layout.acts),
+        background_changes=layout.background_changes,
+        faults=faults,
+        warnings=warnings,
+    )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A channel in a likelihood."""
+
+    search: int
+    """Number of its search."""
+    channel: Channel
+    bins: slice
+    rows: list[int]
+    """Which rows of the changes its ``Signal.nuisances`` are."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """What is the same for all hypotheses in the same searches."""
+
+    blocks: tuple[_Block, ...]
+    bin_names: tuple[str, ...]
+    n_obs: FloatArray
+    background: FloatArray
+    names: tuple[str, ...]
+    """Nuisances of the signal."""
+    change: FloatArray
+    """Of those of the kind ``yield``, (n_names, n_bins)."""
+    acts: BoolArray
+    background_changes: LogChanges
+
+
+@lru_cache(maxsize=32)
+def _layout(searches: tuple[tuple[Search, tuple[str, ...], tuple[str, ...]], ...]) -> _Layout:
+    """Of searches with the names of their ``Signal.nuisances`` and of the channels that have yields."""
+    ids = [search.id for search, _, _ in searches]
+    if not ids or len(set(ids)) != len(ids):
+        raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
+    parts = [
+        (k, _fixed_part(search, channel), channel)
+        for k, (search, _, channels) in enumerate(searches)
+        for channel in search.channels
+        if channel.name in channels
+    ]
+    if not parts:
+        raise InputError("no channel of the analyses has a signal")
+    names = tuple(dict.fromkeys(n for k, fixed, _ in parts for n in (*fixed.signal_changes.names, *searches[k][1])))
+    background_changes = _joined(tuple(fixed.background_changes for _, fixed, _ in parts))
+    if shared := set(names) & set(background_changes.names):
+        raise InputError(f"{', '.join(sorted(shared))}: an uncertainty of signal and background; give it two names")
+    ends = np.cumsum([0, *(len(fixed.background) for _, fixed, _ in parts)])
+    change = np.zeros((len(names), ends[-1]))
+    acts, blocks = np.zeros(change.shape, dtype=bool), []
+    for (k, fixed, channel), first, end in zip(parts, ends[:-1], ends[1:], strict=True):
+        (search, nuisances, _), bins = searches[k], slice(int(first), int(end))
+        own, rows = ([names.index(name) for name in some] for some in (fixed.signal_changes.names, nuisances))
+        change[own, bins], acts[own, bins] = fixed.signal_changes.change, fixed.signal_changes.acts
+        foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if channel.name not in u.channels}
+        if rows:
+            acts[rows, bins] = np.array([[name not in foreign] for name in nuisances])
+        blocks.append(_Block(k, channel, bins, rows))
+    return _Layout(
+        tuple(blocks),
+        tuple(name for _, fixed, _ in parts for name in fixed.bin_names),
+        np.concatenate([fixed.n_obs for _, fixed, _ in parts]),
+        np.concatenate([fixed.background for _, fixed, _ in parts]),
+        names,
+        change,
+        acts,
+        background_changes,
+    )
+
+
+@lru_cache(maxsize=64)
+def _fixed_part(search: Search, channel: Channel) -> BinnedLikelihood:
+    """What is the same for all hypotheses of a channel."""
+    n_bins = len(channel.bkg)
+    own = [u for u in search.uncertainties if u.kind == "yield"]
+    acts = np.array([[channel.name in u.channels] * n_bins for u in own], dtype=bool).reshape(len(own), n_bins)
+    change = np.array([u.log_change(channel.centers_gev) for u in own]).reshape(len(own), n_bins) * acts
+    names = tuple(f"{search.id}_{u.name}" for u in own)
+    mode_names, modes = background_nuisances(search.id, channel)
+    return BinnedLikelihood(
+        bin_names=tuple(f"{search.id}_{channel.name}_{edge:05.0f}GeV" for edge in channel.edges_gev[:-1]),
+        n_obs=channel.n_obs,
+        background=channel.bkg,
+        signal=np.zeros((1, n_bins)),
+        signal_changes=LogChanges(names, change, acts),
+        background_changes=LogChanges(mode_names, modes, np.ones(modes.shape, dtype=bool)),
+    )
+
+
+@lru_cache(maxsize=16)
+def _joined(parts: tuple[LogChanges, ...]) -> LogChanges:
+    """Changes on bins one after the other; a nuisance of the same name is the same one."""
+    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    n_bins = sum(part.change.shape[-1] for part in parts)
+    change, acts = np.zeros((len(names), n_bins)), np.zeros((len(names), n_bins), dtype=bool)
+    first = 0
+    for part in parts:
+        columns = slice(first, first + part.change.shape[-1])
+        for k, name in enumerate(part.names):
+            change[names.index(name), columns], acts[names.index(name), columns] = part.change[k], part.acts[k]
+        first = columns.stop
+    return LogChanges(names, change, acts)
+
+
+def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
+    """A pyhf workspace (a JSON-able dict) of one hypothesis; the parameter of interest ``mu`` is 1 at the hypothesis.
+
+    LikelihoodError or InputError as :func:`binned_likelihood`.
+    """
+    return workspace_of(binned_likelihood(signals))
+
+
+def workspace_of(likelihood: BinnedLikelihood, i: int = 0) -> dict[str, Any]:
+    """The pyhf workspace of hypothesis ``i``; LikelihoodError if it has no likelihood."""
+    for bad, message in likelihood.faults:
+        if bad == i:
+            raise LikelihoodError(message)
+    mu_max = float(likelihood.mu_max[i])
+    n_obs = np.broadcast_to(likelihood.n_obs, likelihood.signal.shape)[i]
+    signal_modifiers = _modifiers(likelihood.signal_changes.of(i))
+    background_modifiers = _modifiers(likelihood.background_changes.of(i))
+    channels, observations = [], []
+    for j, name in enumerate(likelihood.bin_names):
+        signal = {"name": "signal", "data": [float(likelihood.signal[i, j])]}
+        background = {"name": "background", "data": [float(likelihood.background[j])]}
+        signal["modifiers"] = [{"name": POI, "type": "normfactor", "data": None}, *signal_modifiers(j)]
+        background["modifiers"] = background_modifiers(j)
+        channels.append({"name": name, "samples": [signal, background]})
+        observations.append({"name": name, "data": [float(n_obs[j])]})
+    parameters = [{"name": POI, "inits": [min(1.0, mu_max)], "bounds": [[0.0, mu_max]]}]
+    measurement = {"name": "zprime", "config": {"poi": POI, "parameters": parameters}}
+    return {
+        "channels": channels,
+        "observations": observations,
+        "measurements": [measurement],
+        "version": "1.0.0",
+    }
+
+
+def _modifiers(changes: LogChanges) -> Callable[[int], list[dict[str, Any]]]:
+    high, low = np.exp(changes.change), np.exp(-changes.change)
+
+    def of_bin(j: int) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "type": "normsys", "data": {"hi": float(high[k, j]), "lo": float(low[k, j])}}
+            for k, name in enumerate(changes.names)
+            if changes.acts[k, j]
+        ]
+
+    return of_bin
+
+
+def bounded_interference(background: FloatArray, yields: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Yields (n_hypotheses, n_bins) with no bin below -DEFICIT_MAX times its background, and the deficit that took away
+    from each bin. Bins of less than DEFICIT_BIN_MIN expected events lose theirs, too.
+
+    In the far tail a fitted background may lie below the Standard Model amplitude that interferes with the Z' (the
+    ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background.
+    """
+    bounded = np.maximum(yields, -DEFICIT_MAX * background)
+    lost = bounded - yields
+    return np.maximum(bounded, np.where(background < DEFICIT_BIN_MIN, 0.0, -np.inf)), lost
+
+
+Messages = tuple[tuple[int, str], ...]
+
+
+def _beyond_bounds(layout: _Layout, searches: Sequence[Search], lost: FloatArray) -> tuple[Messages, Messages]:
+    """(index, message) of hypotheses without a likelihood, since more than DEFICIT_LOST_MAX events of a channel are
+    concerned or a yield is not finite, and of those that lost a smaller deficit.
+    """
+    if lost.sum() == 0:
+        return (), ()
+    faults, warnings = dict[int, str](), list[tuple[int, str]]()
+    for block in layout.blocks:
+        where = f"{searches[block.search].id}, {block.channel.name}"
+        events = lost[:, block.bins].sum(axis=-1)
+        for i in np.nonzero(~(events == 0))[0].tolist():
+            if events[i] <= DEFICIT_LOST_MAX:
+                text = "destructive interference exceeds the fitted background in the tail;"
+                warnings.append((i, f"{where}: {text} {events[i]:.2g} events of deficit left out"))
+            else:
+                faults.setdefault(i, where + _fault(block.channel, lost[i, block.bins]))
+    return tuple(sorted(faults.items())), tuple(warnings)
+
+
+def _fault(channel: Channel, lost: FloatArray) -> str:
+    if not np.isfinite(lost).all():
+        return ": the signal is not finite; check mass, coupling and PDF set"
+    j = int(np.argmax(lost))
+    deficit = lost[j] + DEFICIT_MAX * channel.bkg[j]
+    return (
+        f", bin {channel.edges_gev[j]:.0f}-{channel.edges_gev[j + 1]:.0f} GeV: "
+        f"interference takes {deficit:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
+        "use a smaller coupling or --no-interference"
+    )
+
+
+def interference_warnings(signals: Sequence[Signal]) -> tuple[str, ...]:
+    """What :func:`bounded_interference` took away, per channel, for the reader of the result of one hypothesis."""
+    return tuple(message for _, message in binned_likelihood(signals).warnings) if signals else ()

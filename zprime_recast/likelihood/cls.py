@@ -1,0 +1,272 @@
+"""CLs of many hypotheses at once, by the definition of :mod:`zprime_recast.likelihood.pyhf_fit`.
+
+The statistic needs three fits a hypothesis: mu = 1 on the data and on the background-only Asimov data, and the free
+one, which the slopes at mu = 0 and mu = 1 make needless unless the best mu lies between. The fit at mu = 0 is one for
+all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_ndtr, ndtr
+
+from ..errors import LikelihoodError
+from ..io.cards import BoolArray, FloatArray, IndexArray
+from .binned import BinnedLikelihood, workspace_of
+from .expectations import BatchModel, background_only, batch_model, expected_background
+from .newton import fit, fit_regular
+from .pyhf_fit import hypothesis_test
+
+#: Hypotheses fitted in one go: few enough for the cache of a processor.
+CHUNK = 128
+#: Statistic (Asimov, nuisances fixed) below which a hypothesis has no effect.
+NEGLIGIBLE = 1e-9
+#: The same above which a weaker signal is tested first; its CLs is an upper bound.
+STRONG = 300.0
+#: Minimum of F beyond which a fit may end early: CLs < 1e-6 needs q = 46.
+HOPELESS = 30.0
+#: CLs below this need not be known better.
+CLS_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class BatchCLs:
+    """CLs of hypotheses; NaN only where ``faults`` says why."""
+
+    cls_observed: FloatArray
+    """(n,)."""
+    cls_expected: FloatArray
+    """(n, 5): -2, -1, 0, 1, 2 standard deviations."""
+    q_observed: FloatArray
+    """Observed statistic q~ at mu = 1, (n,); a lower bound where CLs is below CLS_FLOOR."""
+    q_asimov: FloatArray
+    log_ratio: FloatArray
+    """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,); where CLs is below CLS_FLOOR extrapolated along the slope
+    from a weaker signal: an upper bound, since ln L is concave in mu.
+    """
+    recomputed: BoolArray
+    """Fits that did not converge and were done with pyhf."""
+    faults: tuple[tuple[int, str], ...]
+    warnings: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class Null:
+    """The fit at mu = 0, the same for every signal in the same searches."""
+
+    nuisances: FloatArray
+    """Of the background, ([n,] n_background); those of the signal are 0."""
+    expected: FloatArray
+    """([n,] n_bins)."""
+    inverse: FloatArray
+    """Inverse Hessian of its Asimov data, ([n,] n_background, n_background)."""
+
+
+def fit_null(model: BatchModel, n_obs: FloatArray) -> Null:
+    """The fit of the background to counts (n_bins,) or (n_data_sets, n_bins). LikelihoodError if it fails."""
+    counts = np.atleast_2d(n_obs)
+    model = background_only(model, len(counts))
+    start, mu = np.zeros(model.n_nuisances), np.zeros(len(counts))
+    found = fit(model, counts, model.background, start, mu, accuracy=1e-13)
+    if not found.converged.all():
+        raise LikelihoodError("the fit of the background did not converge; check the spectra of the analyses")
+    expected = expected_background(model, found.nuisances)
+    slopes = model.background_slopes
+    inverse = np.linalg.inv(np.eye(len(slopes)) + np.matmul(slopes * expected[:, None, :], slopes.T))
+    all_sets = Null(found.nuisances, expected, inverse)
+    return all_sets if n_obs.ndim == 2 else Null(found.nuisances[0], expected[0], inverse[0])
+
+
+def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCLs:
+    """CLs of all hypotheses of a likelihood at mu = 1; ``null``: their fit at mu = 0, if known.
+
+    A hypothesis whose fit does not converge is recomputed with pyhf and flagged; if that fails too it is a fault.
+    """
+    if null is None:
+        null = fit_null(batch_model(likelihood, np.array([0])), likelihood.n_obs)
+    n = len(likelihood.signal)
+    q_observed, q_asimov, log_ratio = np.zeros((3, n))
+    converged = np.ones(n, dtype=bool)
+    bound = unprofiled_statistic(likelihood.signal, likelihood.background)
+    mu = _tested_strength(likelihood, bound)
+    order = np.argsort(bound * mu, kind="stable")
+    todo = order[bound[order] >= NEGLIGIBLE]
+    while len(todo):
+        for first in range(0, len(todo), CHUNK):
+            i = todo[first : first + CHUNK]
+            model = batch_model(likelihood, i, mu[i])
+            q_observed[i], q_asimov[i], log_ratio[i], converged[i] = _statistics(
+                model, mu[i], _rows(likelihood.n_obs, i), _taken(null, i)
+            )
+        observed, expected = cls_of(q_observed[todo], q_asimov[todo])
+        # a weaker signal that is not excluded far enough says too little: closer to the full one
+        again = (mu[todo] < 1) & ((observed > CLS_FLOOR) | (expected[:, 4] > CLS_FLOOR) | ~converged[todo])
+        todo = todo[again]
+        mu[todo] = np.minimum(4 * mu[todo], 1.0)
+    observed, expected = cls_of(q_observed, q_asimov)
+    faults = dict(likelihood.faults)
+    for k in np.nonzero(~converged)[0].tolist():
+        if k in faults:
+            continue
+        try:
+            found = hypothesis_test(workspace_of(likelihood, k))
+            observed[k], expected[k] = found.cls_observed, found.cls_expected
+        except LikelihoodError as err:
+            faults[k] = str(err)
+    bad = list(faults)
+    observed[bad], expected[bad], log_ratio[bad], q_observed[bad], q_asimov[bad] = (np.nan,) * 5
+    return BatchCLs(
+        observed,
+        expected,
+        q_observed,
+        q_asimov,
+        log_ratio,
+        ~converged,
+        tuple(sorted(faults.items())),
+        likelihood.warnings,
+    )
+
+
+def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
+    """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
+    single = len(likelihood.signal) == 1 and likelihood.n_obs.ndim == 1
+    ratio = _log_ratio_of_one(likelihood, null) if single else None
+    if ratio is None:
+        bound = unprofiled_statistic(likelihood.signal, likelihood.background)
+        mu = _tested_strength(likelihood, bound)
+        ratio, order = np.empty(len(mu)), np.argsort(bound * mu, kind="stable")
+        for first in range(0, len(mu), CHUNK):
+            i = order[first : first + CHUNK]
+            model, part = batch_model(likelihood, i, mu[i]), _taken(null, i)
+            found = fit(
+                model,
+                _rows(likelihood.n_obs, i),
+                part.expected,
+                model.padded(part.nuisances),
+                np.ones(len(i)),
+                hopeless=HOPELESS + _floor(part),
+                inverse=_first_inverse(model, part),
+            )
+            ratio[i] = _log_ratio(found.excess, found.slope, mu[i], part)
+    if likelihood.faults:
+        ratio[[i for i, _ in likelihood.faults]] = np.nan
+    return ratio
+
+
+def _log_ratio_of_one(likelihood: BinnedLikelihood, null: Null) -> FloatArray | None:
+    """None if the fit is not a regular one."""
+    mu = np.ones(1)
+    # 2 (r - ln(1 + r)) < 12 r^2 above r = -0.999: most signals are seen not to be strong without a logarithm
+    if 12 * float((likelihood.signal[0] ** 2 / likelihood.background).sum()) > STRONG:
+        mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
+    model = batch_model(likelihood, strength=mu, rotated=False)
+    start, most = model.padded(null.nuisances), HOPELESS + _floor(null)
+    found = fit_regular(model, likelihood.n_obs, null.expected, start, np.ones(1), most, null.inverse)
+    return None if found is None else _log_ratio(*found, mu, null)
+
+
+def _log_ratio(excess: FloatArray, slope: FloatArray, mu: FloatArray, null: Null) -> FloatArray:
+    """ln of the profiled ratio at strength 1, from F and its slope at strengths ``mu``."""
+    return np.asarray(0.5 * (null.nuisances**2).sum(axis=-1) - excess - (1 - mu) / mu * slope)
+
+
+def cls_of(q_observed: FloatArray, q_asimov: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """CLs observed (n,) and expected (n, 5) from the statistics; arXiv:1007.1727, eqs. (59)-(66)."""
+    root, width = np.sqrt(q_observed), np.sqrt(np.maximum(q_asimov, 1e-12))
+    shifted = np.where(root <= width, root - width, (q_observed - q_asimov) / (2 * width))
+    # the logarithms, since both tails may underflow
+    observed = np.exp(np.minimum(log_ndtr(-shifted - width) - log_ndtr(-shifted), 0.0))
+    n = np.arange(-2, 3)
+    expected = ndtr(n - width[:, None]) / ndtr(n)
+    blind = q_asimov < 1e-12
+    return np.where(blind, 1.0, observed), np.where(blind[:, None], 1.0, expected)
+
+
+def _statistics(
+    model: BatchModel, mu: FloatArray, n_obs: FloatArray, null: Null
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """q~ on the data and on the Asimov data at signals of strength ``mu``, ln of the profiled ratio (at 1), and whether
+    the fits converged.
+    """
+    at_null, one = model.padded(null.nuisances), np.ones(len(mu))
+    first = _first_inverse(model, null)
+    asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
+    most = HOPELESS + _floor(null)
+    fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, hopeless=most, inverse=asimov.inverse)
+    start = 0.5 * (null.nuisances**2).sum(axis=-1)
+    excess = fixed.excess - start
+    q = 2 * np.maximum(excess, 0.0)
+    slope_null = (model.signal * (1 - n_obs / null.expected)).sum(axis=1)
+    q[fixed.slope < 0] = 0.0
+    between = np.nonzero(fixed.converged & (fixed.slope >= 0) & ((slope_null < 0) | (excess < 0)))[0]
+    converged = asimov.converged & fixed.converged
+    if len(between):
+        part, at, first = _taken(null, between), between, _rows(at_null, between)
+        share = _minimum_between(slope_null[at], excess[at], fixed.slope[at])
+        guess = first + share[:, None] * (fixed.nuisances[at] - first)
+        free = fit(
+            model.take(at), _rows(n_obs, at), part.expected, guess, share, free_mu=True, inverse=fixed.inverse[at]
+        )
+        lowest = free.excess
+        odd = np.nonzero(slope_null[at] >= 0)[0]  # rising at both ends or falling in between: look from above too
+        if len(odd):
+            there, sets = at[odd], _rows(n_obs, at[odd])
+            nu0, first = _taken(null, there).expected, fixed.nuisances[there]
+            above = fit(model.take(there), sets, nu0, first, np.full(len(there), 0.9), free_mu=True)
+            lowest[odd] = np.minimum(lowest[odd], above.excess)
+        least = np.minimum(np.minimum(lowest - (start if np.ndim(start) == 0 else start[at]), excess[at]), 0.0)
+        q[at] = 2 * np.maximum(excess[at] - least, 0.0)
+        converged[at] &= free.converged
+    log_ratio = _log_ratio(fixed.excess, fixed.slope, mu, null)
+    return q, 2 * np.maximum(asimov.excess, 0.0), log_ratio, converged
+
+
+def _first_inverse(model: BatchModel, null: Null) -> FloatArray:
+    """Inverse Hessians to begin with: a signal hardly changes that of the background, (n, n_nuisances, n_nuisances)."""
+    k = np.arange(model.n_signal)
+    inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
+    inverse[:, k, k] = 1 / (1 + model.information)
+    inverse[:, len(k) :, len(k) :] = null.inverse
+    return inverse
+
+
+def _minimum_between(slope_0: FloatArray, rise: FloatArray, slope_1: FloatArray) -> FloatArray:
+    """Where between 0 and 1 the cubic of these slopes at both ends and this rise is lowest, about; (n,)."""
+    square, cube = 3 * rise - 2 * slope_0 - slope_1, slope_0 + slope_1 - 2 * rise
+    root = np.sqrt(np.maximum(square**2 - 3 * cube * slope_0, 0.0))
+    return np.asarray(np.clip(-slope_0 / np.maximum(square + root, 1e-300), 0.02, 0.98))
+
+
+def _floor(null: Null) -> float:
+    return 0.5 * float((null.nuisances**2).sum(axis=-1).max())
+
+
+def unprofiled_statistic(signal: FloatArray, background: FloatArray) -> FloatArray:
+    """Asimov statistic with every nuisance fixed, of events (..., n_bins): an upper bound of the profiled one."""
+    ratio = np.maximum(signal / background, -0.999)
+    return np.asarray(2 * (background * (ratio - np.log1p(ratio))).sum(axis=-1))
+
+
+def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatArray:
+    """1, or for a very strong signal the largest of 1/2, 1/4 ... whose unprofiled statistic is below STRONG.
+
+    CLs falls with mu above the best mu, so what is excluded far enough at a smaller strength is at 1.
+    """
+    mu = np.ones(len(bound))
+    strong = np.nonzero(bound > STRONG)[0]
+    while len(strong):
+        mu[strong] *= 0.5
+        signal = mu[strong, None] * likelihood.signal[strong]
+        strong = strong[unprofiled_statistic(signal, likelihood.background) > STRONG]
+    return mu
+
+
+def _rows(values: FloatArray, i: IndexArray) -> FloatArray:
+    return values if values.ndim == 1 else values[i]
+
+
+def _taken(null: Null, i: IndexArray) -> Null:
+    one = null.expected.ndim == 1
+    return null if one else Null(null.nuisances[i], null.expected[i], null.inverse[i])

@@ -1,0 +1,173 @@
+"""CLs of a workspace, with pyhf.
+
+CLs with the one-sided profile statistic q~_mu and its asymptotic distributions (Cowan, Cranmer, Gross, Vitells,
+Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727); expected values at -2, -1, 0, 1, 2 standard deviations.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from ..errors import LikelihoodError
+from ..io.cards import FloatArray
+
+#: Exclusion at 95 % CL.
+CLS_EXCLUDED = 0.05
+
+
+@dataclass(frozen=True)
+class CLsResult:
+    """CLs observed and the expected set (-2 to +2 standard deviations, ascending)."""
+
+    cls_observed: float
+    cls_expected: tuple[float, float, float, float, float]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def excluded(self) -> bool:
+        """Observed exclusion at 95 % CL."""
+        return self.cls_observed < CLS_EXCLUDED
+
+
+def hypothesis_test(
+    workspace: Mapping[str, Any], mu: float = 1.0, background_fit: Sequence[float] | None = None
+) -> CLsResult:
+    """CLs of signal strength ``mu`` in a workspace of :func:`~zprime_recast.likelihood.binned.build_workspace`.
+
+    ``background_fit``: parameters of the mu = 0 fit, if known (:func:`fit_background`); they do not depend on the
+    signal. A signal too large for the minimiser (CLs far below any use) gets the CLs of a weaker one that is excluded
+    beyond 1e-6, an upper bound. LikelihoodError if the fit fails otherwise.
+    """
+    if mu > _measurement(workspace)["parameters"][0]["bounds"][0][1]:
+        raise LikelihoodError(f"signal strength {mu:g} is above the bound that keeps every bin positive")
+    signal = _events(workspace, "signal")
+    if _unprofiled_q(workspace, mu) < 1e-9:
+        return CLsResult(1.0, (1.0,) * 5)
+    null = background_fit if background_fit is not None else fit_background(workspace)
+    result, failure = _asymptotic_cls(workspace, mu, null)
+    weaker = 1.0
+    while result is None:
+        weaker /= 10
+        if (signal < 0).any() or weaker * mu * signal.sum() < 10:
+            raise LikelihoodError(f"the fit did not converge: {failure}")
+        result, _ = _asymptotic_cls(_with_signal_scaled(workspace, weaker), mu, null)
+        if result is not None and max(result.cls_observed, *result.cls_expected) > 1e-6:
+            raise LikelihoodError(f"the fit did not converge: {failure}")
+    return result
+
+
+def fit_background(workspace: Mapping[str, Any]) -> list[float]:
+    """Parameters of the fit to the data at mu = 0, in pyhf's order; the same for every signal in the same searches."""
+    import pyhf
+
+    model, data = _pyhf_model(_with_signal_scaled(workspace, 0.0))
+    with np.errstate(all="ignore"), _quiet("pyhf.optimize.mixins"):
+        try:
+            return [float(p) for p in pyhf.infer.mle.fixed_poi_fit(0.0, data, model)]
+        except pyhf.exceptions.FailedMinimization as err:
+            raise LikelihoodError(f"the fit of the background did not converge: {str(err).splitlines()[0]}") from None
+
+
+def _pyhf_model(workspace: Mapping[str, Any]) -> tuple[Any, list[float]]:
+    """The model of pyhf.Workspace(workspace).model(), without checking our own output against the schema, and data."""
+    import pyhf
+
+    measurement = _measurement(workspace)
+    spec = {"channels": workspace["channels"], "parameters": measurement["parameters"]}
+    model = pyhf.Model(spec, poi_name=measurement["poi"], validate=False)
+    counts = {observation["name"]: observation["data"] for observation in workspace["observations"]}
+    return model, [*(n for channel in model.config.channels for n in counts[channel]), *model.config.auxdata]
+
+
+def _asymptotic_cls(
+    workspace: Mapping[str, Any], mu: float, background_fit: Sequence[float]
+) -> tuple[CLsResult | None, str]:
+    """CLs from three pyhf fits, or None and the reason.
+
+    The same as pyhf.infer.hypotest(..., test_stat="qtilde") without the two of its five fits whose result is known:
+    mu = 0 on the data, and the free fit of the Asimov data that were made from it. Formulas: arXiv:1007.1727,
+    eqs. (16), (59)-(66); CLs = CL_sb/CL_b.
+    """
+    from pyhf.exceptions import FailedMinimization
+    from pyhf.infer.mle import fit, fixed_poi_fit, twice_nll
+
+    model, data = _pyhf_model(workspace)
+    null = list(background_fit)
+    null[model.config.poi_index] = 0.0
+    asimov = [float(n) for n in model.expected_data(null)]
+    failure = ""
+    with np.errstate(all="ignore"), _quiet("pyhf.optimize.mixins"):
+        for start in (null, model.config.suggested_init()):
+            at_null, half = list(start), list(start)
+            half[model.config.poi_index] = 0.5 * mu
+            try:
+                _, fixed = fixed_poi_fit(mu, data, model, at_null, return_fitted_val=True)
+                best, free = fit(data, model, half, return_fitted_val=True)
+                _, fixed_asimov = fixed_poi_fit(mu, asimov, model, at_null, return_fitted_val=True)
+            except FailedMinimization as err:
+                failure = str(err).splitlines()[0]
+                continue
+            free = min(float(free), float(np.squeeze(twice_nll(null, data, model))))  # mu = 0 is allowed too
+            q = max(float(fixed) - free, 0.0) if float(best[model.config.poi_index]) <= mu else 0.0
+            q_asimov = max(float(fixed_asimov) - float(np.squeeze(twice_nll(null, asimov, model))), 0.0)
+            if np.isfinite([q, q_asimov]).all():
+                return _cls_of(np.sqrt(q), np.sqrt(q_asimov)), ""
+            failure = "the likelihood is not a number"
+    return None, failure
+
+
+def _cls_of(sqrt_q: float, sqrt_q_asimov: float) -> CLsResult:
+    """CLs observed and expected from the roots of the observed and the Asimov statistic; arXiv:1007.1727."""
+    if sqrt_q_asimov < 1e-6:
+        return CLsResult(1.0, (1.0,) * 5)  # no sensitivity
+    if sqrt_q <= sqrt_q_asimov:
+        shifted = sqrt_q - sqrt_q_asimov
+    else:
+        shifted = (sqrt_q**2 - sqrt_q_asimov**2) / (2 * sqrt_q_asimov)
+    cl_b = float(ndtr(-shifted))
+    observed = float(ndtr(-shifted - sqrt_q_asimov)) / cl_b if cl_b > 0 else 0.0
+    m2, m1, median, p1, p2 = (float(ndtr(n - sqrt_q_asimov) / ndtr(n)) for n in range(-2, 3))
+    return CLsResult(observed, (m2, m1, median, p1, p2))
+
+
+def _with_signal_scaled(workspace: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    def scaled(sample: dict[str, Any]) -> dict[str, Any]:
+        return {**sample, "data": [factor * n for n in sample["data"]]} if sample["name"] == "signal" else sample
+
+    channels = [{**c, "samples": [scaled(s) for s in c["samples"]]} for c in workspace["channels"]]
+    return {**workspace, "channels": channels}
+
+
+def _measurement(workspace: Mapping[str, Any]) -> dict[str, Any]:
+    (measurement,) = workspace["measurements"]
+    config: dict[str, Any] = measurement["config"]
+    return config
+
+
+def _events(workspace: Mapping[str, Any], sample: str) -> FloatArray:
+    return np.array([s["data"][0] for c in workspace["channels"] for s in c["samples"] if s["name"] == sample])
+
+
+def _unprofiled_q(workspace: Mapping[str, Any], mu: float) -> float:
+    """Asimov statistic of background data with every nuisance fixed: an upper bound of the profiled one."""
+    bkg = _events(workspace, "background")
+    ratio = mu * _events(workspace, "signal") / bkg
+    return float(2 * (bkg * (ratio - np.log1p(np.maximum(ratio, -0.999)))).sum())
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """A logger that keeps silent: failures it would print are handled."""
+    log = logging.getLogger(logger)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before

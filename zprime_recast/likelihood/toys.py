@@ -1,0 +1,179 @@
+"""CLs from pseudo-experiments, for the tail where asymptotic formulas fail.
+
+Toys are drawn with the nuisances at their fit to the data under each hypothesis; counts are Poisson, the centres of the
+constraints are drawn too (they are measurements as well). The statistic is that of
+:mod:`zprime_recast.likelihood.pyhf_fit`, its fits are those of :mod:`zprime_recast.likelihood.newton`: one call for all
+toys. p-values count ties as more extreme.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import InputError, LikelihoodError
+from ..io.cards import BoolArray, FloatArray
+from ..limits.resonance import GenericLimitResult, generic_hypotheses, generic_limits, null_of
+from ..signal.fold import FoldedSearch
+from .binned import BinnedLikelihood
+from .cls import CHUNK, Null, fit_null
+from .expectations import BatchModel, batch_model, expected_background, expected_signal
+from .newton import fit
+from .pyhf_fit import CLS_EXCLUDED
+
+MIN_TOYS = 100
+#: Statistics closer than this are ties: zero-event data sets have one value up to rounding.
+TIE = 1e-6
+_POINTS = 14
+
+
+@dataclass(frozen=True)
+class ToyCLs:
+    """CLs of one hypothesis from toys."""
+
+    cls_observed: float
+    cls_expected: tuple[float, ...]
+    """For the experiment at -2, -1, 0, 1, 2 standard deviations of background-only toys."""
+    p_signal: float
+    """p(s+b) of the data."""
+    q_observed: float
+    n_toys: int
+
+
+def toy_cls(likelihood: BinnedLikelihood, n_toys: int, seed: int, null: Null | None = None) -> ToyCLs:
+    """CLs of the first hypothesis of a likelihood at mu = 1, with ``n_toys`` toys of each hypothesis.
+
+    InputError for fewer than MIN_TOYS; LikelihoodError if a fit fails.
+    """
+    if n_toys < MIN_TOYS:
+        raise InputError(f"at least {MIN_TOYS} toys are needed, found {n_toys}")
+    if likelihood.faults:
+        raise LikelihoodError(likelihood.faults[0][1])
+    model = batch_model(likelihood).take(np.array([0]))
+    null = null or fit_null(batch_model(likelihood), likelihood.n_obs)
+    rng = np.random.default_rng(seed)
+    q_observed = float(statistics(model, likelihood.n_obs[None], np.zeros((1, model.n_nuisances)), null)[0])
+    q_signal = statistics(model, *signal_toys(model, likelihood.n_obs, null, n_toys, rng), null)
+    q_null = statistics(model, *null_toys(model, null, n_toys, rng), null)
+    p_signal = float((q_signal >= q_observed - TIE).mean())
+    # quantiles of the background-only experiment: a large q is signal-unlike, so -2 sigma (strong exclusion) is high q
+    quantiles = np.quantile(q_null, [0.97725, 0.84134, 0.5, 0.15866, 0.02275])
+    return ToyCLs(
+        _cls(q_signal, q_null, q_observed),
+        tuple(_cls(q_signal, q_null, float(q)) for q in quantiles),
+        p_signal,
+        q_observed,
+        n_toys,
+    )
+
+
+def _cls(q_signal: FloatArray, q_null: FloatArray, q: float) -> float:
+    p_null = float((q_null >= q - TIE).mean())
+    return float((q_signal >= q - TIE).mean()) / p_null if p_null > 0 else 0.0
+
+
+def signal_toys(
+    model: BatchModel, n_obs: FloatArray, null: Null, n_toys: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Counts (n_toys, n_bins) and centres of the constraints (n_toys, n_nuisances) at mu = 1 of a single hypothesis."""
+    found = fit(model, n_obs[None], null.expected[None], model.padded(null.nuisances[None]), np.ones(1))
+    if not found.converged.all():
+        raise LikelihoodError("the fit of the signal hypothesis did not converge")
+    return _toys(expected_events(model, found.nuisances)[0], found.nuisances[0], n_toys, rng)
+
+
+def null_toys(model: BatchModel, null: Null, n_toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Counts (n_toys, n_bins) and centres of the constraints (n_toys, n_nuisances) without signal."""
+    return _toys(null.expected, model.padded(null.nuisances), n_toys, rng)
+
+
+def expected_events(model: BatchModel, nuisances: FloatArray) -> FloatArray:
+    """Background plus signal at nuisances (n, n_nuisances), (n, n_bins)."""
+    return expected_background(model, nuisances) + expected_signal(model, nuisances)
+
+
+def _toys(
+    expected: FloatArray, nuisances: FloatArray, n_toys: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    counts = rng.poisson(expected, size=(n_toys, len(expected))).astype(float)
+    return counts, rng.normal(nuisances, 1.0, size=(n_toys, len(nuisances)))
+
+
+def statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null: Null) -> FloatArray:
+    """q~ at mu = 1 of data sets: counts (n, n_bins) and centres of the constraints (n, n_nuisances); (n,).
+
+    ``model`` has one hypothesis. LikelihoodError if more than one fit in a thousand fails; those few count as q = 0.
+    """
+    q, failed = np.zeros(len(n_obs)), 0
+    for first in range(0, len(n_obs), CHUNK):
+        i = np.arange(first, min(first + CHUNK, len(n_obs)))
+        q[i], bad = _statistics(model.take(np.zeros(len(i), dtype=np.intp)), n_obs[i], centers[i], null)
+        failed += int(bad.sum())
+    if failed > max(1, len(n_obs) / 1000):
+        raise LikelihoodError(
+            f"{failed} of {len(n_obs)} toy fits did not converge (an interference may take a bin's total to zero: "
+            "try --no-interference)"
+        )
+    return q
+
+
+def _statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null: Null) -> tuple[FloatArray, BoolArray]:
+    n = len(n_obs)
+    model = _of_each(model, n)
+    reference = null.expected[None]
+    zero = fit(replace(model, signal=np.zeros_like(model.signal)), n_obs, reference, centers, np.ones(n), centers)
+    one = fit(model, n_obs, reference, zero.nuisances, np.ones(n), centers)
+    # slope of F at mu = 0: the best mu is above 0 where it is negative
+    signal = expected_signal(model, zero.nuisances)
+    slope = (signal * (1 - n_obs / expected_background(model, zero.nuisances))).sum(axis=1)
+    q = 2 * np.maximum(one.excess - zero.excess, 0.0)
+    q[one.slope < 0] = 0.0
+    bad = ~(zero.converged & one.converged)
+    between = np.nonzero(~bad & (one.slope >= 0) & (slope < 0))[0]
+    if len(between):
+        share = np.clip(-slope[between] / np.maximum(one.slope[between] - slope[between], 1e-300), 0.05, 0.95)
+        start = zero.nuisances[between] + share[:, None] * (one.nuisances[between] - zero.nuisances[between])
+        free = fit(model.take(between), n_obs[between], reference, start, share, centers[between], free_mu=True)
+        least = np.minimum(free.excess, zero.excess[between])
+        q[between] = 2 * np.maximum(one.excess[between] - least, 0.0)
+        bad[between] |= ~free.converged
+    q[bad] = 0.0
+    return q, bad
+
+
+def _of_each(model: BatchModel, n: int) -> BatchModel:
+    return model if len(model.signal) == n else model.take(np.zeros(n, dtype=np.intp))
+
+
+def generic_toy_limit(
+    folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str, n_toys: int, seed: int
+) -> GenericLimitResult:
+    """CLs limit of a generic resonance from toys, observed and expected.
+
+    CLs is computed at rising cross-sections around the asymptotic limits, with the same seed at each, and interpolated
+    in ln(CLs). LikelihoodError if it does not fall through 0.05 there.
+    """
+    hypotheses = generic_hypotheses(folded, mass_gev, gamma_over_m, channel)
+    null = null_of(hypotheses)
+    asymptotic = generic_limits(folded, mass_gev, gamma_over_m, channel, spectrum_bins=True)[:, 0]
+    lowest, median = float(asymptotic.min()), float(asymptotic[3])
+    x, curves = [], []
+    for sigma in np.geomspace(0.8 * lowest, 8 * median, _POINTS):
+        result = toy_cls(hypotheses.likelihood(np.array([[sigma]])), n_toys, seed, null)
+        x.append(np.log(sigma))
+        curves.append(np.log(np.maximum([result.cls_observed, *result.cls_expected], 0.1 / n_toys) / CLS_EXCLUDED))
+        if (curves[-1] < 0).all():
+            break
+    found = [_root(np.array(x), y) for y in np.array(curves).T]
+    name = folded.search.id
+    return GenericLimitResult(name, channel, float(mass_gev), float(gamma_over_m), found[0], tuple(found[1:]), "toys")
+
+
+def _root(x: FloatArray, y: FloatArray) -> float:
+    """exp(x) where y falls through 0 for the last time."""
+    above = np.nonzero(y > 0)[0]
+    if len(above) == 0 or above[-1] == len(y) - 1:
+        raise LikelihoodError("CLs from toys does not fall through 0.05 near the asymptotic limit; use more toys")
+    i = above[-1]
+    return float(np.exp(x[i] + (x[i + 1] - x[i]) * y[i] / (y[i] - y[i + 1])))

@@ -1,0 +1,338 @@
+"""The exclusion contour g_95(M) of a model: observed, expected and its 1 and 2 sigma bands.
+
+Masses are solved in batches, which worker processes may share. What is done is kept if the run is interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError, ZprimeError
+from ..io.cards import FloatArray
+from ..io.files import write_text
+from ..io.workers import end_with_parent, for_children
+from ..model.zprime import ZprimeModel, checked_positive, perturbative_coupling
+from .curve import Prepared
+from .families import coupling_limits
+from .result import LimitResult
+
+#: Default number of masses, evenly spaced in the square root over the range all searches share.
+DEFAULT_POINTS = 25
+#: Masses solved together.
+BATCH = 32
+#: Change of ln g from the chord of its neighbours above which ``refine`` adds masses.
+BEND = 0.03
+
+
+@dataclass(frozen=True)
+class ExclusionContour:
+    """g_95 against mass. NaN where nothing is excluded below the largest coupling, or where the point failed."""
+
+    model: ZprimeModel
+    mass_gev: FloatArray
+    coupling_95_observed: FloatArray
+    """(n,)."""
+    coupling_95_expected: FloatArray
+    """(n, 5): -2, -1, 0, 1, 2 standard deviations."""
+    sigma_br_95_observed_fb: FloatArray
+    coupling_perturbative: float
+    coupling_max: FloatArray
+    """Largest coupling looked at, (n,)."""
+    errors: tuple[tuple[float, str], ...]
+    """(mass, message) of points that have no limit for a reason other than a weak signal."""
+    warnings: tuple[tuple[float, str], ...]
+    """(mass, message) of points whose limit comes with a remark."""
+    complete: bool
+    provenance: dict[str, Any]
+    coupling_95_observed_no_theory: FloatArray | None = None
+    """Observed limit without the uncertainties of the luminosities, (n,)."""
+    crossings_observed: tuple[tuple[float, ...], ...] = ()
+    """Per mass every coupling where the observed CLs crosses 0.05; more than one if CLs is not monotonic."""
+
+    def mass_limit_gev(self, coupling: float) -> tuple[float | None, float | None]:
+        """(observed, expected) mass where g_95 crosses a coupling: the lower mass limit of a benchmark model."""
+        return (
+            _crossing(self.mass_gev, self.coupling_95_observed, coupling),
+            _crossing(self.mass_gev, self.coupling_95_expected[:, 2], coupling),
+        )
+
+
+def _crossing(mass: FloatArray, g: FloatArray, coupling: float) -> float | None:
+    """Last mass up to which g < coupling, interpolated in log g; None if it never crosses."""
+    excluded = g < coupling  # False for NaN
+    if not excluded.any() or excluded[-1]:
+        return None
+    last = int(np.nonzero(excluded)[0][-1])
+    if not np.isfinite(g[last + 1]):
+        return float(mass[last])
+    fraction = np.log(coupling / g[last]) / np.log(g[last + 1] / g[last])
+    return float(mass[last] + fraction * (mass[last + 1] - mass[last]))
+
+
+def default_masses(searches: Sequence[Prepared], points: int = DEFAULT_POINTS) -> FloatArray:
+    """Masses (GeV) evenly spaced in their square root over the range all searches share."""
+    low = max(f.search.mass_range_gev[0] for f in searches)
+    high = min(f.search.mass_range_gev[1] for f in searches)
+    if low >= high:
+        raise InputError("the analyses share no mass range; use fewer of them")
+    masses = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
+    masses[0], masses[-1] = low, high
+    return np.asarray(masses)
+
+
+def exclusion_contour(
+    model: ZprimeModel,
+    mass_gev: ArrayLike | None,
+    searches: Sequence[Prepared],
+    interference: bool = True,
+    workers: int = 1,
+    on_point: Callable[[LimitResult | None], None] | None = None,
+    refine: int = 0,
+) -> ExclusionContour:
+    """The contour at given masses (ascending, GeV; None: :func:`default_masses`).
+
+    ``workers`` processes share the masses; ``on_point`` is called after each. KeyboardInterrupt ends the run with
+    the points done so far and ``complete`` False. A point that fails is kept in ``errors``, the rest goes on.
+    ``refine`` times, masses are added halfway to the neighbours of a point where the observed or the median curve
+    bends by more than BEND, or ends.
+    """
+    masses = default_masses(searches) if mass_gev is None else np.atleast_1d(checked_positive("mass_gev", mass_gev))
+    if (np.diff(masses) <= 0).any():
+        raise InputError("masses of a contour must ascend")
+    for folded in searches:
+        folded.search.check_mass(masses)
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, found {workers}")
+    done: dict[float, LimitResult] = {}
+    errors: list[tuple[float, str]] = []
+    complete = True
+    todo = masses
+    try:
+        for turn in range(refine + 1):
+            with _results(model, todo, searches, interference, min(workers, len(todo))) as results:
+                for mass, result in results:
+                    if isinstance(result, str):
+                        errors.append((mass, result))
+                    else:
+                        done[mass] = result
+                    if on_point:
+                        on_point(None if isinstance(result, str) else result)
+            if turn == refine:
+                break
+            todo = _added_masses(done)
+            if not len(todo):
+                break
+            masses = np.union1d(masses, todo)
+    except KeyboardInterrupt:
+        complete = False
+    points = [done.get(float(m)) for m in masses]
+    kept = [i for i, m in enumerate(masses) if complete or points[i] is not None]
+    points = [points[i] for i in kept]
+    nan = float("nan")
+    return ExclusionContour(
+        model=model,
+        mass_gev=masses[kept],
+        coupling_95_observed=np.array([_or_nan(p.coupling_95_observed) if p else nan for p in points]),
+        coupling_95_expected=np.array(
+            [[_or_nan(g) for g in p.coupling_95_expected] if p else [nan] * 5 for p in points]
+        ).reshape(-1, 5),
+        sigma_br_95_observed_fb=np.array([_or_nan(p.sigma_br_95_observed_fb) if p else nan for p in points]),
+        coupling_perturbative=perturbative_coupling(model),
+        coupling_max=np.array([p.coupling_max if p else nan for p in points]),
+        errors=tuple(errors),
+        warnings=tuple((p.mass_gev, text) for p in points if p for text in p.warnings),
+        complete=complete,
+        provenance=provenance(model, searches, interference),
+        coupling_95_observed_no_theory=np.array(
+            [_or_nan(p.coupling_95_observed_no_theory) if p else nan for p in points]
+        ),
+        crossings_observed=tuple(p.crossings_observed if p else () for p in points),
+    )
+
+
+def _added_masses(done: dict[float, LimitResult]) -> FloatArray:
+    """Masses halfway between neighbours where a curve bends or ends."""
+    mass = np.array(sorted(done))
+    added: set[float] = set()
+    curves = np.array([[_or_nan(done[m].coupling_95_observed), _or_nan(done[m].coupling_95_expected[2])] for m in mass])
+    for t in np.log(curves.reshape(-1, 2)).T:
+        ends = np.isfinite(t[1:]) != np.isfinite(t[:-1])
+        share = np.diff(mass)[:-1] / (mass[2:] - mass[:-2])
+        bends = np.abs(t[1:-1] - t[:-2] - share * (t[2:] - t[:-2])) > BEND
+        here = ends
+        here[:-1] |= bends
+        here[1:] |= bends
+        added |= set((0.5 * (mass[1:] + mass[:-1]))[here].tolist())
+    return np.array(sorted(added))
+
+
+def provenance(model: ZprimeModel, searches: Sequence[Prepared], interference: bool) -> dict[str, Any]:
+    """What a result of a model was made from."""
+    return {
+        "model": model.id,
+        "model_digest": model.digest(),
+        "parameters": {name: p.value for name, p in model.parameters.items()},
+        **provenance_of(searches, interference),
+    }
+
+
+def provenance_of(searches: Sequence[Prepared], interference: bool) -> dict[str, Any]:
+    """What a result was made from, beside the model."""
+    from .. import __version__
+
+    lumi = searches[0].lumi
+    assert lumi is not None
+    return {
+        "zprime_recast": __version__,
+        "analyses": [{"id": f.search.id, "digest": f.search.digest, "notes": list(f.search.notes)} for f in searches],
+        "unverified_inputs": [
+            f"{f.search.id}: {u.name} ({u.status}: {u.source})"
+            for f in searches
+            for u in f.search.uncertainties
+            if u.status != "official"
+        ],
+        "pdf_set": lumi.pdf_set,
+        "pdf_member": lumi.pdf_member,
+        "order": lumi.order,
+        "theory_nuisances": list(searches[0].theory.names) if searches[0].theory else [],
+        "interference": interference,
+        "calculator": "asymptotic",
+        "warnings": list(lumi.warnings_at(*searches[0].search.mass_range_gev)),
+    }
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Sharing masses among processes
+
+_Task = tuple[ZprimeModel, Sequence[Prepared], bool]
+_task: _Task | None = None  # of a worker process, set once by its initializer
+
+
+@contextlib.contextmanager
+def _results(
+    model: ZprimeModel, masses: FloatArray, searches: Sequence[Prepared], interference: bool, workers: int
+) -> Iterator[Iterator[tuple[float, LimitResult | str]]]:
+    """(mass, limit or error message) as they are done; leaving early ends the workers."""
+    task: _Task = (model, searches, interference)
+    if workers == 1:
+        yield (pair for first in range(0, len(masses), BATCH) for pair in _several(task, masses[first : first + BATCH]))
+        return
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(task,))
+    done = False
+    try:
+        with for_children():
+            size = min(BATCH, -(-len(masses) // (4 * workers)))
+            futures = [executor.submit(_in_worker, masses[i : i + size]) for i in range(0, len(masses), size)]
+        yield (pair for future in as_completed(futures) for pair in future.result())
+        done = True
+    except BrokenProcessPool:
+        raise ZprimeError("a worker process was killed (out of memory?); try fewer --workers") from None
+    finally:
+        if not done:
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(task: _Task) -> None:
+    global _task
+    _task = task
+    end_with_parent()
+
+
+def _in_worker(mass_gev: FloatArray) -> list[tuple[float, LimitResult | str]]:
+    assert _task is not None
+    return _several(_task, mass_gev)
+
+
+def _several(task: _Task, mass_gev: FloatArray) -> list[tuple[float, LimitResult | str]]:
+    model, searches, interference = task
+    try:
+        found = coupling_limits(model, mass_gev, searches, interference, without_theory=searches[0].theory is not None)
+    except ZprimeError as err:
+        found = [str(err)] * len(mass_gev)
+    return list(zip(mass_gev.tolist(), found, strict=True))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Files
+
+
+def contour_json(result: ExclusionContour) -> dict[str, Any]:
+    """The result as JSON-able values, null for NaN; keys as in the documentation of ``contour.json``."""
+    reference = result.model.reference_coupling
+    observed, expected = result.mass_limit_gev(reference) if reference else (None, None)
+    return {
+        "mass_gev": result.mass_gev.tolist(),
+        "coupling_95_observed": _nulls(result.coupling_95_observed),
+        "coupling_95_expected": [_nulls(row) for row in result.coupling_95_expected],
+        "coupling_95_observed_no_theory": _nulls(_no_theory(result)),
+        "crossings_observed": [list(crossings) for crossings in result.crossings_observed],
+        "sigma_br_95_observed_fb": _nulls(result.sigma_br_95_observed_fb),
+        "coupling_perturbative": result.coupling_perturbative,
+        "coupling_max": _nulls(result.coupling_max),
+        "reference_coupling": reference,
+        "mass_limit_observed_gev": observed,
+        "mass_limit_expected_gev": expected,
+        "complete": result.complete,
+        "errors": [{"mass_gev": m, "message": text} for m, text in result.errors],
+        "warnings": [{"mass_gev": m, "message": text} for m, text in result.warnings],
+        "provenance": result.provenance,
+    }
+
+
+def _no_theory(result: ExclusionContour) -> FloatArray:
+    values = result.coupling_95_observed_no_theory
+    return np.full(len(result.mass_gev), np.nan) if values is None else values
+
+
+def _nulls(values: FloatArray) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]
+
+
+def contour_csv(result: ExclusionContour) -> str:
+    """The result as CSV text: one row a mass, empty cells where there is no limit."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    bands = [f"coupling_95_expected_{name}" for name in ("m2s", "m1s", "median", "p1s", "p2s")]
+    writer.writerow(["mass_gev", "coupling_95_observed", *bands, "sigma_br_95_observed_fb"])
+    for i, mass in enumerate(result.mass_gev):
+        row = [
+            result.coupling_95_observed[i],
+            *result.coupling_95_expected[i],
+            result.sigma_br_95_observed_fb[i],
+        ]
+        writer.writerow([f"{mass:.6g}", *(f"{v:.6g}" if np.isfinite(v) else "" for v in row)])
+    return text.getvalue()
+
+
+def write_contour(result: ExclusionContour, folder: Path, compare: Sequence[ExclusionContour] = ()) -> list[Path]:
+    """Write contour.json and contour.csv (``compare``: the same under ``contour_<model>``). Files appear whole or not
+    at all. OutputError if the folder cannot be written.
+    """
+    written = []
+    for item, stem in [(result, "contour"), *((other, f"contour_{other.model.id}") for other in compare)]:
+        written.append(
+            write_text(folder / f"{stem}.json", json.dumps(contour_json(item), indent=1, allow_nan=False) + "\n")
+        )
+        written.append(write_text(folder / f"{stem}.csv", contour_csv(item)))
+    return written

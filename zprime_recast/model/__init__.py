@@ -1,0 +1,1 @@
+"""What a Z' is and how it decays."""

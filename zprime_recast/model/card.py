@@ -1,0 +1,225 @@
+"""Model cards: TOML files in ``data/models/``, in the user's folder, or anywhere (schema: docs/model-cards.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from fractions import Fraction
+from math import sqrt
+from pathlib import Path
+
+from ..errors import InputError, UnknownName
+from ..io.cards import Section, read_toml
+from ..io.paths import shipped, user_data_dir
+from .standard_model import standard_model
+from .zprime import MULTIPLETS, SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel, make_model
+
+
+def model_folders() -> list[Path]:
+    """Folders that hold model cards: the user's first, then the shipped one."""
+    return [folder for folder in (user_data_dir() / "models", shipped("data") / "models") if folder.is_dir()]
+
+
+def list_models() -> dict[str, Path]:
+    """Model ids and their cards; a card of the user's hides a shipped one of the same id."""
+    found = {}
+    for folder in reversed(model_folders()):
+        found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
+    return dict(sorted(found.items()))
+
+
+def load_model(model: str | Path | ZprimeModel) -> ZprimeModel:
+    """A model by id, by card (a path ending in ``.toml``), or itself. UnknownName or CardError if it is none."""
+    if isinstance(model, ZprimeModel):
+        return model
+    path = Path(model)
+    if path.suffix != ".toml":
+        known = list_models()
+        if str(model) not in known:
+            raise UnknownName("model", str(model), known, "or give the path of a card ending in .toml")
+        path = known[str(model)]
+    return read_model_card(path)
+
+
+def read_model_card(path: Path) -> ZprimeModel:
+    """A model from a TOML card; CardError names the key at fault."""
+    return model_of_card(read_toml(path))
+
+
+def model_of_card(card: Section) -> ZprimeModel:
+    """A model from the content of a card; CardError names the key at fault."""
+    sm = standard_model()
+    u1 = card.choice("kind", ("u1", "couplings")) == "u1"
+    charge_section = card.section("charges")
+    charges = _card_charges(charge_section)
+    generations = {
+        g: _card_charges(section)
+        for g in (1, 2, 3)
+        if (section := card.section(f"charges_generation_{g}", required=False)).values
+    }
+    parameters = {}
+    parameter_section = card.section("parameters", required=False)
+    for name in parameter_section.values:
+        section = parameter_section.section(name)
+        parameters[name] = (section.number("default", low=0.0), section.text("doc", ""))
+        section.finish()
+    dark = tuple(_card_fermion(section) for section in card.sections("dark"))
+    heavy = tuple(f for section in card.sections("heavy") for f in _card_heavy(section))
+    for section in card.sections("scalar"):
+        section.text("name"), section.fraction("charge"), section.text("doc", "")
+        section.finish()
+    norm = card.fraction("charge_norm_squared", 1)
+    reference = card.raw("reference_coupling")
+    known_couplings = {"g_z": sm.g_z, "g_e6": sqrt(5 / 3) * sm.e / sqrt(1 - sm.sin2_theta_w)}
+    if isinstance(reference, str):
+        reference_coupling: float | None = known_couplings[card.choice("reference_coupling", known_couplings)]
+    else:
+        reference_coupling = card.number("reference_coupling", low=0.0) if reference is not None else None
+    texts = [
+        card.text("id"),
+        card.text("title", card.path.stem),
+        card.text("reference"),
+        card.text("charge", "charge"),
+    ]
+    card.finish()
+    try:
+        return make_model(
+            texts[0],
+            charges,
+            generations=generations,
+            dark=dark,
+            extra_fields=heavy,
+            parameters=parameters,
+            u1=u1,
+            title=texts[1],
+            reference=texts[2],
+            charge_name=texts[3],
+            charge_norm_squared=norm,
+            reference_coupling=reference_coupling,
+            sm=sm,
+        )
+    except InputError as err:
+        raise card.fault("", "a contradiction", str(err)) from None
+
+
+def _card_charge(section: Section, key: str) -> Charge:
+    value = section.raw(key, 0)
+    try:
+        return Charge.parse(value)
+    except ValueError:
+        raise section.fault(key, value, "an integer, or in quotes a fraction, a decimal or 'a + b*sw2'") from None
+
+
+def _card_charges(section: Section) -> dict[str, Charge]:
+    charges = {key: _card_charge(section, key) for key in MULTIPLETS}
+    section.finish()
+    return {key: charge for key, charge in charges.items() if key in section.values}
+
+
+def _card_fermion(section: Section) -> Fermion:
+    kind = section.choice("kind", ("dirac", "weyl", "majorana"))
+    mass = section.values.get("mass", 0)
+    parameter = section.text("mass") if isinstance(mass, str) else None
+    fermion = Fermion(
+        name=section.text("name"),
+        kind=kind,
+        q_left=_card_charge(section, "q_left"),
+        q_right=_card_charge(section, "q_right"),
+        multiplicity=section.integer("multiplicity", 1, low=1),
+        mass_gev=0.0 if parameter else section.number("mass", 0.0, low=0.0),
+        mass_parameter=parameter,
+        doc=section.text("doc", ""),
+    )
+    one_sided = ZERO in (fermion.q_left, fermion.q_right)
+    if kind != "dirac" and not one_sided:
+        raise section.fault("kind", kind, "dirac, or a charge for one chirality only")
+    if kind == "weyl" and (parameter or fermion.mass_gev):
+        raise section.fault("mass", mass, "no mass for a Weyl fermion")
+    section.finish()
+    return fermion
+
+
+def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
+    left, right = _card_charge(section, "q_left"), _card_charge(section, "q_right")
+    common = (
+        section.integer("colors", 1, low=1),
+        section.integer("isospin_states", 1, low=1),
+        section.fraction("hypercharge", 0),
+        section.integer("multiplicity", 1, low=1),
+    )
+    name = section.text("name")
+    section.finish()
+    colors, isospin, hypercharge, multiplicity = common
+    return (
+        ChiralField(
+            name,
+            True,
+            left.rational,
+            colors,
+            isospin,
+            hypercharge,
+            multiplicity if "q_left" in section.values else 0,
+        ),
+        ChiralField(
+            name,
+            False,
+            right.rational,
+            colors,
+            isospin,
+            hypercharge,
+            multiplicity if "q_right" in section.values else 0,
+        ),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Writing a card
+
+
+def couplings_card(model: ZprimeModel, notes: Sequence[str] = ()) -> str:
+    """The card of a set of couplings (``kind = "couplings"``) as TOML text, decimals in full; ``notes`` as comments.
+
+    Parameters of the model are not written. InputError if a fermion has a mass parameter.
+    """
+
+    def quoted(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)
+
+    lines = [f"# {note}" for note in notes]
+    lines += ["schema = 1", f"id = {quoted(model.id)}", f"title = {quoted(model.title)}"]
+    lines += [f"reference = {quoted(model.reference)}", 'kind = "couplings"', f"charge = {quoted(model.charge_name)}"]
+    if model.reference_coupling is not None:
+        lines.append(f"reference_coupling = {model.reference_coupling!r}")
+    lines += ["", "[charges]"]
+    by_generation = [("u", "d", "e", "nu_e"), ("c", "s", "mu", "nu_mu"), ("t", "b", "tau", "nu_tau")]
+    tables = []
+    for names in by_generation:
+        table = {}
+        for species, name in zip(("u", "d", "e", "nu"), names, strict=True):
+            fermion = model.fermion(name)
+            table[f"{species}_left"] = _decimal(fermion.q_left)
+            if species != "nu":
+                table[f"{species}_right"] = _decimal(fermion.q_right)
+        tables.append(table)
+    lines += [f'{key} = "{value}"' for key, value in tables[0].items()]
+    for generation, table in enumerate(tables[1:], 2):
+        changed = {key: value for key, value in table.items() if value != tables[0][key]}
+        if changed:
+            lines += ["", f"[charges_generation_{generation}]"]
+            lines += [f'{key} = "{value}"' for key, value in changed.items()]
+    for fermion in model.fermions[len(SM_FERMIONS) :]:
+        if fermion.mass_parameter:
+            raise InputError(f"{model.id}: the mass of {fermion.name} is a parameter; write its card by hand")
+        lines += ["", "[[dark]]", f"name = {quoted(fermion.name)}", f'kind = "{fermion.kind}"']
+        lines += [f'q_left = "{_decimal(fermion.q_left)}"', f'q_right = "{_decimal(fermion.q_right)}"']
+        lines += [f"mass = {fermion.mass_gev!r}", f"multiplicity = {fermion.multiplicity}"]
+        if fermion.doc:
+            lines.append(f"doc = {quoted(fermion.doc)}")
+    return "\n".join(lines) + "\n"
+
+
+def _decimal(charge: Charge) -> str:
+    """An exact decimal if it has one of at most 20 digits, else the fraction."""
+    value = charge.rational
+    text = f"{float(value):.17g}"
+    return text if Fraction(text) == value else str(value)

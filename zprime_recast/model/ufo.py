@@ -1,0 +1,381 @@
+"""Models from a UFO folder (Degrande et al., arXiv:1108.2040; UFO 2.0, arXiv:2304.09883).
+
+A UFO is Python code, and reading one runs it: in a process of its own (:mod:`zprime_recast.model.ufo_process`).
+
+A vertex of a vector boson with a fermion pair is i c times a Lorentz structure; decomposed into
+gamma^mu (a P_L + b P_R) it gives the couplings g_L = -i c a, g_R = -i c b, with the overall sign of the model's photon
+(coupling Q e), which makes them those of our convention (:mod:`zprime_recast.model.zprime`).
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..io.cards import FloatArray
+from .slha import read_document
+from .zprime import PDG_IDS, Charge, Fermion, ZprimeModel, generation_and_species, make_model
+
+_PHOTON = 22
+#: Digits of a coupling kept in a card.
+DIGITS = 14
+#: Longest run of the code of a folder.
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class FermionCoupling:
+    """Couplings of a vector boson to one fermion and its antifermion."""
+
+    pdg_id: int
+    name: str
+    g_left: float
+    g_right: float
+    mass_gev: float
+    electric_charge: float
+    colors: int
+    majorana: bool = False
+
+
+@dataclass(frozen=True)
+class UfoBoson:
+    """A vector boson of a UFO model with its couplings to fermions."""
+
+    name: str
+    pdg_id: int
+    mass_gev: float
+    width_gev: float
+    """As the model's parameters have it; not used for the card."""
+    couplings: tuple[FermionCoupling, ...]
+    notes: tuple[str, ...] = field(default=())
+    """What the card will not have: other decays, flavour change."""
+
+    def of(self, name: str) -> FermionCoupling:
+        """The couplings to a fermion of the Standard Model, by our name; InputError if there is none."""
+        for coupling in self.couplings:
+            if coupling.pdg_id == PDG_IDS[name]:
+                return coupling
+        raise InputError(f"{self.name} does not couple to {name}")
+
+
+def read_ufo(folder: Path, particle: str | None = None, param_card: Path | None = None) -> UfoBoson:
+    """The vector boson ``particle`` (name or PDG id; default: the one neutral, colourless vector boson beside photon
+    and Z, if it is alone) of a UFO folder, with the values of a parameter card, the folder's default ones otherwise.
+
+    Runs the Python code of the folder. InputError if there is no such particle, or if it is no neutral vector boson.
+    """
+    model = _load(folder, param_card)
+    boson = _find_boson(model, particle, folder)
+    sign = _photon_sign(model)
+    couplings: dict[int, FloatArray] = {}
+    notes: list[str] = []
+    for vertex in model.vertices:
+        if boson not in vertex.particles or vertex.size == 0:
+            continue
+        first, second = others = vertex.others(boson)
+        names = f"{first.name} {second.name}"
+        if any(p.spin != 2 for p in others):
+            closed = first.mass_gev + second.mass_gev >= boson.mass_gev
+            if not closed and boson not in others and not any(p.unphysical for p in others):
+                notes.append(f"{boson.name} -> {names} is not in the card; add its width with --set gamma_extra=GEV")
+        elif first.name != second.antiname:
+            notes.append(f"{boson.name} -> {names} changes flavour and is not in the card")
+        else:
+            pair = sign * np.array(_chiral_couplings(vertex, boson))
+            pdg_id = abs(first.pdg_id)
+            couplings[pdg_id] = couplings.get(pdg_id, np.zeros(2)) + pair
+    if not couplings:
+        raise InputError(f"{folder}: {boson.name} couples to no fermion pair")
+    fermions = {p.pdg_id: p for p in model.particles}
+    found = tuple(
+        FermionCoupling(
+            pdg_id=pdg_id,
+            name=fermions[pdg_id].name,
+            g_left=float(left),
+            g_right=float(right),
+            mass_gev=fermions[pdg_id].mass_gev,
+            electric_charge=fermions[pdg_id].charge,
+            colors=abs(fermions[pdg_id].color),
+            majorana=fermions[pdg_id].antiname == fermions[pdg_id].name,
+        )
+        for pdg_id, (left, right) in sorted(couplings.items())
+    )
+    return UfoBoson(boson.name, boson.pdg_id, boson.mass_gev, boson.width_gev, found, tuple(dict.fromkeys(notes)))
+
+
+def model_of(boson: UfoBoson, model_id: str, source: str) -> ZprimeModel:
+    """A model with the couplings of a boson at coupling 1; fermions beyond the Standard Model are invisible states.
+
+    InputError for a coupling that is not finite.
+    """
+    known = {pdg_id: name for name, pdg_id in PDG_IDS.items()}
+    generations: dict[int, dict[str, Charge]] = {1: {}, 2: {}, 3: {}}
+    dark: list[Fermion] = []
+    for c in boson.couplings:
+        left, right = (_charge(g) for g in (c.g_left, c.g_right))
+        name = known.get(c.pdg_id)
+        if name is None:
+            dark.append(_dark_fermion(c, left, right))
+            continue
+        generation, species = generation_and_species(name)
+        generations[generation][f"{species}_left"] = left
+        if species == "nu":
+            if right.rational:
+                dark.append(Fermion(f"{name}_right", "weyl", _charge(0.0), right, doc="right-handed neutrino"))
+        else:
+            generations[generation][f"{species}_right"] = right
+    return make_model(
+        model_id,
+        {},
+        generations=generations,
+        dark=tuple(dark),
+        u1=False,
+        title=f"{boson.name} of {source}",
+        reference=source,
+        charge_name=f"coupling of {boson.name}",
+        reference_coupling=1.0,
+    )
+
+
+def exotic_notes(boson: UfoBoson) -> list[str]:
+    """States beyond the Standard Model that are charged or coloured: the card counts them as invisible width."""
+    return [
+        f"{c.name} (charge {c.electric_charge:g}, colour {c.colors}) is visible; the card has it for the width only"
+        for c in boson.couplings
+        if c.pdg_id not in PDG_IDS.values() and (c.electric_charge or c.colors > 1)
+    ]
+
+
+def _dark_fermion(c: FermionCoupling, left: Charge, right: Charge) -> Fermion:
+    if c.majorana:
+        # i c gamma^mu gamma5 / 2 between a field and itself: one chirality of charge (g_R - g_L)/2
+        return Fermion(c.name, "majorana", _charge(0.0), _charge((c.g_right - c.g_left) / 2), mass_gev=c.mass_gev)
+    one_sided = not left.rational or not right.rational
+    kind = "weyl" if one_sided and c.mass_gev == 0 else "dirac"
+    return Fermion(c.name, kind, left, right, multiplicity=c.colors, mass_gev=c.mass_gev)
+
+
+def _charge(value: float) -> Charge:
+    if not np.isfinite(value):
+        raise InputError(f"a coupling is not finite: {value}")
+    return Charge(Fraction(f"{value:.{DIGITS}g}"))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# What the folder says
+
+
+@dataclass(frozen=True)
+class _Particle:
+    name: str
+    antiname: str
+    pdg_id: int
+    spin: int
+    """2 s + 1."""
+    color: int
+    charge: float
+    mass_gev: float
+    width_gev: float
+    unphysical: bool
+    """A ghost or Goldstone boson."""
+
+
+@dataclass(frozen=True)
+class _Vertex:
+    name: str
+    particles: tuple[_Particle, ...]
+    terms: tuple[tuple[complex, str], ...]
+    """Coupling and Lorentz structure."""
+
+    @property
+    def size(self) -> float:
+        """Largest |coupling|."""
+        return max((abs(value) for value, _ in self.terms), default=0.0)
+
+    def others(self, particle: _Particle) -> list[_Particle]:
+        """The particles beside one of a kind."""
+        rest = list(self.particles)
+        rest.remove(particle)
+        return rest
+
+
+@dataclass(frozen=True)
+class _Ufo:
+    particles: tuple[_Particle, ...]
+    vertices: tuple[_Vertex, ...]
+
+
+def _load(folder: Path, param_card: Path | None) -> _Ufo:
+    path = folder.resolve()
+    if not (path / "particles.py").is_file():
+        raise InputError(f"{folder}: no UFO model there (particles.py is missing)")
+    default = path / "restrict_default.dat"
+    card = param_card or (default if default.is_file() else None)
+    command = [sys.executable, "-B", str(Path(__file__).with_name("ufo_process.py")), str(path)]
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(_card_values(card)),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{folder}: its code did not end within {TIMEOUT_S} s") from None
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise InputError(f"{folder}: cannot be read as a UFO model: {last}") from None
+    if "error" in found:
+        raise InputError(f"{folder}: cannot be read as a UFO model: {found['error']}")
+    particles = {p["name"]: _Particle(**p) for p in found["particles"]}
+    vertices = [
+        _Vertex(
+            v["name"],
+            tuple(particles[name] for name in v["particles"]),
+            tuple((complex(*value), structure) for value, structure in v["terms"]),
+        )
+        for v in found["vertices"]
+    ]
+    for vertex in vertices:
+        if not np.isfinite([value for value, _ in vertex.terms]).all():
+            raise InputError(f"{folder}: a coupling of vertex {vertex.name} is not finite; give --param-card CARD")
+    return _Ufo(tuple(particles.values()), tuple(vertices))
+
+
+def _card_values(card: Path | None) -> dict[str, dict[str, float]]:
+    """Values of a parameter card per block and code."""
+    if card is None:
+        return {}
+    document = read_document(card, mass_block=False)
+    values = {}
+    for name, block in document.blocks.items():
+        entries = ((key if isinstance(key, tuple) else (key,), value) for key, value in block.items())
+        values[name] = {" ".join(map(str, key)): value for key, value in entries if isinstance(value, (int, float))}
+    values["DECAY"] = {str(pdg_id): p.totalwidth for pdg_id, p in document.decays.items() if p.totalwidth is not None}
+    return values
+
+
+def _find_boson(model: _Ufo, particle: str | None, folder: Path) -> _Particle:
+    neutral = [p for p in model.particles if p.spin == 3 and p.name == p.antiname and p.color == 1]
+    names = ", ".join(f"{p.name} ({p.pdg_id})" for p in neutral)
+    if particle is None:
+        extra = [p for p in neutral if p.pdg_id not in (_PHOTON, 23)]
+        if len(extra) == 1:
+            return extra[0]
+        raise InputError(f"{folder}: which boson? give --particle NAME_OR_PDG, one of {names}")
+    for p in model.particles:
+        if particle in (p.name, str(p.pdg_id)):
+            if p not in neutral:
+                raise InputError(f"{folder}: {p.name} is no neutral, colourless vector boson")
+            return p
+    raise InputError(f"{folder}: no particle {particle!r}; neutral vector bosons are {names}")
+
+
+def _photon_sign(model: _Ufo) -> float:
+    """+1 if the model's photon couples with Q e in the sense of the module, -1 if with -Q e."""
+    photon = next((p for p in model.particles if p.pdg_id == _PHOTON), None)
+    charges = {p.pdg_id: p.charge for p in model.particles}
+    for vertex in model.vertices:
+        if photon not in vertex.particles or vertex.particles.count(photon) != 1:
+            continue
+        fermions = vertex.others(photon)
+        charge = charges[abs(fermions[0].pdg_id)]
+        if charge and all(p.spin == 2 for p in fermions):
+            total = sum(_chiral_couplings(vertex, photon))
+            if total:
+                return float(np.sign(total * charge))
+    return 1.0
+
+
+def _chiral_couplings(vertex: _Vertex, boson: _Particle) -> tuple[float, float]:
+    """(g_L, g_R) of a vertex with a fermion pair, up to the sign of the model's convention."""
+    total = np.zeros(2, dtype=complex)
+    index = vertex.particles.index(boson) + 1
+    for value, structure in vertex.terms:
+        if value:
+            total += -1j * value * np.array(chirality(structure, index))
+    if np.abs(total.imag).max() > 1e-10 * max(1.0, np.abs(total).max()):
+        raise InputError(f"vertex {vertex.name}: complex couplings to a fermion pair are not supported")
+    return float(total[0].real), float(total[1].real)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Lorentz structures
+
+
+def chirality(structure: str, vector: int) -> tuple[complex, complex]:
+    """(a, b) of a structure equal to gamma^mu (a P_L + b P_R), mu being the index of particle ``vector``.
+
+    Sums and products of Gamma, ProjM, ProjP, Gamma5 and numbers; InputError for anything else (a dipole, momenta).
+    """
+    try:
+        tree = ast.parse(structure.replace("^", "**"), mode="eval").body
+        terms = _terms(tree)
+    except (SyntaxError, ValueError) as err:
+        raise InputError(f"Lorentz structure {structure!r} is not a current gamma^mu (a P_L + b P_R): {err}") from None
+    total = np.zeros(2, dtype=complex)
+    for factor, tensors in terms:
+        total += factor * _term(tensors, vector, structure)
+    return complex(total[0]), complex(total[1])
+
+
+_Tensor = tuple[str, tuple[int, ...]]
+_Term = tuple[complex, tuple[_Tensor, ...]]
+
+
+def _terms(node: ast.expr) -> list[_Term]:
+    """A sum of products of tensors, expanded."""
+    if isinstance(node, ast.BinOp):
+        left, right = _terms(node.left), _terms(node.right)
+        if isinstance(node.op, ast.Add):
+            return left + right
+        if isinstance(node.op, ast.Sub):
+            return left + [(-factor, tensors) for factor, tensors in right]
+        if isinstance(node.op, ast.Mult):
+            return [(a * b, s + t) for a, s in left for b, t in right]
+        if isinstance(node.op, ast.Div) and len(right) == 1 and not right[0][1]:
+            return [(factor / right[0][0], tensors) for factor, tensors in left]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return [(-factor, tensors) for factor, tensors in _terms(node.operand)]
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex)):
+        return [(complex(node.value), ())]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return [(1.0 + 0j, ((node.func.id, tuple(int(ast.literal_eval(a)) for a in node.args)),))]
+    raise ValueError(ast.unparse(node))
+
+
+def _term(tensors: tuple[_Tensor, ...], vector: int, structure: str) -> FloatArray:
+    """(a, b) of one product: a matrix on the right of gamma acts on its chirality, one on its left on the other."""
+    gammas = [indices for name, indices in tensors if name == "Gamma" and indices[0] == vector]
+    if len(gammas) != 1:
+        raise InputError(f"Lorentz structure {structure!r} has no single gamma matrix of the boson")
+    (_, left_end, right_end), value = gammas[0], np.ones(2)
+    rest = [(name, indices) for name, indices in tensors if name != "Gamma" or indices[0] != vector]
+    matrices = {"ProjM": (1.0, 0.0), "ProjP": (0.0, 1.0), "Gamma5": (-1.0, 1.0), "Identity": (1.0, 1.0)}
+    while rest:
+        for item in rest:
+            name, indices = item
+            if name not in matrices or len(indices) != 2:
+                raise InputError(f"Lorentz structure {structure!r}: {name} is not supported")
+            if indices[0] == right_end:
+                value, right_end = value * matrices[name], indices[1]
+            elif indices[1] == left_end:
+                value, left_end = value * matrices[name][::-1], indices[0]
+            else:
+                continue
+            rest.remove(item)
+            break
+        else:
+            raise InputError(f"Lorentz structure {structure!r}: the fermion line is broken")
+    return value

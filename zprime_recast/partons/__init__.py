@@ -1,0 +1,1 @@
+"""What the protons bring, at every order."""

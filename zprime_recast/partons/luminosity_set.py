@@ -1,0 +1,261 @@
+"""Corrected luminosities of a whole PDF set: central value, error members and scale choices.
+
+:func:`load_luminosities` takes CT18NNLO at 8, 13, 13.6 and 14 TeV from tables shipped with the package
+(``data/luminosities``, made by ``build.py`` there), so that a machine without any PDF set has the uncertainty too;
+every other set, energy or version of the set is computed from its grids, once.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, PDFError
+from ..io.cards import FloatArray, digest
+from ..io.paths import shipped
+from ..model.zprime import checked_positive
+from .drell_yan import FLAVORS
+from .luminosity import (
+    LuminosityTable,
+    Remark,
+    Variations,
+    corrected,
+    integrals,
+    mass_grid,
+    negative_remarks,
+    order_remarks,
+    running_coupling,
+    set_range_gev,
+)
+from .n3lo import checked_order, scale_points
+from .pdf import DEFAULT_SET, PDFMember, list_sets, load_pdf, read_set_info
+from .pdf_errors import ErrorSet, error_set
+
+DEFAULT_ORDER = "nnlo"
+#: Factors of the mass at which scales are varied.
+SCALE_FACTORS = (1.0, 0.5, 2.0)
+#: Masses of a table with error members.
+SET_POINTS = 200
+
+
+@dataclass(frozen=True)
+class SetIntegrals:
+    """What the corrected luminosities of a set at one energy are made of."""
+
+    pdf_set: str
+    digests: tuple[str, ...]
+    """Of the files of each member."""
+    grid_digest: str
+    """Of the grid of member 0 alone: the version of the set, whatever its .info says."""
+    sqrt_s_gev: float
+    mass_gev: FloatArray
+    """(n,)."""
+    members: FloatArray
+    """L_q, T1_q and T2_q (see convolution) of each member at mu_F = M, (3, members, 5, n)."""
+    scales: FloatArray
+    """The same of the central member at mu_F = M/2 and 2 M, (2, 3, 5, n): factor, term, flavour, mass."""
+    alpha_s: FloatArray | None
+    """alpha_s at M, M/2 and 2 M, (3, n); None for a set without it."""
+    errors: ErrorSet | None
+
+    def terms(self, mu_f_over_m: float) -> FloatArray:
+        """(3, 5, n) of the central member."""
+        return self.members[:, 0] if mu_f_over_m == 1.0 else self.scales[SCALE_FACTORS.index(mu_f_over_m) - 1]
+
+    def table(self, order: str, member: int = 0) -> LuminosityTable:
+        """The luminosities of an order, with variations if they are those of the central member."""
+        if not 0 <= member < self.members.shape[1]:
+            raise InputError(f"set {self.pdf_set} has members 0 to {self.members.shape[1] - 1}, not {member}")
+        if checked_order(order) != "lo" and self.alpha_s is None:
+            raise PDFError(f"set {self.pdf_set} has no table of alpha_s (AlphaS_Qs, AlphaS_Vals): use the order lo")
+        grid, sqrt_s = self.mass_gev, self.sqrt_s_gev
+
+        def of(terms: FloatArray, mu_f: float = 1.0, mu_r: float = 1.0) -> FloatArray:
+            alpha_s = None if self.alpha_s is None else self.alpha_s[SCALE_FACTORS.index(mu_r)]
+            return corrected(terms, alpha_s, grid, sqrt_s, order, mu_f, mu_r)
+
+        members = of(self.members)
+        points = scale_points(order)
+        if order == "lo":  # no renormalisation scale
+            points = ((1.0, 1.0), (0.5, 1.0), (2.0, 1.0))
+        raw = members[member]
+        remarks = [
+            *negative_remarks(raw, grid, f"PDF set {self.pdf_set} member {member}"),
+            *self._negative_members(members),
+            *order_remarks(order, sqrt_s),
+        ]
+        return LuminosityTable(
+            mass_gev=grid,
+            values=np.maximum(raw, 0.0),
+            leading_order=np.maximum(self.members[0, member], 0.0),
+            sqrt_s_gev=sqrt_s,
+            pdf_set=self.pdf_set,
+            pdf_member=member,
+            pdf_digest=self.digests[member],
+            mu_f_over_m=1.0,
+            order=order,
+            variations=None
+            if member
+            else Variations(
+                members=None if self.errors is None else np.maximum(members, 0.0),
+                errors=self.errors,
+                scale_points=points,
+                scales=np.maximum(np.stack([of(self.terms(f), f, r) for f, r in points]), 0.0),
+            ),
+            remarks=tuple(remarks),
+        )
+
+    def _negative_members(self, members: FloatArray) -> list[Remark]:
+        """One remark on all error members, from where the u or d luminosity of any is negative."""
+        negative = np.asarray(np.any(members[1:, :2] < 0, axis=1))  # (members - 1, n)
+        if not negative.any():
+            return []
+        columns = np.nonzero(negative.any(axis=0))[0]
+        first, last = self.mass_gev[columns[[0, -1]]]
+        text = (
+            f"PDF set {self.pdf_set}: {int(negative.any(axis=1).sum())} of {len(negative)} error members have a "
+            f"negative u or d luminosity, the first from {first:.0f} GeV on; set to 0"
+        )
+        return [Remark(float(first), float(last), text)]
+
+
+def load_luminosities(
+    pdf: str | PDFMember = DEFAULT_SET,
+    sqrt_s_gev: float = 13000.0,
+    order: str = DEFAULT_ORDER,
+    member: int = 0,
+    cache: bool = True,
+    on_member: Callable[[int, int], None] | None = None,
+) -> LuminosityTable:
+    """Corrected luminosities with their PDF and scale variations; ``order`` lo, nlo, nnlo or n3lo.
+
+    From the shipped tables where they hold the set and energy, else from the set (about 0.4 s a member and energy the
+    first time, then from the disk cache; ``on_member(done, all)`` reports it). A member other than 0, or one already
+    loaded, comes without variations. UnknownName for a set that is not there, PDFError for one that is broken or
+    whose ErrorType is not known.
+    """
+    sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
+    checked_order(order)
+    if isinstance(pdf, PDFMember):
+        from .luminosity import luminosity_table
+
+        return luminosity_table(pdf, sqrt_s, cache=cache, order=order)
+    found = _shipped_integrals(pdf, sqrt_s)
+    if found is None:
+        found = set_integrals(pdf, sqrt_s, cache=cache, on_member=on_member)
+    return found.table(order, member)
+
+
+def set_integrals(
+    name: str,
+    sqrt_s_gev: float,
+    points: int = SET_POINTS,
+    cache: bool = True,
+    on_member: Callable[[int, int], None] | None = None,
+) -> SetIntegrals:
+    """Compute the integrals of every member of a set; PDFError names a member that is missing or does not fit."""
+    if name not in list_sets() and shipped_energies(name):
+        energies = ", ".join(f"{e:g}" for e in shipped_energies(name))
+        raise InputError(
+            f"set {name} is not installed and shipped for sqrt(s) = {energies} GeV only, not {sqrt_s_gev:g}; install "
+            f"it (zprime-recast pdf install {name}) or use its central member, --pdf {name}_central"
+        )
+    central = load_pdf(name)
+    errors = error_set(central.info)
+    ranges = [set_range_gev(central, sqrt_s_gev, factor) for factor in SCALE_FACTORS]
+    grid = mass_grid(sqrt_s_gev, max(low for low, _ in ranges), min(high for _, high in ranges), points)
+    count = central.info.members if errors else 1
+    rows, digests = [], []
+    for k in range(count):
+        member = central if k == 0 else load_pdf(name, k)
+        if member.info.grid_shape != central.info.grid_shape:
+            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; fetch the set again")
+        rows.append(integrals(member, grid, sqrt_s_gev, cache=cache))
+        digests.append(member.digest)
+        if on_member:
+            on_member(k + 1, count)
+    return SetIntegrals(
+        pdf_set=name,
+        digests=tuple(digests),
+        grid_digest=digest(central.info.grid_file(0)),
+        sqrt_s_gev=sqrt_s_gev,
+        mass_gev=grid,
+        members=np.stack(rows, axis=1),
+        scales=np.stack([integrals(central, grid, sqrt_s_gev, factor, cache) for factor in SCALE_FACTORS[1:]]),
+        alpha_s=np.stack([running_coupling(central, grid, factor) for factor in SCALE_FACTORS])
+        if central.info.alpha_s_qs_gev
+        else None,
+        errors=errors,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Shipped tables
+
+
+def shipped_file(name: str, sqrt_s_gev: float) -> Path:
+    """Where the table of a set and energy belongs."""
+    return shipped("data") / "luminosities" / f"{name}_{sqrt_s_gev:g}GeV.npz"
+
+
+def shipped_energies(name: str) -> list[float]:
+    """Collider energies (GeV) a set is shipped for."""
+    files = (shipped("data") / "luminosities").glob(f"{name}_*GeV.npz")
+    return sorted(float(file.stem.removeprefix(f"{name}_").removesuffix("GeV")) for file in files)
+
+
+def save_integrals(integrals_: SetIntegrals, path: Path) -> None:
+    """Write a table as it is shipped: single precision (6e-8), compressed."""
+    about = {
+        "pdf_set": integrals_.pdf_set,
+        "digests": integrals_.digests,
+        "grid_digest": integrals_.grid_digest,
+        "sqrt_s_gev": integrals_.sqrt_s_gev,
+        "errors": asdict(integrals_.errors) if integrals_.errors else None,
+    }
+    arrays = {name: getattr(integrals_, name) for name in ("mass_gev", "members", "scales", "alpha_s")}
+    single = {name: a if name == "mass_gev" else a.astype(np.float32) for name, a in arrays.items()}
+    np.savez_compressed(path, about=json.dumps(about), **single)
+
+
+def read_integrals(path: Path) -> SetIntegrals:
+    """A table written by :func:`save_integrals`; PDFError if it is broken."""
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            arrays = {name: file[name].astype(float) for name in ("mass_gev", "members", "scales", "alpha_s")}
+        n = len(arrays["mass_gev"])
+        expected = {"members": (3, len(about["digests"]), len(FLAVORS), n), "scales": (2, 3, 5, n), "alpha_s": (3, n)}
+        if any(arrays[name].shape != shape or not np.isfinite(arrays[name]).all() for name, shape in expected.items()):
+            raise ValueError("arrays do not fit")
+        errors = ErrorSet(**about["errors"]) if about["errors"] else None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as err:
+        raise PDFError(f"{path}: not a table of luminosities ({err}); reinstall zprime-recast") from None
+    return SetIntegrals(
+        about["pdf_set"],
+        tuple(about["digests"]),
+        about["grid_digest"],
+        about["sqrt_s_gev"],
+        errors=errors,
+        **arrays,
+    )
+
+
+def _shipped_integrals(name: str, sqrt_s_gev: float) -> SetIntegrals | None:
+    """The shipped table, unless there is none or the set installed here is another version of it."""
+    path = shipped_file(name, sqrt_s_gev)
+    if not path.is_file():
+        return None
+    table = read_integrals(path)
+    installed = list_sets().get(name)
+    if installed is not None:
+        grid = read_set_info(installed).grid_file(0)
+        if not grid.is_file() or digest(grid) != table.grid_digest:
+            return None
+    return table

@@ -1,0 +1,116 @@
+"""A PDF set with all its members, and sets fetched from LHAPDF's archive."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError, OutputError, PDFError
+from ..io.cards import FloatArray
+from ..io.paths import user_data_dir
+from .pdf import PDFMember, check_grid, load_pdf, read_set_info
+from .pdf_errors import ONE_SIGMA, ErrorSet, Uncertainty, error_set, pdf_uncertainty
+
+#: LHAPDF's public archive: one .tar.gz per set.
+ARCHIVE_URL = "https://lhapdfsets.web.cern.ch/current/"
+_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class PDFSet:
+    """All members of a set, loaded."""
+
+    name: str
+    members: tuple[PDFMember, ...]
+    errors: ErrorSet | None
+
+    def xf(self, pids: Sequence[int], x: ArrayLike, q_gev: float) -> FloatArray:
+        """x f(x, Q) of every member, shape (members, len(pids), *x.shape)."""
+        return np.stack([member.xf(pids, x, q_gev) for member in self.members])
+
+    def uncertainty(self, values: ArrayLike, confidence_level: float = ONE_SIGMA) -> Uncertainty:
+        """PDF uncertainty of values (members, ...) at a level in per cent; InputError for a set of one member."""
+        if self.errors is None:
+            raise InputError(f"PDF set {self.name} has one member: no PDF uncertainty")
+        return pdf_uncertainty(values, self.errors, confidence_level)
+
+
+def load_pdf_set(name: str, backend: str | None = None) -> PDFSet:
+    """Every member of a set; PDFError names a member that is missing, broken, or on other knots than member 0."""
+    central = load_pdf(name, 0, backend)
+    members = [central]
+    for k in range(1, central.info.members):
+        member = load_pdf(name, k, backend)
+        if member.info.grid_shape != central.info.grid_shape:
+            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; fetch the set again")
+        members.append(member)
+    return PDFSet(name, tuple(members), error_set(central.info))
+
+
+def install_set(source: str, folder: Path | None = None, archive: str = ARCHIVE_URL) -> Path:
+    """Fetch a set by name from an archive, or unpack a ``.tar.gz`` given by its path, into ``folder`` (default: the
+    user's ``pdfs``); every member is checked first. Returns the set's folder; an existing one is left alone.
+
+    PDFError without network, or for a broken archive; the message says how to do it by hand.
+    """
+    target = folder or user_data_dir() / "pdfs"
+    local = source.endswith((".tar.gz", ".tgz", ".tar.xz", ".tar"))
+    name = Path(source).name.split(".tar")[0].removesuffix(".tgz") if local else source
+    if not name or any(c in name for c in "/\\\\ ") or name.startswith("."):
+        raise InputError(f"{source!r} is no name of a PDF set")
+    if (target / name).exists():
+        raise InputError(f"{target / name} is there already; remove it to install the set again")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target, prefix=".install-") as scratch:
+            packed = Path(source).expanduser() if local else _fetch(name, archive, Path(scratch), target)
+            unpacked = _unpack(packed, name, Path(scratch))
+            info = read_set_info(unpacked)
+            error_set(info)
+            for member in range(info.members):
+                check_grid(info, member)
+            unpacked.replace(target / name)
+    except OSError as err:
+        raise OutputError(target, str(err.strerror or err)) from None
+    return target / name
+
+
+def _fetch(name: str, archive: str, scratch: Path, target: Path) -> Path:
+    url = f"{archive}{name}.tar.gz"
+    path = scratch / "set.tar.gz"
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, path.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+    except urllib.error.HTTPError as err:
+        raise PDFError(f"{url}: {err.code} {err.reason}; is {name} the exact name of an LHAPDF set?") from None
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as err:
+        reason = getattr(err, "reason", err)
+        raise PDFError(
+            f"{url} cannot be reached ({reason}); fetch it elsewhere, then: zprime-recast pdf install {name}.tar.gz, "
+            f"or unpack it into {target}"
+        ) from None
+    return path
+
+
+def _unpack(packed: Path, name: str, scratch: Path) -> Path:
+    """The folder of the set inside an archive, unpacked; only plain files below ``name/`` are taken."""
+    try:
+        with tarfile.open(packed) as tar:
+            wanted = [m for m in tar.getmembers() if m.isfile() and m.name.removeprefix("./").startswith(f"{name}/")]
+            tar.extractall(scratch, members=wanted, filter="data")
+    except FileNotFoundError:
+        raise InputError(f"{packed}: no such file") from None
+    except (tarfile.TarError, EOFError) as err:
+        raise PDFError(f"{packed}: no complete tar archive ({err}); fetch it again") from None
+    if not (scratch / name / f"{name}.info").is_file():
+        raise PDFError(f"{packed}: holds no {name}/{name}.info; fetch it again")
+    return scratch / name

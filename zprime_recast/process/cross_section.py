@@ -1,0 +1,346 @@
+r"""Dilepton cross-sections of p p -> gamma, Z, Z' -> l- l+.
+
+Chirality amplitudes, with V = gamma, Z, Z' and couplings as in :mod:`zprime_recast.model.zprime`:
+
+.. math:: A_{ij}(s) = \sum_V \frac{g^q_i g^l_j}{s - M_V^2 + i M_V \Gamma_V}, \qquad
+          \hat\sigma_q(s) = \frac{s}{144\pi} \sum_{ij} |A_{ij}|^2, \qquad
+          \frac{d\sigma}{dm^2} = \frac1S \sum_q \hat\sigma_q(m^2) LQ_q(m)
+
+The order in QCD is that of the luminosities LQ_q (:mod:`zprime_recast.partons.luminosity`): nothing here depends on it.
+Rates are linear in them, so one set of coefficients serves every PDF member and scale.
+
+"Signal" means |SM + Z'|^2 - |SM|^2; it contains the interference and may be negative. ``interference=False`` keeps
+|Z'|^2 alone. All cross-sections are for one lepton flavour, in fb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError
+from ..io.cards import FloatArray
+from ..model.standard_model import StandardModel
+from ..model.widths import Widths, decay_widths, partial_width
+from ..model.zprime import CHARGED_LEPTONS, ZprimeModel, checked_positive
+from ..partons.drell_yan import FLAVORS
+from ..partons.luminosity import LuminosityTable
+from ..partons.pdf_errors import ONE_SIGMA, pdf_uncertainty
+from ..units import HBARC2_GEV2_FB
+from .poles import panels, pole, pole_weights
+
+#: Weak isospin of the left-handed state and electric charge of the quarks.
+ISOSPIN_CHARGE = {
+    "u": (0.5, 2 / 3),
+    "c": (0.5, 2 / 3),
+    "d": (-0.5, -1 / 3),
+    "s": (-0.5, -1 / 3),
+    "b": (-0.5, -1 / 3),
+}
+LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
+
+#: Mass window of :func:`sigma_br_full` in units of the Z' mass; above it, to the end of the luminosity table.
+FULL_WINDOW_LOW = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class CouplingProducts:
+    """Products of quark and lepton couplings summed over chiralities, per quark flavour (first axis as FLAVORS)."""
+
+    zprime_squared: FloatArray
+    """Sum over ij of (q_i^q q_j^l)^2 at unit coupling, (5,)."""
+    zprime_photon: FloatArray
+    """Sum of q_i^q q_j^l times the photon's e^2 Q_q Q_l, (5,)."""
+    zprime_z: FloatArray
+    """Sum of q_i^q q_j^l times the Z's, (5,)."""
+
+
+@lru_cache(maxsize=256)
+def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
+    """Coupling products of q qbar -> l l for one lepton flavour (e, mu or tau)."""
+    quarks = np.array([model.couplings(flavor) for flavor in FLAVORS])
+    return products_of(quarks, np.array(model.couplings(lepton)), model.sm)
+
+
+@lru_cache(maxsize=256)
+def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
+    """The same for all; one object for leptons with the same couplings."""
+    by_couplings = {model.couplings(lepton): coupling_products(model, lepton) for lepton in CHARGED_LEPTONS}
+    return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
+
+
+def products_of(quarks: FloatArray, leptons: FloatArray, sm: StandardModel) -> CouplingProducts:
+    """The same from (g_L, g_R) of the quarks, (5, 2), and of the leptons, (2,); of many models, (5, 2, n) and (2, n),
+    they are (n, 5).
+    """
+    axes = (1,) * (leptons.ndim - 1)
+    quark_z, lepton_z, photon = _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w)
+    # sums over both chiralities are products of sums over one
+    squared = (quarks**2).sum(axis=1) * (leptons**2).sum(axis=0)
+    of_photon = quarks.sum(axis=1) * leptons.sum(axis=0) * photon.reshape(-1, *axes)
+    of_z = (quarks * quark_z.reshape(-1, 2, *axes)).sum(axis=1) * (leptons * lepton_z.reshape(2, *axes)).sum(axis=0)
+    return CouplingProducts(squared.T, of_photon.T, of_z.T)
+
+
+@lru_cache(maxsize=16)
+def _standard_couplings(e: float, g_z: float, sin2: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of the Z to quarks (5, 2) and charged leptons (2,), and of the photon, quark times lepton, (5,)."""
+    quark_z = g_z * np.stack([z_charges(*ISOSPIN_CHARGE[flavor], sin2) for flavor in FLAVORS])
+    photon = e**2 * LEPTON_ISOSPIN_CHARGE[1] * np.array([ISOSPIN_CHARGE[flavor][1] for flavor in FLAVORS])
+    return quark_z, g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sin2), photon
+
+
+def z_charges(isospin: float, charge: float, sin2: float) -> FloatArray:
+    """(left, right) couplings of the Z in units of g_z."""
+    return np.array([isospin - charge * sin2, -charge * sin2])
+
+
+def interference_amplitude(model: ZprimeModel, products: CouplingProducts, s: FloatArray) -> FloatArray:
+    """2 sum_ij q_i^q q_j^l a_ij(s), a the photon + Z amplitude; complex, (5, *s.shape), GeV^-2, at unit coupling.
+
+    The interference of a Z' of coupling g is then g^2 Re[this* / (s - M^2 + i M Gamma)].
+    """
+    sm = model.sm
+    z_propagator = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
+    return np.asarray(
+        2 * (np.multiply.outer(products.zprime_photon, 1 / s) + np.multiply.outer(products.zprime_z, z_propagator))
+    )
+
+
+def partonic_sm(model: ZprimeModel, s: ArrayLike) -> FloatArray:
+    """sigma_hat(q qbar -> gamma/Z -> l l) in GeV^-2, shape (5, *s.shape), s in GeV^2."""
+    s = np.asarray(s, dtype=float)
+    sm = model.sm
+    z_propagator = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
+    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
+    rows = []
+    for flavor in FLAVORS:
+        isospin, charge = ISOSPIN_CHARGE[flavor]
+        z = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
+        photon = sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1]
+        amplitude = photon / s + np.multiply.outer(z.ravel(), z_propagator)
+        rows.append(s / (144 * np.pi) * (np.abs(amplitude) ** 2).sum(axis=0))
+    return np.array(rows)
+
+
+Component = Literal["signal", "zprime", "sm", "full"]
+
+
+def dsigma_dm(
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    m_ll_gev: ArrayLike,
+    lumi: LuminosityTable,
+    component: Component = "signal",
+    lepton: str = "e",
+    gamma_gev: float | None = None,
+) -> FloatArray:
+    """dsigma/dm_ll in fb/GeV at dilepton masses in GeV (shape of ``m_ll_gev``).
+
+    component: ``signal`` (interference + Z'), ``zprime`` (|Z'|^2), ``sm``, or ``full`` (their coherent sum).
+    The width is the model's unless ``gamma_gev`` is given.
+    """
+    m_ll = checked_positive("m_ll_gev", m_ll_gev)
+    mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
+    s = m_ll**2
+    partonic = np.zeros((len(FLAVORS), *m_ll.shape))
+    if component in ("sm", "full"):
+        partonic += partonic_sm(model, s)
+    if component != "sm":
+        gamma = (
+            float(decay_widths(model, mass, g).total_gev)
+            if gamma_gev is None
+            else float(checked_positive("gamma_gev", gamma_gev))
+        )
+        products = coupling_products(model, lepton)
+        m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
+        propagator = residue / (s - m_pole**2 + 1j * m_pole * gamma_pole)
+        zprime = g**4 * np.multiply.outer(products.zprime_squared, np.abs(propagator) ** 2)
+        if component != "zprime":
+            zprime = zprime + g**2 * (interference_amplitude(model, products, s).conj() * propagator).real
+        partonic += s / (144 * np.pi) * zprime
+    return np.asarray(HBARC2_GEV2_FB * 2 * m_ll / lumi.sqrt_s_gev**2 * (partonic * lumi(m_ll)).sum(axis=0))
+
+
+def sigma_br_narrow(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, lumi: LuminosityTable, lepton: str = "e"
+) -> FloatArray:
+    """sigma(p p -> Z') BR(l l) in fb in the narrow-width approximation, arXiv:1707.08606, eq. (4.1).
+
+    sigma B = sum_q C_qq Gamma(Z' -> q qbar) BR / (S M) with C_qq = (4 pi^2/3) LQ_q. Mass and coupling broadcast.
+    """
+    coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
+    mass, _ = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), coupling)
+    return np.asarray((coefficients * lumi(mass)).sum(axis=0))
+
+
+def sigma_br_of_members(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, lumi: LuminosityTable, lepton: str = "e"
+) -> FloatArray:
+    """:func:`sigma_br_narrow` with every member of the PDF set, (members, *shape), in fb.
+
+    The argument of :func:`zprime_recast.partons.pdf_errors.pdf_uncertainty`. InputError for a set without error
+    members.
+    """
+    coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
+    mass, _ = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), coupling)
+    return np.asarray(np.einsum("q...,mq...->m...", coefficients, lumi.of_members(mass)))
+
+
+def narrow_coefficients(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, sqrt_s_gev: float, lepton: str = "e"
+) -> FloatArray:
+    """fb of sigma x BR per unit of LQ_q(M), (5, *shape): eq. (4.1), production with the tree-level quark widths."""
+    result = decay_widths(model, mass_gev, coupling)
+    mass, g = result.mass_gev, result.coupling
+    partial = np.stack([partial_width(model, q, mass, g) for q in FLAVORS])
+    rate = 4 * np.pi**2 / 3 * partial * result.branching_ratios[lepton] / (sqrt_s_gev**2 * mass)
+    return np.asarray(HBARC2_GEV2_FB * rate)
+
+
+def sigma_br_full(
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    lumi: LuminosityTable,
+    interference: bool = True,
+    window_gev: tuple[float, float] | None = None,
+    lepton: str = "e",
+    gamma_gev: float | None = None,
+    panel: float = 0.02,
+) -> FloatArray:
+    """Signal integrated over a dilepton mass window in fb, with the true width (exact over the peak).
+
+    Window: M/2 to the end of the luminosity table unless given. ``panel``: relative width of the panels on which the
+    smooth factors are polynomials. The width is the model's unless ``gamma_gev`` is given.
+    """
+    m, coefficients = full_coefficients(
+        model, mass_gev, coupling, lumi, interference, window_gev, lepton, gamma_gev, panel
+    )
+    return np.asarray((coefficients * lumi(m)).sum())
+
+
+def full_coefficients(
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    lumi: LuminosityTable,
+    interference: bool = True,
+    window_gev: tuple[float, float] | None = None,
+    lepton: str = "e",
+    gamma_gev: float | None = None,
+    panel: float = 0.02,
+) -> tuple[FloatArray, FloatArray]:
+    """Dilepton masses (n,) in GeV and fb of the signal per unit of LQ_q at each, (5, n); as :func:`sigma_br_full`."""
+    mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
+    low, high = window_gev or default_window_gev(mass, lumi)
+    if not 0 < low < high:
+        raise InputError(f"mass window {low:g} to {high:g} GeV is empty")
+    gamma = (
+        float(decay_widths(model, mass, g).total_gev)
+        if gamma_gev is None
+        else float(checked_positive("gamma_gev", gamma_gev))
+    )
+    m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
+    grid = panels(low, high, panel)
+    products = coupling_products(model, lepton)
+    smooth = HBARC2_GEV2_FB * grid.s / (144 * np.pi * lumi.sqrt_s_gev**2)
+    propagator = pole_weights(grid, m_pole, gamma_pole)
+    squared = -propagator.imag / (m_pole * gamma_pole)
+    coefficients = g**4 * abs(residue) ** 2 * np.multiply.outer(products.zprime_squared, smooth * squared)
+    if interference:
+        amplitude = interference_amplitude(model, products, grid.s)
+        coefficients = coefficients + g**2 * smooth * (amplitude.conj() * residue * propagator).real
+    return grid.m_gev, np.asarray(coefficients)
+
+
+def default_window_gev(mass_gev: float, lumi: LuminosityTable) -> tuple[float, float]:
+    """Dilepton masses :func:`sigma_br_full` integrates over unless told: M/2 to the end of the luminosity table."""
+    return max(FULL_WINDOW_LOW * mass_gev, lumi.range_gev[0]), lumi.range_gev[1]
+
+
+@dataclass(frozen=True)
+class CrossSection:
+    """sigma x BR of one hypothesis, one lepton flavour, in fb."""
+
+    mass_gev: float
+    coupling: float
+    widths: Widths
+    sigma_br_fb: float
+    k_factor: float
+    """Over LO with the same PDF set; NaN if LO is 0."""
+    pdf_up_fb: float | None
+    """Size of the PDF uncertainty upwards, >= 0; None for a set without error members."""
+    pdf_down_fb: float | None
+    scale_up_fb: float | None
+    """Size of the scale uncertainty upwards, >= 0; None for a table without variations."""
+    scale_down_fb: float | None
+    confidence_level: float
+    """Of the PDF uncertainty, in per cent."""
+    method: str
+    interference: bool
+    order: str
+    window_gev: tuple[float, float] | None
+    warnings: tuple[str, ...]
+
+
+def sigma_br(
+    model: ZprimeModel,
+    mass_gev: float,
+    coupling: float,
+    lumi: LuminosityTable,
+    method: str = "narrow",
+    interference: bool = True,
+    window_gev: tuple[float, float] | None = None,
+    lepton: str = "e",
+    confidence_level: float = ONE_SIGMA,
+) -> CrossSection:
+    """sigma x BR by the narrow-width formula or from the full line shape, its uncertainties and what was assumed."""
+    if method not in ("narrow", "full"):
+        raise InputError(f"method must be narrow or full, found {method!r}")
+    result = decay_widths(model, mass_gev, coupling)
+    mass, g = float(result.mass_gev), float(result.coupling)
+    if method == "narrow":
+        if window_gev:
+            raise InputError("a mass window needs --method full: the narrow width has all its rate at the pole")
+        used, m = None, np.array([mass])
+        coefficients = narrow_coefficients(model, m, g, lumi.sqrt_s_gev, lepton)
+        warnings = lumi.warnings_at(mass)
+    else:
+        used = window_gev or default_window_gev(mass, lumi)
+        m, coefficients = full_coefficients(model, mass, g, lumi, interference, used, lepton)
+        # far above the peak the rate is nil: a remark on masses there is none on the result
+        warnings = lumi.warnings_at(used[0], max(used[0], min(used[1], 1.5 * mass)))
+    sigma = float((coefficients * lumi(m)).sum())
+    leading = float((coefficients * lumi.at_leading_order()(m)).sum())
+    pdf_up = pdf_down = scale_up = scale_down = None
+    if lumi.variations is not None:
+        scales = np.einsum("qn,kqn->k", coefficients, lumi.of_scales(m))
+        scale_up, scale_down = float(scales.max() - scales[0]), float(scales[0] - scales.min())
+        if lumi.variations.errors is not None:
+            members = np.einsum("qn,kqn->k", coefficients, lumi.of_members(m))
+            error = pdf_uncertainty(members, lumi.variations.errors, confidence_level)
+            pdf_up, pdf_down = float(error.plus), float(error.minus)
+    return CrossSection(
+        mass_gev=mass,
+        coupling=g,
+        widths=result,
+        sigma_br_fb=sigma,
+        k_factor=sigma / leading if leading else float("nan"),
+        pdf_up_fb=pdf_up,
+        pdf_down_fb=pdf_down,
+        scale_up_fb=scale_up,
+        scale_down_fb=scale_down,
+        confidence_level=confidence_level,
+        method=method,
+        interference=method == "full" and interference,
+        order=lumi.order,
+        window_gev=used,
+        warnings=warnings,
+    )

@@ -1,0 +1,1 @@
+"""Figures, files and papers; computes no physics."""

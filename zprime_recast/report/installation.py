@@ -1,0 +1,94 @@
+"""What this installation has: versions, PDF backends and sets, caches, optional parts and how to get them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import re
+import sys
+from dataclasses import dataclass
+
+from ..io.paths import cache_dir, shipped, user_data_dir
+
+BACKENDS = {"lhapdf": "LHAPDF's own library, where installed", "neopdf": "pip install neopdf-hep"}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A survey of what is there and what is missing."""
+
+    versions: dict[str, str | None]
+    """Package and Python, then every required distribution; None: missing."""
+    backends: dict[str, bool]
+    """PDF backends found; the first one found is used."""
+    extras: dict[str, tuple[str, ...]]
+    """Extra of this package -> distributions of it that are missing."""
+    pdf_sets: dict[str, str]
+    """Set -> folder."""
+    folders: dict[str, str]
+    """``shipped data``, ``user data``, ``cache``."""
+    cache_files: int
+    cache_mb: float
+    problems: tuple[str, ...]
+    """What keeps the package from working, and the remedy."""
+
+
+def survey() -> Installation:
+    """Look at this installation; never raises for what is missing."""
+    from ..errors import ZprimeError
+    from ..partons.pdf import list_sets
+
+    versions: dict[str, str | None] = {"zprime-recast": _version("zprime-recast"), "python": platform.python_version()}
+    versions |= {name: _version(name) for name in sorted(_requirements())}
+    backends = {name: importlib.util.find_spec(name) is not None for name in BACKENDS}
+    problems = [f"{name} is missing: pip install {name}" for name, version in versions.items() if version is None]
+    if not any(backends.values()):
+        problems.append(f"no PDF library: {BACKENDS['neopdf']}")
+    try:
+        data = str(shipped("data"))
+        sets = {name: str(path) for name, path in list_sets().items()}
+    except ZprimeError as err:
+        data, sets = "missing", {}
+        problems.append(str(err))
+    files = [path for path in cache_dir().glob("**/*") if path.is_file()] if cache_dir().is_dir() else []
+    return Installation(
+        versions=versions,
+        backends=backends,
+        extras={extra: tuple(missing) for extra, missing in _missing_extras().items()},
+        pdf_sets=sets,
+        folders={"shipped data": data, "user data": str(user_data_dir()), "cache": str(cache_dir())},
+        cache_files=len(files),
+        cache_mb=sum(path.stat().st_size for path in files) / 1e6,
+        problems=tuple(problems),
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _requirements() -> set[str]:
+    """Distributions this package always needs."""
+    lines = importlib.metadata.requires("zprime-recast") or []
+    return {re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line}
+
+
+def _missing_extras() -> dict[str, list[str]]:
+    missing: dict[str, list[str]] = {}
+    for line in importlib.metadata.requires("zprime-recast") or []:
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
+        name = re.split(r"[^\w.-]", line)[0]
+        if extra and extra[1] not in ("dev", "test"):
+            entry = missing.setdefault(extra[1], [])
+            if name != "zprime-recast" and _version(name) is None:
+                entry.append(name)
+    return missing
+
+
+def interpreter() -> str:
+    """Path of the Python that runs, for a report of a problem."""
+    return sys.executable

@@ -1,0 +1,77 @@
+"""The figure of :mod:`zprime_recast.report.summary`: takes a result, returns a matplotlib figure, computes no
+physics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dark_matter.cosmology import OMEGA_H2_OBSERVED
+from ..dark_matter.direct import experiment
+from ..units import GEV_PER_TEV
+from .plot_contour import STYLE
+from .summary import Panel, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_RELIC, _DIRECT, _LHC, _WALL = "#7f9fd6", "#f0a04b", "#d9686b", "0.82"
+_DASHES = ((0, (2.5, 1.5)), (0, (7, 2.5)), (0, (1, 1.2)))
+
+
+def plot_summary(result: Summary) -> Figure:
+    """One panel per chi mass, two in a row."""
+    import matplotlib.style
+    import mplhep
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    columns = min(2, len(result.panels))
+    rows = -(-len(result.panels) // columns)
+    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
+        figure = Figure(figsize=(5.4 * columns, 4.4 * rows + 0.7), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax, p in zip(axes, result.panels, strict=False):
+            _draw(ax, p, r"$g_{BL}$" if result.model.charge_name == "B-L" else r"coupling $g$")
+        for ax in axes[len(result.panels) :]:
+            ax.set_axis_off()
+        first = result.panels[0]
+        handles: list[Any] = [
+            Patch(facecolor=_RELIC, alpha=0.75, label=rf"$\Omega h^2 > {OMEGA_H2_OBSERVED:.2f}$"),
+            Patch(facecolor=_DIRECT, alpha=0.75, label=experiment(first.direct_id).label),
+            *(
+                Line2D([], [], color="#b05a00", ls=dash, label=experiment(name).label)
+                for name, dash in zip(first.lines, _DASHES, strict=False)
+            ),
+            Patch(facecolor=_WALL, hatch="//", edgecolor="0.6", label="non-perturbative"),
+        ]
+        if first.lhc is not None:
+            handles.insert(0, Patch(facecolor=_LHC, alpha=0.75, label=first.lhc.label))
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=11, frameon=False)
+    return figure
+
+
+def _draw(ax: Axes, p: Panel, coupling_label: str) -> None:
+    mass, top = p.mass_gev / GEV_PER_TEV, float(p.coupling[-1])
+    with np.errstate(divide="ignore"):
+        excess = np.log10(p.omega_h2 / OMEGA_H2_OBSERVED).T
+    ax.contourf(mass, p.coupling, excess, levels=[0, 99], colors=[_RELIC], alpha=0.75, zorder=1)
+    ax.contour(mass, p.coupling, excess, levels=[0], colors=["#2f4f8f"], linewidths=1.2, zorder=4)
+    direct = p.direct_coupling[p.direct_id]
+    ax.fill_between(mass, np.minimum(direct, top), top, color=_DIRECT, alpha=0.75, lw=0, zorder=2)
+    ax.plot(mass, direct, color="#b05a00", lw=1.2, zorder=4)
+    for name, dash in zip(p.lines, _DASHES, strict=False):
+        ax.plot(mass, p.direct_coupling[name], color="#b05a00", ls=dash, lw=1.6, zorder=5)
+    if p.lhc is not None:
+        x = p.lhc.mass_gev / GEV_PER_TEV
+        ax.fill_between(x, np.minimum(p.lhc.coupling_95, top), top, color=_LHC, alpha=0.75, lw=0, zorder=3)
+        ax.plot(x, p.lhc.coupling_95, color="#8f2a2d", lw=1.2, zorder=4)
+    ax.axhspan(p.coupling_perturbative, top, facecolor=_WALL, edgecolor="0.6", hatch="//", lw=0, zorder=3.5)
+    ax.set_xlim(mass[0], mass[-1])
+    ax.set_ylim(0, top)
+    ax.set_xlabel(r"$m_{Z'}$ [TeV]", loc="right")
+    ax.set_ylabel(coupling_label, loc="top")
+    ax.set_title(rf"$m_\chi$ = {p.m_chi_gev / GEV_PER_TEV:g} TeV", loc="center", fontsize=13)

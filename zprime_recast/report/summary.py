@@ -1,0 +1,279 @@
+"""Figure 2 of the paper: the (m_Z', g) plane for given dark-matter masses. Here the dark side meets the LHC.
+
+The LHC enters as plain arrays: a callable that takes the model with its chi mass set and returns an :class:`LhcLimit`
+(``cli/summary.py`` makes it from ``contour``), so that the width of the Z' is the same on both sides.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..dark_matter.cosmology import OMEGA_H2_OBSERVED
+from ..dark_matter.direct import coupling_at_limit, experiments
+from ..dark_matter.relic import relic_density
+from ..errors import InputError, UnknownName
+from ..io.cards import BoolArray, FloatArray
+from ..io.files import write_text
+from ..model.zprime import ZprimeModel, checked_positive, perturbative_coupling
+
+#: Direct-detection limit that fills the excluded region, and the lines drawn beside it.
+ERAS: Final = {
+    "paper": ("lux_2016", ("xenon1t_2018", "projection_lz_1000d")),
+    "current": ("lz_2024", ("lux_2016", "projection_darwin_200ty")),
+}
+#: Cells of the default grid: masses (a third of them crowd around 2 m_chi) and couplings.
+DEFAULT_GRID: Final = (150, 120)
+
+
+@dataclass(frozen=True)
+class LhcLimit:
+    """g_95 against Z' mass in GeV; NaN where nothing is excluded. Masses ascend; outside them nothing is excluded."""
+
+    mass_gev: FloatArray
+    coupling_95: FloatArray
+    label: str = "LHC"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def excludes(self, mass_gev: FloatArray, coupling: FloatArray) -> BoolArray:
+        """Where the LHC excludes, shape of the broadcast arguments; linear in mass and ln g between the points."""
+        with np.errstate(invalid="ignore"):
+            limit = np.exp(np.interp(mass_gev, self.mass_gev, np.log(self.coupling_95), left=np.nan, right=np.nan))
+            return np.asarray(coupling > limit)
+
+
+LhcSource = Callable[[ZprimeModel], LhcLimit]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chi mass. Regions are boolean arrays (masses, couplings)."""
+
+    m_chi_gev: float
+    mass_gev: FloatArray
+    coupling: FloatArray
+    omega_h2: FloatArray
+    """(masses, couplings)."""
+    direct_coupling: dict[str, FloatArray]
+    """Coupling at the limit of each experiment, (masses,)."""
+    direct_id: str
+    """The experiment whose limit counts as an exclusion."""
+    lines: tuple[str, ...]
+    """Further experiments to draw."""
+    lhc: LhcLimit | None
+    coupling_perturbative: float
+
+    @property
+    def overabundant(self) -> BoolArray:
+        """More dark matter than observed."""
+        return self.omega_h2 > OMEGA_H2_OBSERVED
+
+    @property
+    def excluded_direct(self) -> BoolArray:
+        """Above the direct-detection limit ``direct_id``, taking chi as all of dark matter (as the paper does)."""
+        return self.reached_by(self.direct_id)
+
+    @property
+    def excluded_lhc(self) -> BoolArray:
+        """Above the LHC limit; nowhere without one."""
+        if self.lhc is None:
+            return np.zeros(self.omega_h2.shape, dtype=bool)
+        return self.lhc.excludes(self.mass_gev[:, None], self.coupling[None, :])
+
+    @property
+    def non_perturbative(self) -> BoolArray:
+        """g q_max > sqrt(2 pi)."""
+        return np.broadcast_to(self.coupling > self.coupling_perturbative, self.omega_h2.shape)
+
+    @property
+    def allowed(self) -> BoolArray:
+        """Excluded by nothing."""
+        return ~(self.overabundant | self.excluded_direct | self.excluded_lhc | self.non_perturbative)
+
+    def reached_by(self, experiment: str) -> BoolArray:
+        """Where an experiment excludes, or will."""
+        return np.asarray(self.coupling[None, :] > self.direct_coupling[experiment][:, None])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Panels of figure 2, by chi mass."""
+
+    model: ZprimeModel
+    panels: tuple[Panel, ...]
+    era: str
+    provenance: dict[str, Any]
+
+
+def default_masses(m_chi_gev: float, count: int = DEFAULT_GRID[0]) -> FloatArray:
+    """Z' masses (GeV) from 500 GeV to 10 TeV + 2 m_chi (the paper's axes), crowded around the pole."""
+    high = 1e4 + 2 * m_chi_gev
+    low = min(500.0, m_chi_gev)
+    pole = 2 * m_chi_gev * (1 + np.linspace(-1, 1, count // 3) ** 3 * 0.3)
+    return np.unique(np.concatenate([np.linspace(low, high, count - pole.size), pole[pole > low]]))
+
+
+def default_couplings(model: ZprimeModel, count: int = DEFAULT_GRID[1]) -> FloatArray:
+    """Couplings up to 1.4 times the perturbative one (0.7 for the elusive Z'), crowded at small ones."""
+    return np.linspace(0.05, 1.0, count) ** 2 * 1.4 * perturbative_coupling(model)
+
+
+def panel(
+    model: ZprimeModel,
+    m_chi_gev: float,
+    *,
+    era: str = "paper",
+    lhc: LhcSource | LhcLimit | None = None,
+    grid: tuple[int, int] = DEFAULT_GRID,
+    mass_gev: ArrayLike | None = None,
+    coupling: ArrayLike | None = None,
+) -> Panel:
+    """The plane for one chi mass (GeV); masses (GeV) and couplings ascend, default: a grid over the paper's axes.
+
+    UnknownName for an unknown era, InputError for values that are not > 0.
+    """
+    if era not in ERAS:
+        raise UnknownName("era of direct detection", era, ERAS)
+    card = model.with_parameters(m_chi=m_chi_gev)
+    masses = (
+        default_masses(m_chi_gev, grid[0])
+        if mass_gev is None
+        else np.atleast_1d(checked_positive("mass_gev", mass_gev))
+    )
+    couplings = (
+        default_couplings(card, grid[1]) if coupling is None else np.atleast_1d(checked_positive("coupling", coupling))
+    )
+    for name, axis in (("mass_gev", masses), ("coupling", couplings)):
+        if axis.ndim != 1 or (np.diff(axis) <= 0).any():
+            raise InputError(f"{name} of a plane must be a list of ascending numbers")
+    relic = relic_density(card, masses[:, None], couplings[None, :])
+    filled, lines = ERAS[era]
+    known = experiments()
+    return Panel(
+        m_chi_gev=float(m_chi_gev),
+        mass_gev=masses,
+        coupling=couplings,
+        omega_h2=relic.omega_h2,
+        direct_coupling={n: coupling_at_limit(card, e.limit_cm2(m_chi_gev), masses) for n, e in known.items()},
+        direct_id=filled,
+        lines=lines,
+        lhc=lhc(card) if callable(lhc) else lhc,
+        coupling_perturbative=perturbative_coupling(card),
+    )
+
+
+def summary(
+    model: ZprimeModel,
+    dm_masses_gev: Sequence[float],
+    *,
+    era: str = "paper",
+    lhc: LhcSource | LhcLimit | None = None,
+    grid: tuple[int, int] = DEFAULT_GRID,
+    on_panel: Callable[[Panel], None] | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> Summary:
+    """Figure 2 for any chi masses (GeV). ``lhc`` gives the LHC limit of a model (see the module); None: without it."""
+    if not dm_masses_gev:
+        raise InputError("give at least one dark-matter mass")
+    if min(grid) < 10:
+        raise InputError(f"a grid needs at least 10 x 10 cells, found {grid[0]} x {grid[1]}")
+    panels = []
+    for m_chi in dm_masses_gev:
+        panels.append(panel(model, m_chi, era=era, lhc=lhc, grid=grid))
+        if on_panel:
+            on_panel(panels[-1])
+    used = {
+        e.id: e.reference for e in experiments().values() if e.id in {p.direct_id for p in panels} | set(ERAS[era][1])
+    }
+    content = {"model": model.id, "digest": model.digest(), "era": era, "direct_detection": used}
+    return Summary(model, tuple(panels), era, content | (provenance or {}))
+
+
+def summary_json(result: Summary) -> dict[str, Any]:
+    """The lines of the figure, JSON-able: null where there is no limit."""
+    return {
+        "provenance": result.provenance,
+        "omega_h2_observed": OMEGA_H2_OBSERVED,
+        "panels": [_panel_json(p) for p in result.panels],
+    }
+
+
+def _panel_json(p: Panel) -> dict[str, Any]:
+    return {
+        "m_chi_gev": p.m_chi_gev,
+        "mass_gev": p.mass_gev.tolist(),
+        "coupling_perturbative": p.coupling_perturbative,
+        "coupling_direct": {name: _nulls(values) for name, values in p.direct_coupling.items()},
+        "excluded_by_direct": p.direct_id,
+        "coupling_relic_ranges": [[list(r) for r in ranges] for ranges in relic_ranges(p)],
+        "lhc": p.lhc
+        and {
+            "label": p.lhc.label,
+            "mass_gev": p.lhc.mass_gev.tolist(),
+            "coupling_95_observed": _nulls(p.lhc.coupling_95),
+            "provenance": p.lhc.provenance,
+        },
+        "allowed_mass_range_gev": _range(p.mass_gev[p.allowed.any(axis=1)]),
+        "allowed_coupling_range": _range(p.coupling[p.allowed.any(axis=0)]),
+    }
+
+
+def relic_ranges(p: Panel) -> list[list[tuple[float, float]]]:
+    """Per mass the ranges of coupling with Omega h^2 below the observed value, edges interpolated in ln g, ln Omega."""
+    excess, log_g = np.log(p.omega_h2 / OMEGA_H2_OBSERVED), np.log(p.coupling)
+    found = []
+    for row in excess:
+        change = np.nonzero(np.diff(row > 0))[0]
+        share = row[change] / (row[change] - row[change + 1])
+        edges = [*np.exp(log_g[change] + share * (log_g[change + 1] - log_g[change])).tolist()]
+        if row[0] <= 0:
+            edges.insert(0, float(p.coupling[0]))
+        if len(edges) % 2:
+            edges.append(float(p.coupling[-1]))
+        found.append(list(zip(edges[::2], edges[1::2], strict=True)))
+    return found
+
+
+def _range(values: FloatArray) -> list[float] | None:
+    return [float(values.min()), float(values.max())] if values.size else None
+
+
+def _nulls(values: FloatArray) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]
+
+
+_COLUMNS = ("m_chi_gev", "mass_gev", "coupling", "omega_h2", "overabundant", "excluded_direct", "excluded_lhc")
+
+
+def summary_csv(result: Summary) -> str:
+    """One row per cell: the regions as 0 or 1."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, "non_perturbative", "allowed"])
+    for p in result.panels:
+        writer.writerows(_cells(p))
+    return text.getvalue()
+
+
+def _cells(p: Panel) -> Iterator[list[str]]:
+    regions = np.stack([p.overabundant, p.excluded_direct, p.excluded_lhc, p.non_perturbative, p.allowed]).astype(int)
+    for i, mass in enumerate(p.mass_gev):
+        for k, g in enumerate(p.coupling):
+            numbers = (f"{p.m_chi_gev:g}", f"{mass:.6g}", f"{g:.6g}", f"{p.omega_h2[i, k]:.6g}")
+            yield [*numbers, *(str(flag) for flag in regions[:, i, k])]
+
+
+def write_summary(result: Summary, folder: Path) -> list[Path]:
+    """Write summary.json and summary.csv, each whole or not at all; OutputError if that cannot be done."""
+    return [
+        write_text(folder / "summary.json", json.dumps(summary_json(result), allow_nan=False) + "\n"),
+        write_text(folder / "summary.csv", summary_csv(result)),
+    ]

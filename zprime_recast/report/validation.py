@@ -1,0 +1,212 @@
+"""Our generic limits against the published ones: point by point, with the tolerances of the card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..io.cards import FloatArray
+from ..limits.resonance import generic_limits
+from ..searches.spectrum import Search, Tolerance, Validation
+from ..signal.fold import FoldedSearch, fold_search
+
+#: Masses per relative width.
+DEFAULT_POINTS = 24
+#: Points further off than this, expected and observed, need an explanation in the README of the analysis.
+FAR_EXPECTED, FAR_OBSERVED = 0.25, 0.40
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One channel and relative width of a search: limits in fb at the same masses, NaN where one is not published."""
+
+    analysis: str
+    channel: str
+    gamma_over_m: float
+    calculator: str
+    mass_gev: FloatArray
+    observed_fb: FloatArray
+    expected_fb: FloatArray
+    published_observed_fb: FloatArray
+    published_expected_fb: FloatArray
+
+    @property
+    def ratio_observed(self) -> FloatArray:
+        """Ours over published."""
+        return np.asarray(self.observed_fb / self.published_observed_fb)
+
+    @property
+    def ratio_expected(self) -> FloatArray:
+        """Ours over published."""
+        return np.asarray(self.expected_fb / self.published_expected_fb)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A comparison in one region of a card's tolerances."""
+
+    analysis: str
+    channel: str
+    gamma_over_m: float
+    calculator: str
+    mass_range_gev: tuple[float, float]
+    points: int
+    expected_median: float
+    """Median of |ratio - 1|."""
+    expected_max: float
+    observed_median: float
+    observed_max: float
+    tolerance: float
+    """Of the expected median; the observed one may be twice it."""
+    far: int
+    """Points beyond FAR_EXPECTED or FAR_OBSERVED."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether both medians are within the tolerance."""
+        return self.expected_median <= self.tolerance and self.observed_median <= 2 * self.tolerance
+
+
+def validate(
+    search: Search, points: int = DEFAULT_POINTS, on_done: Callable[[Comparison], None] | None = None
+) -> list[Comparison]:
+    """Compare at about ``points`` masses per channel and width. InputError if the search has no published limits."""
+    if not search.validation:
+        raise InputError(f"analysis {search.id} has no published limits: add [[validation]] to its card")
+    if points < 2:
+        raise InputError(f"a validation needs at least 2 masses, found {points}")
+    folded, found = fold_search(search), []
+    for validation in search.validation:
+        for width in np.unique(validation.gamma_over_m):
+            comparison = compare(folded, validation, float(width), points)
+            if comparison is not None:
+                found.append(comparison)
+                if on_done:
+                    on_done(comparison)
+    return found
+
+
+def compare(folded: FoldedSearch, validation: Validation, gamma_over_m: float, points: int) -> Comparison | None:
+    """Compare one channel and width at masses that have an expected limit; None if the tolerances cover none."""
+    rows = validation.gamma_over_m == gamma_over_m
+    observed, expected = (
+        _table(validation.mass_gev[rows], limits[rows]) for limits in (validation.limit_obs_fb, validation.limit_exp_fb)
+    )
+    regions = [t for t in validation.tolerances if t.gamma_over_m[0] <= gamma_over_m <= t.gamma_over_m[1]]
+    low, high = folded.search.mass_range_gev
+    if regions:
+        low = max(low, min(t.mass_gev[0] for t in regions))
+        high = min(high, max(t.mass_gev[1] for t in regions))
+    masses = expected[0][(expected[0] >= low) & (expected[0] <= high)]
+    if len(masses) == 0:
+        return None
+    # about evenly spaced in ln(mass), at tabulated masses
+    wanted = np.geomspace(masses[0], masses[-1], points)
+    masses = np.unique(masses[np.abs(masses[:, None] - wanted).argmin(axis=0)])
+    ours = generic_limits(folded, masses, gamma_over_m, validation.channel, validation.calculator)
+    return Comparison(
+        folded.search.id,
+        validation.channel,
+        gamma_over_m,
+        validation.calculator,
+        masses,
+        ours[0],
+        ours[3],
+        _interpolated(observed, masses),
+        _interpolated(expected, masses),
+    )
+
+
+def verdicts(search: Search, comparisons: list[Comparison]) -> list[Verdict]:
+    """One verdict per comparison and region of the card's tolerances."""
+    return [verdict for c in comparisons for verdict in _verdicts(search, c)]
+
+
+def _verdicts(search: Search, c: Comparison) -> Iterator[Verdict]:
+    (validation,) = (v for v in search.validation if v.channel == c.channel)
+    for region in validation.tolerances:
+        if region.gamma_over_m[0] <= c.gamma_over_m <= region.gamma_over_m[1]:
+            inside = (c.mass_gev >= region.mass_gev[0]) & (c.mass_gev <= region.mass_gev[1])
+            if inside.any():
+                yield _verdict(c, region, inside)
+
+
+def _verdict(c: Comparison, region: Tolerance, inside: Any) -> Verdict:
+    observed = np.abs(c.ratio_observed[inside] - 1)
+    expected = np.abs(c.ratio_expected[inside] - 1)
+    far = (expected > FAR_EXPECTED).sum() + (observed > FAR_OBSERVED).sum()
+    masses = c.mass_gev[inside]
+    return Verdict(
+        c.analysis,
+        c.channel,
+        c.gamma_over_m,
+        c.calculator,
+        (float(masses[0]), float(masses[-1])),
+        len(masses),
+        float(np.nanmedian(expected)),
+        float(np.nanmax(expected)),
+        float(np.nanmedian(observed)),
+        float(np.nanmax(observed)),
+        region.median,
+        int(far),
+    )
+
+
+def _table(mass: FloatArray, limit: FloatArray) -> tuple[FloatArray, FloatArray]:
+    known = np.isfinite(limit)
+    order = np.argsort(mass[known])
+    return mass[known][order], limit[known][order]
+
+
+def _interpolated(table: tuple[FloatArray, FloatArray], mass: FloatArray) -> FloatArray:
+    """A published limit between neighbouring masses, in logarithms; NaN outside."""
+    if len(table[0]) == 0:
+        return np.full(len(mass), np.nan)
+    return np.asarray(np.exp(np.interp(np.log(mass), np.log(table[0]), np.log(table[1]), left=np.nan, right=np.nan)))
+
+
+def validation_json(comparisons: list[Comparison], results: list[Verdict]) -> dict[str, Any]:
+    """All of it as JSON-able values, null where nothing is published."""
+
+    def numbers(values: FloatArray) -> list[float | None]:
+        return [float(v) if np.isfinite(v) else None for v in values]
+
+    return {
+        "passed": all(v.passed for v in results),
+        "verdicts": [{**vars(v), "passed": v.passed} for v in results],
+        "points": [
+            {
+                "analysis": c.analysis,
+                "channel": c.channel,
+                "gamma_over_m": c.gamma_over_m,
+                "calculator": c.calculator,
+                "mass_gev": c.mass_gev.tolist(),
+                **{
+                    name: numbers(getattr(c, name))
+                    for name in ("observed_fb", "expected_fb", "published_observed_fb", "published_expected_fb")
+                },
+            }
+            for c in comparisons
+        ],
+    }
+
+
+def validation_table(results: list[Verdict]) -> list[str]:
+    """The verdicts as a Markdown table."""
+    lines = [
+        "| analysis | channel | Γ/M | M (GeV) | expected: median, max | observed: median, max | tolerance | far | |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for v in results:
+        lines.append(
+            f"| {v.analysis} | {v.channel} | {100 * v.gamma_over_m:g} % "
+            f"| {v.mass_range_gev[0]:.0f}–{v.mass_range_gev[1]:.0f} "
+            f"| {100 * v.expected_median:.1f} %, {100 * v.expected_max:.0f} % "
+            f"| {100 * v.observed_median:.1f} %, {100 * v.observed_max:.0f} % "
+            f"| {100 * v.tolerance:.0f} %, {200 * v.tolerance:.0f} % | {v.far} | {'pass' if v.passed else 'FAIL'} |"
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""Many points: tables in, verdicts out; ln L for samplers."""

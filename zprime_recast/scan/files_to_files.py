@@ -1,0 +1,272 @@
+"""A table of points evaluated from file to file, in chunks that are kept as they are done.
+
+Beside the results lies a folder ``<results>.parts`` with one Parquet file a chunk and a manifest of what went in. The
+same command takes up a scan where it was killed; one with other inputs is refused. Chunks may be shared among
+processes (a killed one is replaced, its chunk repeated) or sent to a dask.distributed cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, ZprimeError
+from ..io.workers import end_with_parent, for_children
+from .evaluate import Evaluator
+from .points import Columns, check_columns, is_number, numbers
+from .tables import RAGGED, file_digest, join_parts, read_chunks, table_format, write_manifest, write_parquet
+
+#: Rows of a chunk.
+ROWS = 1000
+#: Times a chunk may be lost with its process before the scan gives up.
+MAX_LOST = 3
+
+Done = tuple[int, Columns]
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """What a scan did."""
+
+    rows: int
+    errors: int
+    excluded: int
+    resumed_rows: int
+    """Rows that an earlier run had done."""
+
+
+def scan(
+    points: Path,
+    output: Path,
+    evaluate: Evaluator,
+    inputs: dict[str, Any],
+    workers: int = 1,
+    scheduler: str | None = None,
+    rows: int = ROWS,
+    on_chunk: Callable[[int], None] | None = None,
+) -> ScanResult:
+    """Evaluate a table of points (.csv or .parquet) into another, row by row in its order.
+
+    ``inputs``: what the results depend on beside the table, JSON-able; a resumed scan must have the same. ``workers``
+    processes, or the dask cluster at the address ``scheduler``, share the chunks of ``rows`` rows; ``on_chunk`` is
+    called with the rows of each. InputError if an unfinished scan has other inputs; OutputError if files cannot be
+    written.
+    """
+    table_format(output)
+    if workers < 1 or rows < 1:
+        raise InputError("workers and rows must be at least 1")
+    for columns in read_chunks(points, 1):
+        check_columns(columns, evaluate.model)
+        break
+    folder = output.with_name(output.name + ".parts")
+    inputs = {**inputs, "points": file_digest(points), "rows": rows}
+    _check_manifest(folder, inputs)
+    resumed = 0
+
+    def todo() -> Iterator[Done]:
+        nonlocal resumed
+        for k, columns in enumerate(read_chunks(points, rows)):
+            if k and not len(next(iter(columns.values()))):
+                continue
+            if _part(folder, k).exists():
+                n = len(next(iter(columns.values())))
+                resumed += n
+                if on_chunk:
+                    on_chunk(n)
+                continue
+            yield k, columns
+
+    results: Generator[Done, None, None]
+    if scheduler is not None:
+        results = _on_cluster(evaluate, todo(), scheduler)
+    elif workers > 1:
+        results = _in_processes(evaluate, todo(), workers)
+    else:
+        results = ((k, evaluate_chunk(evaluate, columns)) for k, columns in todo())
+    with contextlib.closing(results):
+        for k, columns in results:
+            write_parquet(_part(folder, k), columns)
+            if on_chunk:
+                on_chunk(len(columns["error"]))
+    parts = sorted(folder.glob("part-*.parquet"))
+    join_parts(parts, output)
+    total = _count(parts, resumed)
+    shutil.rmtree(folder)
+    return total
+
+
+def evaluate_chunk(evaluate: Evaluator, columns: Columns) -> Columns:
+    """The results of some rows of a file; a row that does not fit the header has an error."""
+    ragged = columns.get(RAGGED)
+    results = evaluate({name: values for name, values in columns.items() if name != RAGGED})
+    if ragged is not None:
+        for i in np.nonzero(ragged != "")[0].tolist():
+            for name, values in results.items():
+                if name not in columns:
+                    values[i] = None if values.dtype == object else np.nan
+            results["warning"][i], results["error"][i] = "", ragged[i]
+    parameters = evaluate.model.parameters if evaluate.model is not None else {}
+    for name, values in results.items():
+        if name in columns and values.dtype == object and (is_number(name) or name in parameters):
+            results[name] = numbers(values)
+    return results
+
+
+def _part(folder: Path, k: int) -> Path:
+    return folder / f"part-{k:08d}.parquet"
+
+
+def _check_manifest(folder: Path, inputs: dict[str, Any]) -> None:
+    manifest = folder / "manifest.json"
+    inputs = json.loads(json.dumps(inputs))
+    if not manifest.exists():
+        write_manifest(manifest, inputs)
+        return
+    try:
+        known = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError(f"{manifest} is broken; remove {folder} to start again") from None
+    changed = sorted(name for name in {*known, *inputs} if known.get(name) != inputs.get(name))
+    if changed:
+        raise InputError(
+            f"{folder} holds an unfinished scan with other inputs ({', '.join(changed)}); "
+            "finish that one, remove the folder, or choose another output"
+        )
+
+
+def _count(parts: list[Path], resumed: int) -> ScanResult:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    rows = errors = excluded = 0
+    for part in parts:
+        table = pq.read_table(part, columns=["error", "excluded"])
+        rows += table.num_rows
+        errors += pc.sum(pc.not_equal(table["error"], "")).as_py() or 0
+        excluded += pc.sum(table["excluded"]).as_py() or 0
+    return ScanResult(rows, errors, excluded, resumed)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Sharing chunks
+
+_evaluate: Evaluator | None = None  # of a worker process, set once by its initializer
+
+
+def _start_worker(evaluate: Evaluator) -> None:
+    global _evaluate
+    _evaluate = evaluate
+    end_with_parent()
+
+
+def _in_worker(columns: Columns) -> Columns:
+    assert _evaluate is not None
+    return evaluate_chunk(_evaluate, columns)
+
+
+def _in_processes(evaluate: Evaluator, todo: Iterator[Done], workers: int) -> Generator[Done, None, None]:
+    """Chunks from worker processes; when one is killed they are replaced and what was under way is repeated."""
+    lost: dict[int, int] = {}
+    again: list[Done] = []
+    exhausted = False
+    others = set(multiprocessing.active_children())
+    while again or not exhausted:
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(evaluate,))
+        pending: dict[Future[Columns], Done] = {}
+        try:
+            while True:
+                while len(pending) < 2 * workers and (again or not exhausted):
+                    item = again.pop() if again else next(todo, None)
+                    if item is None:
+                        exhausted = True
+                        break
+                    try:
+                        with for_children():
+                            pending[pool.submit(_in_worker, item[1])] = item
+                    except BrokenProcessPool:
+                        again.append(item)  # taken from the list, but never handed over
+                        raise
+                if not pending:
+                    break
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    k, _columns = pending[future]
+                    result = future.result()
+                    del pending[future]
+                    yield k, result
+        except BrokenProcessPool:
+            again += list(pending.values())
+            for k, _columns in pending.values():
+                lost[k] = lost.get(k, 0) + 1
+            if lost and max(lost.values()) > MAX_LOST:
+                raise ZprimeError(
+                    "worker processes are killed again and again (out of memory?); try fewer --workers or --chunk rows"
+                ) from None
+        finally:
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Generator[Done, None, None]:
+    """Chunks from a dask.distributed cluster, which repeats those of workers it loses."""
+    try:
+        from distributed import CancelledError, Client, as_completed
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise InputError(
+            "--scheduler needs dask.distributed: pip install 'zprime-recast[distributed]' here and on the workers"
+        ) from None
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as err:
+        raise InputError(f"no dask scheduler at {address}: {err or 'timed out'}") from None
+    with client:
+
+        def copies() -> Any:
+            """The evaluator on every worker: a single copy would be lost with its worker."""
+            try:
+                return client.scatter(evaluate, broadcast=True, hash=False, timeout=60)
+            except TimeoutError:
+                raise InputError(f"the dask cluster at {address} has no workers") from None
+
+        shared, gone = copies(), "the workers that take a chunk are killed again and again (out of memory?)"
+        room = 2 * max(1, sum(client.nthreads().values()))
+        pending: dict[Any, Done] = {}
+        lost: dict[int, int] = {}
+
+        def submit(item: Done) -> Any:
+            future = client.submit(evaluate_chunk, shared, item[1], pure=False, retries=MAX_LOST)
+            pending[future.key] = item
+            return future
+
+        first = [submit(item) for _, item in zip(range(room), todo, strict=False)]
+        queue = as_completed(first, loop=client.loop)
+        for future in queue:
+            item = pending.pop(future.key)
+            try:
+                result = future.result()
+            except KilledWorker:
+                raise ZprimeError(gone) from None
+            except CancelledError:  # every copy of what it needs was lost with workers
+                lost[item[0]] = lost.get(item[0], 0) + 1
+                if lost[item[0]] > MAX_LOST:
+                    raise ZprimeError(gone) from None
+                shared = copies()
+                queue.add(submit(item))
+                continue
+            yield item[0], result
+            following = next(todo, None)
+            if following is not None:
+                queue.add(submit(following))

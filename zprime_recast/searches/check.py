@@ -1,0 +1,93 @@
+"""What is wrong with an analysis folder: the first fault of every table of its card and of every file it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CardError
+from ..io.cards import Section, read_toml
+from .channel import read_background, read_channel, read_efficiency, read_response, read_spectrum
+from .limit_curve import read_limit_curve
+from .spectrum import read_fiducial, read_search, read_uncertainty, read_validation
+
+
+@dataclass(frozen=True)
+class AnalysisCheck:
+    """Faults of a folder, and what is no fault but should be looked at."""
+
+    folder: Path
+    kind: str
+    faults: tuple[CardError, ...]
+    remarks: tuple[str, ...]
+
+
+def check_analysis(folder: Path) -> AnalysisCheck:
+    """Read every part of a folder on its own and collect the faults; each names file, key, found and expected."""
+    faults: list[CardError] = []
+
+    def attempt(read: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except CardError as err:
+            if str(err) not in {str(known) for known in faults}:
+                faults.append(err)
+            return None
+
+    card = attempt(read_toml, folder / "card.toml")
+    if card is None:
+        return AnalysisCheck(folder, "unknown", tuple(faults), ())
+    kind = attempt(card.choice, "kind", ("binned-likelihood", "limit-curve")) or "unknown"
+    whole = None
+    if kind == "limit-curve":
+        whole = attempt(read_limit_curve, folder)
+    elif kind == "binned-likelihood":
+        _check_parts(card, attempt)
+        whole = attempt(read_search, folder)
+    for key in ("id", "title", "label", "reference"):
+        attempt(card.text, key)
+    return AnalysisCheck(folder, kind, tuple(faults), _remarks(folder, card, whole))
+
+
+def _check_parts(card: Section, attempt: Callable[..., Any]) -> None:
+    collider = attempt(card.section, "collider")
+    sqrt_s = attempt(collider.number, "sqrt_s_gev", ..., 1.0) if collider else None
+    attempt(card.numbers, "mass_range_gev")
+    attempt(read_fiducial, card)
+    names = []
+    for section in attempt(card.sections, "channel") or ():
+        names.append(attempt(section.text, "name") or "")
+        # each on a section of its own: reading marks keys as known
+        for read in (read_spectrum, read_efficiency, read_response):
+            attempt(read, Section(section.path, section.values, section.prefix))
+        attempt(read_background, Section(section.path, section.values, section.prefix), sqrt_s or 13000.0)
+        attempt(read_channel, Section(section.path, section.values, section.prefix), sqrt_s or 13000.0, 1.0)
+    for section in attempt(card.sections, "uncertainty") or ():
+        attempt(read_uncertainty, section, names)
+    for section in attempt(card.sections, "validation") or ():
+        attempt(read_validation, section, names)
+
+
+def _remarks(folder: Path, card: Section, whole: Any) -> tuple[str, ...]:
+    found = []
+    if not (folder / "README.md").is_file():
+        found.append("no README.md: say where every table is from")
+    if card.values.get("id") not in (None, folder.resolve().name):
+        found.append(f"id is {card.values['id']!r}, the folder {folder.resolve().name!r}: give one name to both")
+    if not card.values.get("notes"):
+        found.append("no notes: what of the input is approximate? Results repeat them")
+    if card.values.get("kind") == "binned-likelihood":
+        if not card.values.get("validation"):
+            found.append("no [[validation]]: without published limits 'validate' cannot say how close the recast is")
+        if not card.values.get("uncertainty"):
+            found.append("no [[uncertainty]]: the signal is taken as exactly known")
+    if whole is not None and hasattr(whole, "channels"):
+        low, high = whole.mass_range_gev
+        for channel in whole.channels:
+            if channel.efficiency_m_gev[0] > low or channel.efficiency_m_gev[-1] < high:
+                found.append(f"channel {channel.name}: the efficiency does not cover {low:g} to {high:g} GeV, held")
+            if channel.edges_gev[0] > low or channel.edges_gev[-1] < high:
+                found.append(f"channel {channel.name}: the spectrum does not cover {low:g} to {high:g} GeV")
+    return tuple(found)

@@ -1,0 +1,226 @@
+"""What the detector makes of a true dilepton mass: fiducial acceptance, efficiency, and the measured mass.
+
+The mass response r = (m_reco - m)/m is a Crystal Ball plus a Gaussian, truncated to |r| <= 0.5, as ATLAS publishes it
+(arXiv:1903.06248, HEPData tables t23 and t24).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from scipy.special import ndtr
+
+from ..io.cards import FloatArray, IndexArray
+from ..partons.drell_yan import rapidity_integral
+from ..partons.luminosity import LuminosityTable, cached_array
+from ..partons.pdf import PDFMember
+from .channel import R_MAX, Channel, ResponseTable
+from .spectrum import Fiducial
+
+_ACCEPTANCE_POINTS = 160
+_ACCEPTANCE_VERSION = 2
+#: Changes with the functions of this module, so that no older array is found in the cache.
+_RESPONSE_VERSION = 1
+
+
+def crystal_ball_cdf(
+    r: FloatArray, mean: FloatArray, sigma: FloatArray, alpha: FloatArray, n: FloatArray
+) -> FloatArray:
+    """Integral of an unnormalised Crystal Ball (power-law tail below mean - alpha sigma, alpha > 0, n > 1) up to r.
+
+    Density exp(-t^2/2) for t = (r - mean)/sigma > -alpha, (n/alpha)^n exp(-alpha^2/2) (n/alpha - alpha - t)^-n below;
+    in units of t (multiply by sigma for an integral over r). Arguments broadcast.
+    """
+    t, alpha, n = np.broadcast_arrays((r - mean) / sigma, alpha, n)
+    found, tail = np.empty(t.shape), t < -alpha
+    x, a, k = t[tail], alpha[tail], n[tail]
+    found[tail] = _tail_area(a, k) * ((k / a) / (k / a - a - x)) ** (k - 1)
+    x, a, k = t[~tail], alpha[~tail], n[~tail]
+    found[~tail] = _tail_area(a, k) + np.sqrt(2 * np.pi) * (ndtr(x) - ndtr(-a))
+    return found
+
+
+def double_crystal_ball_cdf(
+    r: FloatArray,
+    mean: FloatArray,
+    sigma: FloatArray,
+    low: tuple[FloatArray, FloatArray],
+    high: tuple[FloatArray, FloatArray],
+) -> FloatArray:
+    """Integral, in units of t = (r - mean)/sigma, of a Gaussian core with power-law tails on both sides; ``low`` and
+    ``high`` are (alpha, n) of the tails. Arguments broadcast.
+    """
+    r, mean, sigma, *tails = np.broadcast_arrays(r, mean, sigma, *low, *high)
+    found, is_low, is_high = np.empty(r.shape), r < mean, r >= mean
+    lower = [v[is_low] for v in (r, mean, sigma, *tails[:2])]
+    found[is_low] = crystal_ball_cdf(*lower)
+    # the upper half is a mirrored Crystal Ball
+    at, middle, width, *upper = (v[is_high] for v in (r, mean, sigma, *tails))
+    halves = crystal_ball_cdf(middle, middle, width, *upper[:2]) + crystal_ball_cdf(middle, middle, width, *upper[2:])
+    found[is_high] = halves - crystal_ball_cdf(2 * middle - at, middle, width, *upper[2:])
+    return found
+
+
+def _tail_area(alpha: FloatArray, n: FloatArray) -> FloatArray:
+    """Area of a Crystal Ball's tail below -alpha, in units of sigma."""
+    return np.asarray(np.exp(-0.5 * alpha**2) * (n / alpha) / (n - 1))
+
+
+def response_cdf(response: Mapping[str, FloatArray], r: FloatArray) -> FloatArray:
+    """P(response <= r), truncated to |r| <= R_MAX and normalised; parameters (n, 1) against r (n, k)."""
+    p = response
+    cb = (p["mu_cb"], p["sigma_cb"], p["alpha_cb"], p["n_cb"])
+    # normalisation of the Crystal Ball over the whole line, so that kappa is its share before truncation
+    total = _tail_area(p["alpha_cb"], p["n_cb"]) + np.sqrt(2 * np.pi) * ndtr(p["alpha_cb"])
+
+    def cdf(at: FloatArray, row: IndexArray) -> FloatArray:
+        crystal_ball = crystal_ball_cdf(at, *(v[row, 0] for v in cb)) / total[row, 0]
+        gauss = ndtr((at - p["mu_g"][row, 0]) / p["sigma_g"][row, 0])
+        kappa = p["kappa"][row, 0]
+        return np.asarray(kappa * crystal_ball + (1 - kappa) * gauss)
+
+    return _truncated(cdf, np.broadcast_to(r, (len(total), r.shape[-1])), np.full(len(total), R_MAX))
+
+
+def _truncated(cdf: Callable[[FloatArray, IndexArray], FloatArray], r: FloatArray, r_max: FloatArray) -> FloatArray:
+    """A distribution function cut at |r| = r_max (n,) and normalised, at r (n, k). ``cdf``: of values in rows; it is
+    called for what lies inside only.
+    """
+    inside, above = np.abs(r) < r_max[:, None], r >= r_max[:, None]
+    rows, (row, column) = np.arange(len(r)), np.nonzero(inside)
+    low, high = cdf(-r_max, rows), cdf(r_max, rows)
+    found = np.where(above, 1.0, 0.0)
+    found[row, column] = (cdf(r[row, column], row) - low[row]) / (high - low)[row]
+    return found
+
+
+def response_matrix(
+    channel: Channel,
+    m_true_gev: FloatArray,
+    scale: FloatArray | float = 0.0,
+    resolution: FloatArray | float = 0.0,
+    cache: bool = False,
+) -> FloatArray:
+    """P(true mass -> reconstructed bin), shape (n_masses, n_bins); rows sum to at most 1 (the rest falls outside).
+
+    Outside the masses where the response is published its relative shape is held at the nearest of them. ``scale``
+    and ``resolution`` are relative changes of the measured mass and of the width of the response, per mass. With
+    ``cache`` the result is kept on disk, under a digest of all numbers that enter.
+    """
+    at = np.clip(m_true_gev, *channel.response_range_gev)
+    shift = np.broadcast_to(1 + np.asarray(scale), m_true_gev.shape)[:, None]
+    wider = np.broadcast_to(1 + np.asarray(resolution), m_true_gev.shape)[:, None]
+    response = channel.response
+    if isinstance(response, ResponseTable):
+        shape = {"m_gev": response.m_gev, "share": response.share, "mean": response.mean, "sigma": response.sigma}
+        parameters = {**shape, **response.tails, "r_max": response.r_max}
+    else:
+        parameters = {name: function(at)[:, None] for name, function in response.items()}
+
+    def make() -> FloatArray:
+        r = channel.edges_gev / (m_true_gev[:, None] * shift) - 1
+        if isinstance(response, ResponseTable):
+            return np.diff(_table_cdf(response, at, r, wider), axis=1)
+        changed = {name: parameters[name] * wider for name in ("sigma_cb", "sigma_g")}
+        return np.diff(response_cdf({**parameters, **changed}, r), axis=1)
+
+    if not cache:
+        return make()
+    digest = hashlib.sha256(repr(list(parameters)).encode())
+    for values in (channel.edges_gev, m_true_gev, at, shift, wider, *parameters.values()):
+        digest.update(np.ascontiguousarray(values, dtype=float).tobytes())
+    shape_found = (len(m_true_gev), len(channel.edges_gev) - 1)
+    return cached_array(("response", _RESPONSE_VERSION, digest.hexdigest()), make, shape_found)
+
+
+def _table_cdf(table: ResponseTable, at: FloatArray, r: FloatArray, wider: FloatArray) -> FloatArray:
+    """P(response <= r) of a tabulated mixture at masses ``at`` (n,), (n, k); columns linear in mass."""
+    total = np.zeros_like(r)
+    for k, share in enumerate(table.share):
+        columns = [table.mean[k], table.sigma[k], *(rows[k] for rows in table.tails.values())]
+        mean, sigma, *tails = (np.interp(at, table.m_gev, values) for values in columns)
+        sigma = sigma * wider[:, 0]
+        r_max = np.interp(at, table.m_gev, table.r_max[k])
+        component = partial(_component_cdf, mean=mean, sigma=sigma, tails=tails)
+        total += np.interp(at, table.m_gev, share)[:, None] * _truncated(component, r, r_max)
+    return total
+
+
+def _component_cdf(
+    r: FloatArray, row: IndexArray, mean: FloatArray, sigma: FloatArray, tails: Sequence[FloatArray]
+) -> FloatArray:
+    """Unnormalised integral of a Gaussian (no tails), or of a Crystal Ball: alpha_low, n_low, alpha_high, n_high; the
+    parameters (n,) are those of ``row``.
+    """
+    if not tails:
+        return np.asarray(ndtr((r - mean[row]) / sigma[row]))
+    alpha_low, n_low, alpha_high, n_high = (tail[row] for tail in tails)
+    return double_crystal_ball_cdf(r, mean[row], sigma[row], (alpha_low, n_low), (alpha_high, n_high))
+
+
+def efficiency(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
+    """Selection efficiency inside the fiducial region; held at its ends beyond the published table."""
+    return np.asarray(np.interp(m_true_gev, channel.efficiency_m_gev, channel.efficiency))
+
+
+def acceptance_at(
+    pdf: PDFMember, fiducial: Fiducial, m_gev: float, sqrt_s_gev: float, mu_f_over_m: float = 1.0
+) -> FloatArray:
+    """Fiducial acceptance per quark flavour (5,) of a spin-1 pair at one mass: exact in rapidity and cos theta.
+
+    Both leptons have pt = (m/2) sin theta and eta = y +- atanh(cos theta), so the cuts are |cos theta| < c(y) with
+    c = min(sqrt(1 - 4 pt_min^2/m^2), tanh(eta_max - |y|)). The cut is even in cos theta, so the forward-backward
+    odd term drops out and the acceptance does not depend on the couplings: 3/8 (1 + cos^2 theta) integrates to
+    (3 c + c^3)/4.
+    """
+    mu_f = m_gev * mu_f_over_m
+    pt_ratio = 2 * fiducial.pt_min_gev / m_gev
+    if pt_ratio >= 1:
+        return np.zeros(5)
+    c_pt = np.sqrt(1 - pt_ratio**2)
+
+    def weight(y: FloatArray) -> FloatArray:
+        c = np.minimum(c_pt, np.tanh(np.clip(fiducial.eta_max - np.abs(y), 0.0, None)))
+        return np.asarray((3 * c + c**3) / 4)
+
+    kinks = (fiducial.eta_max - np.arctanh(c_pt), fiducial.eta_max)
+    inside = rapidity_integral(pdf, m_gev, sqrt_s_gev, mu_f, weight, kinks)
+    total = rapidity_integral(pdf, m_gev, sqrt_s_gev, mu_f)
+    ratio = np.divide(inside, total, out=np.zeros(5), where=total > 0)
+    return np.clip(ratio, 0.0, 1.0)
+
+
+def acceptance(
+    pdf: PDFMember, fiducial: Fiducial, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
+) -> FloatArray:
+    """Fiducial acceptance per quark flavour at many masses, (5, n): exact on a grid of masses, monotone cubics in ln(m)
+    between.
+    """
+    low = max(lumi.range_gev[0], 2.0 * fiducial.pt_min_gev)
+    grid = np.geomspace(low, lumi.range_gev[1], _ACCEPTANCE_POINTS)
+    key = (
+        "acceptance",
+        _ACCEPTANCE_VERSION,
+        pdf.digest,
+        lumi.sqrt_s_gev,
+        lumi.mu_f_over_m,
+        fiducial,
+        _ACCEPTANCE_POINTS,
+    )
+
+    def make() -> FloatArray:
+        columns = [acceptance_at(pdf, fiducial, m, lumi.sqrt_s_gev, lumi.mu_f_over_m) for m in grid]
+        return np.stack(columns, axis=-1)
+
+    def interpolated() -> FloatArray:
+        from scipy.interpolate import PchipInterpolator
+
+        table = cached_array(key, make, (5, len(grid)), cache)
+        between = PchipInterpolator(np.log(grid), table, axis=-1)(np.log(np.clip(m_gev, grid[0], grid[-1])))
+        return np.where(np.asarray(m_gev) < grid[0], 0.0, between)
+
+    at = hashlib.sha256(np.ascontiguousarray(m_gev).tobytes()).hexdigest()
+    return cached_array((*key, at), interpolated, (5, *np.shape(m_gev)), cache)

@@ -1,0 +1,267 @@
+"""Searches: what an ``analyses/<id>/`` folder says, checked. A user's own folder works the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CardError, RangeError, UnknownName
+from ..io.cards import FloatArray, Section, digest, read_csv, read_toml
+from ..io.paths import shipped, user_data_dir
+from .channel import BackgroundFunction, Channel, read_channel
+
+#: Kinds of uncertainty of the signal.
+KINDS = ("yield", "scale", "resolution", "spurious")
+#: How far an input is known: published, from a public but unofficial source, from memory of the paper, or our choice.
+STATUSES = ("official", "unofficial", "recalled", "assumed")
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """A systematic uncertainty of the signal; one nuisance of the likelihood, shared by the channels it names."""
+
+    name: str
+    kind: str
+    """``yield``: relative change of the rate; ``scale``: of the measured mass; ``resolution``: of the width of the mass
+    response (all against the measured or true mass of the event); ``spurious``: signal-like background events of either
+    sign, relative to the signal at the expected limit (against the pole mass), one nuisance per channel.
+    """
+    channels: tuple[str, ...]
+    m_gev: FloatArray
+    relative: FloatArray
+    """One standard deviation upwards at each mass, linear between, constant beyond."""
+    relative_down: FloatArray
+    """The same downwards."""
+    source: str
+    status: str
+    """One of STATUSES."""
+
+    def at(self, m_gev: FloatArray | float) -> FloatArray:
+        """One standard deviation upwards at masses in GeV."""
+        return np.asarray(np.interp(m_gev, self.m_gev, self.relative))
+
+    def down_at(self, m_gev: FloatArray | float) -> FloatArray:
+        """One standard deviation downwards at masses in GeV, >= 0."""
+        return np.asarray(np.interp(m_gev, self.m_gev, self.relative_down))
+
+    def log_change(self, m_gev: FloatArray) -> FloatArray:
+        """Change of ln(rate) per standard deviation: log-normal; the mean of up and down where they differ."""
+        up = np.log1p(self.at(m_gev))
+        if np.array_equal(self.relative, self.relative_down):
+            return np.asarray(up)
+        return np.asarray(0.5 * (up - np.log1p(-self.down_at(m_gev))))
+
+
+@dataclass(frozen=True)
+class Fiducial:
+    """Fiducial region of a generic limit."""
+
+    pt_min_gev: float
+    eta_max: float
+    low_widths: float
+    """True mass above M - low_widths * Gamma."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Largest median |ours/published - 1| of expected limits in a region; twice that for observed ones."""
+
+    mass_gev: tuple[float, float]
+    gamma_over_m: tuple[float, float]
+    median: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Published limits, for validation only."""
+
+    channel: str
+    mass_gev: FloatArray
+    gamma_over_m: FloatArray
+    limit_obs_fb: FloatArray
+    """NaN where only the expected limit is tabulated, and the reverse."""
+    limit_exp_fb: FloatArray
+    calculator: str
+    """What the experiment used, as far as we can follow: ``asymptotic`` (CLs) or ``bayes``."""
+    tolerances: tuple[Tolerance, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A recastable search."""
+
+    id: str
+    title: str
+    label: str
+    reference: str
+    sqrt_s_gev: float
+    mass_range_gev: tuple[float, float]
+    """Pole masses the search covers."""
+    fiducial: Fiducial | None
+    """None: limits are on the total cross-section, and the acceptance is part of the efficiency."""
+    expected_bins: float | None
+    """Relative width of the bins the expected limits on a resonance are computed in; None: those of the spectrum."""
+    channels: tuple[Channel, ...]
+    uncertainties: tuple[Uncertainty, ...]
+    validation: tuple[Validation, ...]
+    notes: tuple[str, ...]
+    """What of its input is approximate or unverified; results repeat it."""
+    digest: str
+
+    @property
+    def limit_definition(self) -> str:
+        """What a generic limit is on."""
+        kind = "total" if self.fiducial is None else "fiducial"
+        return f"{kind} cross-section times branching ratio to one lepton flavour"
+
+    def channel(self, name: str) -> Channel:
+        """A channel by name."""
+        for channel in self.channels:
+            if channel.name == name:
+                return channel
+        raise UnknownName(f"channel of {self.id}", name, [c.name for c in self.channels])
+
+    def check_mass(self, mass_gev: FloatArray | float) -> None:
+        """RangeError that states the range unless every pole mass is inside it."""
+        low, high = self.mass_range_gev
+        masses = np.atleast_1d(np.asarray(mass_gev, dtype=float))
+        bad = ~((masses >= low) & (masses <= high))
+        if bad.any():
+            raise RangeError(f"mass {masses[bad][0]:g} GeV is outside {self.id}: {low:g} to {high:g} GeV")
+
+
+def list_searches() -> dict[str, Path]:
+    """Analysis ids and their folders; a folder of the user's hides a shipped one of the same id."""
+    found = {}
+    for root in (shipped("analyses"), user_data_dir() / "analyses"):
+        if root.is_dir():
+            found.update({card.parent.name: card.parent for card in sorted(root.glob("*/card.toml"))})
+    return dict(sorted(found.items()))
+
+
+def load_search(search: str | Path | Search) -> Search:
+    """A search by id, by folder, or itself. UnknownName or CardError if it is none."""
+    return search if isinstance(search, Search) else read_search(find_search(search))
+
+
+def find_search(search: str | Path) -> Path:
+    """Folder of an analysis by id, or the folder itself; UnknownName if it is neither."""
+    known = list_searches()
+    if str(search) in known:
+        return known[str(search)]
+    if (Path(search) / "card.toml").is_file():
+        return Path(search)
+    raise UnknownName("analysis", str(search), known, "or give the path of its folder")
+
+
+def read_search(folder: Path) -> Search:
+    """A search from its folder; CardError names file, key, what was found and what was expected."""
+    card = read_toml(folder / "card.toml")
+    card.choice("kind", ("binned-likelihood",))
+    collider = card.section("collider")
+    sqrt_s = collider.number("sqrt_s_gev", low=1.0)
+    int_lumi = collider.number("int_lumi_fb", low=0.0)
+    collider.finish()
+    mass_range = card.numbers("mass_range_gev")
+    if len(mass_range) != 2 or not 0 < mass_range[0] < mass_range[1]:
+        raise card.fault("mass_range_gev", mass_range.tolist(), "two ascending masses > 0")
+    sections = card.sections("channel")
+    if not sections:
+        raise card.fault("channel", "no such key", "at least one [[channel]]")
+    channels = tuple(read_channel(section, sqrt_s, int_lumi) for section in sections)
+    names = [c.name for c in channels]
+    if len(set(names)) != len(names):
+        raise card.fault("channel", names, "different names")
+    uncertainties = tuple(read_uncertainty(section, names) for section in card.sections("uncertainty"))
+    search = Search(
+        id=card.text("id"),
+        title=card.text("title"),
+        label=card.text("label"),
+        reference=card.text("reference"),
+        sqrt_s_gev=sqrt_s,
+        mass_range_gev=(float(mass_range[0]), float(mass_range[1])),
+        fiducial=read_fiducial(card),
+        expected_bins=read_expected_bins(card, channels),
+        channels=channels,
+        uncertainties=uncertainties,
+        validation=tuple(read_validation(section, names) for section in card.sections("validation")),
+        notes=tuple(card.texts("notes", [])),
+        digest=digest(*sorted(p for p in folder.iterdir() if p.suffix in (".toml", ".csv"))),
+    )
+    card.finish()
+    return search
+
+
+def read_fiducial(card: Section) -> Fiducial | None:
+    """The fiducial region of a card; None if its limits are on the total cross-section."""
+    if card.choice("limits_on", ("fiducial", "total"), "fiducial") == "total":
+        return None
+    section = card.section("fiducial")
+    fiducial = Fiducial(
+        section.number("pt_min_gev", low=0.0),
+        section.number("eta_max", low=0.0),
+        section.number("low_widths", low=0.0),
+    )
+    section.finish()
+    return fiducial
+
+
+def read_expected_bins(card: Section, channels: tuple[Channel, ...]) -> float | None:
+    """The bins of expected limits, where the collaboration fitted in finer ones than it published."""
+    if "expected_bins" not in card.values:
+        return None
+    width = card.number("expected_bins")
+    if not 0.001 <= width <= 0.1 or not all(isinstance(c.background, BackgroundFunction) for c in channels):
+        expected = "a relative width between 0.001 and 0.1, in a search whose backgrounds are functions"
+        raise card.fault("expected_bins", width, expected)
+    return width
+
+
+def read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:
+    """An uncertainty of a card, for channels of these names."""
+    name, kind = section.text("name"), section.choice("kind", KINDS)
+    affected = tuple(section.texts("channels", channels))
+    for channel in affected:
+        if channel not in channels:
+            raise section.fault("channels", channel, f"some of {', '.join(channels)}")
+    masses, relative = section.numbers("m_gev", [1000.0]), section.numbers("relative")
+    down = section.numbers("relative_down", relative.tolist())
+    if len(masses) != len(relative) or len(masses) == 0 or (np.diff(masses) <= 0).any():
+        raise section.fault("m_gev", masses.tolist(), f"{len(relative)} ascending masses, one per value of relative")
+    if len(down) != len(relative):
+        raise section.fault("relative_down", down.tolist(), f"{len(relative)} numbers, as in relative")
+    checks = [("relative", relative, 1.0)]
+    if "relative_down" in section.values:
+        checks.append(("relative_down", down, 0.5))
+    for key, values, largest in checks:
+        if (values < 0).any() or (values > largest).any():
+            raise section.fault(key, values.tolist(), f"numbers between 0 and {largest:g}: a factor of 2 at most")
+    status = section.choice("status", STATUSES)
+    uncertainty = Uncertainty(name, kind, affected, masses, relative, down, section.text("source"), status)
+    section.finish()
+    return uncertainty
+
+
+def read_validation(section: Section, channels: list[str]) -> Validation:
+    """Published limits of a card."""
+    path = section.file("limits")
+    table = read_csv(path, ("mass_gev", "gamma_over_m"), blank=("limit_obs_fb", "limit_exp_fb"))
+    for name in ("limit_obs_fb", "limit_exp_fb"):
+        if (table[name] <= 0).any():
+            raise CardError(path, f"column {name}", f"{np.nanmin(table[name]):g}", "numbers > 0, or empty cells")
+    channel = section.choice("channel", ("ll", *channels))
+    calculator = section.choice("calculator", ("asymptotic", "bayes"), "asymptotic")
+    tolerances = []
+    for part in section.sections("tolerance"):
+        ranges = []
+        for key in ("mass_gev", "gamma_over_m"):
+            values = part.numbers(key)
+            if len(values) != 2 or not values[0] <= values[1]:
+                raise part.fault(key, values.tolist(), "two ascending numbers")
+            ranges.append((float(values[0]), float(values[1])))
+        tolerances.append(Tolerance(ranges[0], ranges[1], part.number("median", low=0.0)))
+        part.finish()
+    section.finish()
+    return Validation(channel=channel, calculator=calculator, tolerances=tuple(tolerances), **table)

@@ -1,0 +1,1 @@
+"""Expected events per bin."""

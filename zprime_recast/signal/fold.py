@@ -1,0 +1,295 @@
+r"""Expected signal events per bin of a search: the line shape folded with detector, for many hypotheses at once.
+
+.. math:: N_j = L_{int} \int dm\, \frac{2m}{S} \sum_q \hat\sigma_q(m^2) L_q(m)\, a_q(m)\, \epsilon(m)\, R(m \to j)
+
+The smooth factors are polynomials on panels of true mass narrower than twice the mass resolution, the propagator is
+integrated exactly (:mod:`zprime_recast.process.poles`), so the result is one matrix product.
+
+The uncertainty of the luminosities (:mod:`zprime_recast.partons.nuisances`) changes bin j by its logarithmic change at
+the mean logarithm of the true masses that fill the bin; the flavours share as in |Z'|^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..io.cards import FloatArray, IndexArray
+from ..model.widths import decay_widths
+from ..model.zprime import ZprimeModel, checked_positive
+from ..partons.luminosity import LuminosityTable
+from ..partons.nuisances import TheoryNuisances, theory_nuisances
+from ..partons.pdf import PDFMember
+from ..process.cross_section import coupling_products, interference_amplitude
+from ..process.levels import GROUP, Levels, levels
+from ..process.poles import Panels, panels, pole, pole_weights
+from ..searches.background import finely_binned
+from ..searches.channel import Channel
+from ..searches.response import acceptance, efficiency, response_matrix
+from ..searches.spectrum import Search
+from ..units import HBARC2_GEV2_FB
+from .systematics import nuisance_names, shape_changes, signal_information, varied_detectors
+
+#: True masses begin here.
+LOW_GEV = 130.0
+#: Largest width of a panel in ln(mass).
+PANEL_WIDTH = 0.008
+
+#: Masses at which the uncertainty of the luminosities is tabulated: 2.5 % apart.
+THEORY_POINTS = 180
+#: How far the mean true mass of a bin may lie from its middle, in ln(mass).
+MEAN_RANGE = 0.5
+
+#: Relative width that stands for "zero" in a generic limit; results do not change from 1e-6 down.
+ZERO_WIDTH = 1e-8
+
+
+@dataclass(frozen=True)
+class ChannelFold:
+    """What turns a true-mass spectrum into bins of one channel."""
+
+    channel: Channel
+    detector: FloatArray
+    """Events per fb inside the fiducial region: efficiency x response x integrated luminosity, (n_nodes, n_bins)."""
+    log_detector: FloatArray
+    """The same times the logarithm of true mass over the middle of the bin, (n_nodes, n_bins)."""
+    varied: Mapping[str, FloatArray]
+    """Change of ``detector`` per standard deviation of the scale and resolution uncertainties, by name."""
+    information: FloatArray
+    """Of :func:`zprime_recast.signal.systematics.signal_information`, (n_bins, n_bins)."""
+
+
+@dataclass(frozen=True)
+class ChannelColumns:
+    """Columns of a channel in what the levels of a search hold."""
+
+    bins: slice
+    """Of its events, and of their number behind the bins of all channels the first moments."""
+    varied: Mapping[str, slice]
+    """Of the variations, by name of the uncertainty."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedSearch:
+    """A search ready to take hypotheses: panels of true mass, rates of the partons, detector of each channel."""
+
+    search: Search
+    grid: Panels
+    parton_rate: FloatArray | None
+    """hbarc^2 s/(144 pi S) L_q a_q at the nodes in GeV^2 fb, (5, n_nodes); None if folded without a PDF."""
+    channels: tuple[ChannelFold, ...]
+    lumi: LuminosityTable | None
+    theory: TheoryNuisances | None
+    """None without luminosities, or if they are to carry no uncertainty."""
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Wider panels for what is smooth: of the spectrum, ``detector`` of all channels side by side, then
+        ``log_detector``; of |Z'|^2, ``detector``, then its variations (:attr:`columns`).
+        """
+        assert self.parton_rate is not None
+        detector = [f.detector for f in self.channels]
+        signal = np.concatenate([*detector, *(f.log_detector for f in self.channels)], axis=1)
+        squared = np.concatenate([*detector, *(v for f in self.channels for v in f.varied.values())], axis=1)
+        return levels(self.grid, self.parton_rate, signal, squared)
+
+    @cached_property
+    def columns(self) -> dict[str, ChannelColumns]:
+        """Where each channel is in what the levels hold."""
+        found, start = {}, 0
+        varied = sum(len(f.channel.bkg) for f in self.channels)
+        for f in self.channels:
+            n_bins = len(f.channel.bkg)
+            places = {name: slice(varied + k * n_bins, varied + (k + 1) * n_bins) for k, name in enumerate(f.varied)}
+            found[f.channel.name] = ChannelColumns(slice(start, start + n_bins), places)
+            start, varied = start + n_bins, varied + len(f.varied) * n_bins
+        return found
+
+    @cached_property
+    def log_centers(self) -> FloatArray:
+        """ln of the middles of the bins in GeV, all channels one after the other, (n_bins,)."""
+        return np.asarray(np.log(np.concatenate([f.channel.centers_gev for f in self.channels])))
+
+    @cached_property
+    def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """ln(mass), parton rates (5, n) and changes of ln LQ_q (n_names, 5, n) at THEORY_POINTS masses."""
+        assert self.theory is not None
+        assert self.parton_rate is not None
+        m = np.geomspace(self.grid.edges_gev[0], self.grid.edges_gev[-1], THEORY_POINTS)
+        nodes, shares = self.grid.values_at(m)
+        return np.log(m), (self.parton_rate[:, nodes] * shares).sum(axis=-1), np.ascontiguousarray(self.theory.at(m))
+
+    def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray) -> FloatArray:
+        """Changes of ln(yield) per nuisance of the luminosities, (*hypotheses, n_names, n_bins).
+
+        ``zprime_squared``: squared coupling products, (5,) or (n, 5); ``log_mass``: mean logarithm of the true masses
+        (GeV) of each bin, (*hypotheses, n_bins).
+        """
+        log_m = self._theory_table[0]
+        one = zprime_squared.ndim == 1
+        table = _shared_changes(self, zprime_squared.tobytes()) if one else self.flavor_changes(zprime_squared)
+        at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
+        k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
+        t = np.minimum(np.maximum(at - k, 0.0), 1.0)
+        at_bin: tuple[IndexArray, ...] = () if one else (np.arange(len(k))[:, None],)
+        low, high = table[(*at_bin, k)], table[(*at_bin, k + 1)]
+        return np.swapaxes(low + t[..., None] * (high - low), -1, -2)
+
+    @cached_property
+    def fine(self) -> FoldedSearch | None:
+        """The search in the bins of its expected limits, for generic resonances; None where they are those of the
+        spectrum.
+        """
+        width = self.search.expected_bins
+        if width is None:
+            return None
+        channels = tuple(finely_binned(c, width) for c in self.search.channels)
+        return fold_search(replace(self.search, channels=channels), cache=False)
+
+    def without_theory(self) -> FoldedSearch:
+        """The same without the uncertainties of the luminosities."""
+        plain = replace(self, theory=None)
+        plain.__dict__["levels"] = self.levels  # they do not enter there
+        return plain
+
+    def flavor_changes(self, zprime_squared: FloatArray) -> FloatArray:
+        """The changes at THEORY_POINTS masses, the flavours shared as in |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
+        _, rate, changes = self._theory_table
+        flavors = zprime_squared[..., None] * rate
+        flavors /= np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
+        return np.asarray(np.einsum("kqm,...qm->...mk", changes, flavors))
+
+    def fold(self, name: str) -> ChannelFold:
+        """A channel by name."""
+        self.search.channel(name)
+        return next(c for c in self.channels if c.channel.name == name)
+
+
+@lru_cache(maxsize=64)
+def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
+    return folded.flavor_changes(np.frombuffer(zprime_squared))
+
+
+@dataclass(frozen=True)
+class SignalTemplate:
+    """Signal events per bin of hypotheses, and how the uncertainties of luminosities and mass response change them."""
+
+    yields: Mapping[str, FloatArray]
+    """Per channel, (*hypotheses, n_bins)."""
+    nuisances: tuple[str, ...] = ()
+    """Names: of the luminosities, then of the experiment; one name is one nuisance in all searches."""
+    changes: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Change of ln(yield) per standard deviation of each nuisance, per channel, (*hypotheses, n_names, n_bins)."""
+
+
+def fold_search(
+    search: Search,
+    pdf: PDFMember | None = None,
+    lumi: LuminosityTable | None = None,
+    theory: bool = True,
+    cache: bool = True,
+) -> FoldedSearch:
+    """Prepare a search: response matrices, and parton rates inside its fiducial region if a PDF is given.
+
+    ``pdf`` gives the acceptance, ``lumi`` the rates and, with ``theory``, their uncertainty as nuisances. With
+    ``cache`` the responses are kept on disk.
+    """
+    high = 0.95 * search.sqrt_s_gev if lumi is None else lumi.range_gev[1]
+    grid = panels(LOW_GEV, high, PANEL_WIDTH, GROUP**2)
+    m = grid.m_gev
+    rate = None
+    if pdf is not None and lumi is not None:
+        rate = (
+            HBARC2_GEV2_FB
+            * grid.s
+            / (144 * np.pi * lumi.sqrt_s_gev**2)
+            * lumi(m)
+            * (1.0 if search.fiducial is None else acceptance(pdf, search.fiducial, m, lumi))
+        )
+    folds = []
+    for channel in search.channels:
+        detector = response_matrix(channel, m, cache=cache) * (channel.int_lumi_fb * efficiency(channel, m))[:, None]
+        log_detector = detector * np.log(m[:, None] / channel.centers_gev)
+        varied = varied_detectors(search, channel, m, cache)
+        folds.append(ChannelFold(channel, detector, log_detector, varied, signal_information(channel)))
+    nuisances = theory_nuisances(lumi) if theory and lumi is not None and lumi.variations is not None else None
+    return FoldedSearch(search, grid, rate, tuple(folds), lumi, nuisances)
+
+
+def signal_template(
+    folded: FoldedSearch,
+    model: ZprimeModel,
+    mass_gev: ArrayLike,
+    coupling: ArrayLike,
+    interference: bool = True,
+    gamma_gev: ArrayLike | None = None,
+) -> SignalTemplate:
+    """Signal events per bin and channel, each (*hypotheses, n_bins); mass and coupling broadcast.
+
+    With interference (|SM + Z'|^2 - |SM|^2) bins may be negative. The width is the model's unless given.
+    """
+    if folded.parton_rate is None:
+        raise ValueError("this search was folded without a PDF set")
+    mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
+    gamma = decay_widths(model, mass, g).total_gev if gamma_gev is None else checked_positive("gamma_gev", gamma_gev)
+    m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
+    propagator = residue[..., None] * pole_weights(folded.grid, m_pole, gamma_pole)
+    # of |residue * propagator|^2
+    weights = -(residue.conj()[..., None] * propagator).imag / (m_pole * gamma_pole)[..., None]
+    yields, changes = {}, {}
+    for fold in folded.channels:
+        name, products = fold.channel.name, coupling_products(model, fold.channel.lepton)
+        squared = (g**4)[..., None] * weights * (products.zprime_squared @ folded.parton_rate)
+        spectrum = squared
+        if interference:
+            amplitude = (interference_amplitude(model, products, folded.grid.s) * folded.parton_rate).sum(axis=0)
+            spectrum = squared + (g**2)[..., None] * (amplitude.conj() * propagator).real
+        yields[name] = spectrum @ fold.detector
+        varied = {uncertainty: squared @ change for uncertainty, change in fold.varied.items()}
+        of = (fold.information, yields[name], squared @ fold.detector)
+        rows = [shape_changes(folded.search, fold.channel, mass, *of, varied)]
+        if folded.theory is not None:
+            log_mass = np.log(fold.channel.centers_gev) + mean_shift(yields[name], spectrum @ fold.log_detector)
+            rows.insert(0, folded.theory_changes(products.zprime_squared, log_mass))
+        changes[name] = np.concatenate(rows, axis=-2)
+    names = (*(folded.theory.names if folded.theory else ()), *nuisance_names(folded.search))
+    return SignalTemplate(yields, names, changes)
+
+
+def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
+    """Mean logarithm of the true masses of each bin over its middle, from events and their first moment; not farther
+    than MEAN_RANGE, where an interference changes its sign.
+    """
+    mean = np.divide(moment, events, out=np.zeros(events.shape), where=np.abs(events) > 1e-200)
+    return np.minimum(np.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
+
+
+def generic_template(
+    folded: FoldedSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLike, sigma_br_fb: ArrayLike = 1.0
+) -> SignalTemplate:
+    """Events per bin and channel, (*hypotheses, n_bins), for a cross-section times BR per flavour as the limits of the
+    experiment define it; mass, relative width and cross-section broadcast.
+
+    The generic resonance of the experiment: a relativistic Breit-Wigner without parton luminosity; for fiducial limits
+    above M - low_widths * Gamma. Normalised to 1 there.
+    """
+    mass, ratio, sigma = np.broadcast_arrays(
+        checked_positive("mass_gev", mass_gev), np.asarray(gamma_over_m, dtype=float), np.asarray(sigma_br_fb)
+    )
+    gamma = np.maximum(ratio, ZERO_WIDTH) * mass
+    first, fiducial = folded.grid.edges_gev[0], folded.search.fiducial
+    low = None if fiducial is None else np.maximum(mass - fiducial.low_widths * gamma, first)
+    weights = -pole_weights(folded.grid, mass, gamma, low).imag
+    spectrum = weights / weights.sum(axis=-1, keepdims=True) * sigma[..., None]
+    yields, changes = {}, {}
+    for fold in folded.channels:
+        name = fold.channel.name
+        yields[name] = spectrum @ fold.detector
+        varied = {uncertainty: spectrum @ change for uncertainty, change in fold.varied.items()}
+        of = (fold.information, yields[name], yields[name])
+        changes[name] = shape_changes(folded.search, fold.channel, mass, *of, varied)
+    return SignalTemplate(yields, nuisance_names(folded.search), changes)
