@@ -16,11 +16,12 @@ import numpy as np
 import pyhf
 
 from zprime_recast.likelihood.pyhf_fit import hypothesis_test
-from zprime_recast.limits.hypothesis import limit, prepare, workspace
+from zprime_recast.limits.analyses import prepare
+from zprime_recast.limits.hypothesis import limit, workspace
 from zprime_recast.model.card import load_model
 from zprime_recast.partons.luminosity import luminosity_table
 from zprime_recast.partons.pdf import load_pdf
-from zprime_recast.signal.fold import signal_template
+from zprime_recast.signal.reference import signal_template
 
 
 def median_seconds(call, repeat):

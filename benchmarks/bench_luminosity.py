@@ -16,7 +16,8 @@ import numpy as np
 
 from zprime_recast.model.card import load_model
 from zprime_recast.partons.luminosity_set import load_luminosities, set_integrals
-from zprime_recast.partons.pdf import list_sets, load_pdf
+from zprime_recast.partons.pdf import load_pdf
+from zprime_recast.partons.pdf_files import list_sets
 from zprime_recast.process.cross_section import sigma_br_of_members
 
 

@@ -22,18 +22,18 @@ from functools import partial
 
 import numpy as np
 
-from zprime_recast.likelihood.binned import workspace_of
 from zprime_recast.likelihood.cls import batch_cls
 from zprime_recast.likelihood.pyhf_fit import fit_background, hypothesis_test
+from zprime_recast.likelihood.workspace import workspace_of
+from zprime_recast.limits.analyses import prepare
 from zprime_recast.limits.contour import default_masses
 from zprime_recast.limits.families import coupling_limits
-from zprime_recast.limits.hypothesis import prepare
-from zprime_recast.limits.verdicts import batch_likelihood, cls_of_hypotheses, cls_plane, null_of
+from zprime_recast.limits.verdicts import batch_likelihood, cls_of_hypotheses, null_of
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
-from zprime_recast.scan.evaluate import evaluator
+from zprime_recast.process.hypotheses import hypotheses_of
+from zprime_recast.scan.evaluate import cls_plane, evaluator
 from zprime_recast.scan.sampling import DileptonLikelihood
-from zprime_recast.signal.template import hypotheses_of
 
 ATLAS, BOTH = ["atlas-139fb-dilepton"], ["atlas-139fb-dilepton", "cms-140fb-dilepton"]
 

@@ -36,7 +36,7 @@ def lumi(pdf):
 
 @pytest.fixture(scope="session")
 def searches(own_folders):
-    from zprime_recast.limits.hypothesis import prepare
+    from zprime_recast.limits.analyses import prepare
 
     return prepare(["atlas-139fb-dilepton"])
 
@@ -44,7 +44,7 @@ def searches(own_folders):
 @pytest.fixture(scope="session")
 def paper_searches(own_folders):
     """As the paper has it: MSTW2008 at leading order, no theory uncertainty."""
-    from zprime_recast.limits.hypothesis import prepare
+    from zprime_recast.limits.analyses import prepare
     from zprime_recast.partons.pdf import PAPER_SET
 
     return prepare(["atlas-139fb-dilepton"], PAPER_SET, order="lo", theory=False)

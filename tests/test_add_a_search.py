@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from zprime_recast.cli._shared import app
 from zprime_recast.errors import CardError, InputError, UnknownName
+from zprime_recast.limits.analyses import DEFAULT_ANALYSES, prepare
 from zprime_recast.limits.curve import CurveTest
-from zprime_recast.limits.hypothesis import DEFAULT_ANALYSES, cls, limit, prepare
+from zprime_recast.limits.hypothesis import cls, limit
 from zprime_recast.searches.check import check_analysis
 from zprime_recast.searches.hepdata import read_hepdata
 from zprime_recast.searches.spectrum import list_searches, load_search

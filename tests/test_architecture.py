@@ -100,19 +100,7 @@ ARROWS = {
 LEFT = {
     "likelihood.binned -> searches.channel",
     "likelihood.binned -> searches.spectrum",
-    "likelihood.toys -> limits.resonance",
-    "likelihood.toys -> signal.fold",
-    "limits.point_limits -> scan.points",
-    "partons.drell_yan -> model.zprime",
-    "partons.luminosity -> model.zprime",
-    "partons.luminosity_set -> model.zprime",
-    "searches.limit_curve -> model.card",
-    "searches.limit_curve -> model.widths",
-    "searches.limit_curve -> model.zprime",
-    "searches.limit_curve -> process.cross_section",
-    "signal.from_events -> likelihood.binned",
-    "signal.from_events -> likelihood.pyhf_fit",
-    "signal.from_events -> limits.hypothesis",
+    "limits.families -> scan.points",
 }
 
 

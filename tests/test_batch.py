@@ -7,13 +7,15 @@ import pyhf
 import pytest
 from pyhf_judge import Judge
 
-from zprime_recast.likelihood.binned import LogChanges, workspace_of
+from zprime_recast.likelihood.binned import LogChanges
 from zprime_recast.likelihood.factors import factors
+from zprime_recast.likelihood.workspace import workspace_of
 from zprime_recast.limits.verdicts import batch_likelihood, cls_of_hypotheses, null_of
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
-from zprime_recast.signal.fold import signal_template
-from zprime_recast.signal.template import batch_template, hypotheses_of
+from zprime_recast.process.hypotheses import hypotheses_of
+from zprime_recast.signal.reference import signal_template
+from zprime_recast.signal.template import batch_template
 
 
 def random_plane(model, n, seed):
@@ -131,7 +133,7 @@ def test_no_nan_without_a_fault_on_the_plane(searches):
 
 def test_plane_of_a_model(searches):
     from zprime_recast.limits.hypothesis import limit
-    from zprime_recast.limits.verdicts import cls_plane
+    from zprime_recast.scan.evaluate import cls_plane
 
     model = load_model("minimal_bl")
     g_95 = limit(model, 2000.0, searches).coupling_95_observed

@@ -7,17 +7,12 @@ import pytest
 
 from zprime_recast.errors import InputError, OutputError, RangeError, ZprimeError
 from zprime_recast.io.files import write_text
-from zprime_recast.limits.contour import (
-    ExclusionContour,
-    contour_csv,
-    contour_json,
-    default_masses,
-    exclusion_contour,
-    write_contour,
-)
+from zprime_recast.limits.contour import ExclusionContour, default_masses, exclusion_contour
 from zprime_recast.limits.hypothesis import limit
 from zprime_recast.model.card import load_model
-from zprime_recast.report.plot_contour import plot_contour, save_figure
+from zprime_recast.report.contour_files import contour_csv, contour_json, write_contour
+from zprime_recast.report.plot_contour import plot_contour
+from zprime_recast.report.style import save_figure
 
 MASSES = [500.0, 2000.0, 5900.0]
 

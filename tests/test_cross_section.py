@@ -6,14 +6,9 @@ import pytest
 from zprime_recast.errors import InputError, RangeError
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
-from zprime_recast.process.cross_section import (
-    coupling_products,
-    dsigma_dm,
-    partonic_sm,
-    sigma_br,
-    sigma_br_full,
-    sigma_br_narrow,
-)
+from zprime_recast.process.amplitudes import partonic_sm
+from zprime_recast.process.couplings import coupling_products
+from zprime_recast.process.cross_section import dsigma_dm, sigma_br, sigma_br_full, sigma_br_narrow
 from zprime_recast.units import HBARC2_GEV2_FB
 
 MODELS = ["elusive_bl", "minimal_bl", "ssm", "e6_psi", "e6_chi"]
@@ -134,7 +129,8 @@ def test_unit_conversion():
 
 def test_running_width_is_a_shifted_fixed_width(lumi):
     """|1/(s - M^2 + i s Gamma/M)|^2 and its interference, integrated on a fine grid by hand: 1e-4."""
-    from zprime_recast.process.cross_section import coupling_products, interference_amplitude
+    from zprime_recast.process.amplitudes import interference_amplitude
+    from zprime_recast.process.couplings import coupling_products
 
     model = load_model("elusive_bl").with_parameters(running_width=1, m_chi=500.0)
     mass, g, window = 2000.0, 0.35, (1200.0, 3000.0)
@@ -157,7 +153,7 @@ def test_running_width_is_a_shifted_fixed_width(lumi):
 
 def test_template_uses_the_running_width(paper_searches):
     """At small Gamma/M the two propagators agree; at 20 % they differ by more than 2 % of the peak bin."""
-    from zprime_recast.signal.fold import signal_template
+    from zprime_recast.signal.reference import signal_template
 
     for g, low, high in ((0.01, 0.0, 1e-3), (0.5, 0.02, 1.0)):
         pair = [load_model("elusive_bl").with_parameters(m_chi=500.0, running_width=r) for r in (0, 1)]

@@ -28,7 +28,7 @@ from zprime_recast.limits.hypothesis import cls, limit
 from zprime_recast.model.card import list_models, load_model
 from zprime_recast.model.widths import decay_widths
 from zprime_recast.process.cross_section import sigma_br
-from zprime_recast.signal.fold import signal_template
+from zprime_recast.signal.reference import signal_template
 
 ATLAS = Settings(("atlas-139fb-dilepton",), "CT18NNLO", "nnlo")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from zprime_recast.limits.hypothesis import prepare
+from zprime_recast.limits.analyses import prepare
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
 

@@ -8,10 +8,11 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from zprime_recast.errors import InputError, RangeError, UnknownName
+from zprime_recast.likelihood.background_fit import Null
 from zprime_recast.likelihood.bayes import prior_points, upper_limits
-from zprime_recast.likelihood.binned import BinnedLikelihood, LogChanges, workspace_of
-from zprime_recast.likelihood.cls import Null
+from zprime_recast.likelihood.binned import BinnedLikelihood, LogChanges
 from zprime_recast.likelihood.pyhf_fit import hypothesis_test
+from zprime_recast.likelihood.workspace import workspace_of
 from zprime_recast.limits.resonance import generic_hypotheses, generic_limit, generic_limits
 from zprime_recast.searches.spectrum import load_search
 from zprime_recast.signal.fold import fold_search

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.likelihood.binned import binned_likelihood, build_workspace, workspace_of
+from zprime_recast.likelihood.binned import binned_likelihood
+from zprime_recast.likelihood.workspace import build_workspace, workspace_of
 from zprime_recast.model.card import load_model
 
 
@@ -14,7 +15,7 @@ def test_theory_changes_enter_as_shared_nuisances(elusive, searches):
     change of a bin is that of the luminosities at the masses that fill it.
     """
     from zprime_recast.limits.hypothesis import folded_signal
-    from zprime_recast.signal.fold import signal_template
+    from zprime_recast.signal.reference import signal_template
 
     (folded,) = searches
     template = signal_template(folded, elusive, 5000.0, 0.5)
@@ -42,7 +43,7 @@ def test_theory_changes_enter_as_shared_nuisances(elusive, searches):
 
 def test_narrow_state_changes_as_its_luminosity(searches):
     """A narrow state at 3 TeV: every bin has the change of the rate at 3 TeV, to 3 % of it (groups of nodes)."""
-    from zprime_recast.signal.fold import signal_template
+    from zprime_recast.signal.reference import signal_template
 
     (folded,) = searches
     model = load_model("ssm")
@@ -58,7 +59,7 @@ def test_narrow_state_changes_as_its_luminosity(searches):
 def test_hypotheses_together_are_the_workspaces_of_each(elusive, searches):
     """Three couplings in one likelihood; the workspace of each is the one built for it alone, modifier by modifier."""
     from zprime_recast.limits.hypothesis import folded_signal
-    from zprime_recast.signal.fold import signal_template
+    from zprime_recast.signal.reference import signal_template
 
     (folded,) = searches
     couplings = np.array([0.01, 0.1, 0.4])
@@ -81,7 +82,7 @@ def test_hypotheses_together_are_the_workspaces_of_each(elusive, searches):
 
 def test_a_bad_hypothesis_does_not_spoil_the_others(searches):
     from zprime_recast.errors import LikelihoodError
-    from zprime_recast.likelihood.binned import Signal
+    from zprime_recast.signal.signal import Signal
 
     search = searches[0].search
     yields = np.ones((3, 100))

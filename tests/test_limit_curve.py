@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import CardError
+from zprime_recast.limits.curve import curve_coupling
 from zprime_recast.model.card import load_model
 from zprime_recast.process.cross_section import sigma_br_narrow
-from zprime_recast.searches.limit_curve import curve_coupling, read_limit_curve
+from zprime_recast.searches.limit_curve import read_limit_curve
 from zprime_recast.searches.spectrum import list_searches
 
 

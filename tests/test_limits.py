@@ -11,14 +11,18 @@ import pytest
 from scipy.optimize import brentq
 
 from zprime_recast.errors import InputError, LikelihoodError, RangeError, UnknownName
-from zprime_recast.likelihood.binned import Signal, build_workspace
-from zprime_recast.likelihood.pyhf_fit import CLsResult, hypothesis_test
-from zprime_recast.limits.hypothesis import cls, limit, solve_limits, workspace
+from zprime_recast.likelihood.pyhf_fit import hypothesis_test
+from zprime_recast.likelihood.result import CLsResult
+from zprime_recast.likelihood.workspace import build_workspace
+from zprime_recast.limits.crossings import solve_limits
+from zprime_recast.limits.hypothesis import cls, limit, workspace
 from zprime_recast.limits.resonance import generic_limit
-from zprime_recast.limits.result import largest_coupling
 from zprime_recast.model.card import load_model
+from zprime_recast.process.hypotheses import largest_coupling
 from zprime_recast.searches.spectrum import load_search
-from zprime_recast.signal.fold import FoldedSearch, generic_template
+from zprime_recast.signal.fold import FoldedSearch
+from zprime_recast.signal.resonance import generic_template
+from zprime_recast.signal.signal import Signal
 
 
 def test_workspace_is_valid_and_complete(elusive, searches):
@@ -94,7 +98,7 @@ def test_theory_uncertainty_only_weakens(elusive, searches, mass):
     """With PDF and scale nuisances every limit is weaker (or the same, to the root's tolerance): 0.1 % at 1 TeV, a per
     cent or two at 4.5 TeV, since the rate goes as g^2 or less there.
     """
-    from zprime_recast.limits.hypothesis import prepare
+    from zprime_recast.limits.analyses import prepare
 
     plain = prepare(["atlas-139fb-dilepton"], theory=False)
     without, with_it = (limit(elusive, mass, s) for s in (plain, searches))

@@ -21,8 +21,9 @@ from zprime_recast.partons.luminosity_set import (
     shipped_file,
 )
 from zprime_recast.partons.nuisances import MODES_KEPT, theory_nuisances
-from zprime_recast.partons.pdf import PAPER_SET, find_set, load_pdf
+from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 from zprime_recast.partons.pdf_errors import pdf_uncertainty
+from zprime_recast.partons.pdf_files import find_set
 from zprime_recast.partons.pdf_install import install_set
 from zprime_recast.process.cross_section import sigma_br, sigma_br_full, sigma_br_narrow, sigma_br_of_members
 

@@ -7,7 +7,8 @@ import pytest
 
 from zprime_recast.errors import CardError, InputError, UnknownName
 from zprime_recast.model.card import list_models, load_model, read_model_card
-from zprime_recast.model.zprime import Charge, Fermion, anomaly_sums, make_model, perturbative_coupling
+from zprime_recast.model.make import make_model
+from zprime_recast.model.zprime import Charge, Fermion, anomaly_sums, perturbative_coupling
 
 B_MINUS_L = {"q_left": "1/3", "u_right": "1/3", "d_right": "1/3", "l_left": -1, "e_right": -1}
 

@@ -13,15 +13,8 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, PDFError, RangeError, UnknownName
-from zprime_recast.partons.pdf import (
-    DEFAULT_CENTRAL,
-    PAPER_SET,
-    check_grid,
-    find_set,
-    list_sets,
-    load_pdf,
-    read_set_info,
-)
+from zprime_recast.partons.pdf import DEFAULT_CENTRAL, PAPER_SET, load_pdf
+from zprime_recast.partons.pdf_files import check_grid, find_set, list_sets, read_set_info
 
 PARTONS = [-5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5]
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, PDFError
-from zprime_recast.partons.pdf import PAPER_SET, find_set, load_pdf, read_set_info
+from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 from zprime_recast.partons.pdf_errors import ONE_SIGMA, ErrorSet, error_set, pdf_uncertainty, relative_changes
+from zprime_recast.partons.pdf_files import find_set, read_set_info
 from zprime_recast.partons.pdf_install import load_pdf_set
 
 LEVEL_90_TO_SIGMA = 1 / 1.6448536269514722  # Gaussian quantile of 90 %, two-sided

@@ -10,17 +10,11 @@ from scipy.integrate import quad
 
 from zprime_recast.errors import CardError, RangeError, UnknownName
 from zprime_recast.io.cards import read_csv
+from zprime_recast.searches.acceptance import acceptance, acceptance_at
 from zprime_recast.searches.background import MODE_CAP, MODE_UNIT, background_modes
 from zprime_recast.searches.channel import R_MAX
 from zprime_recast.searches.limit_curve import read_limit_curve
-from zprime_recast.searches.response import (
-    acceptance,
-    acceptance_at,
-    crystal_ball_cdf,
-    efficiency,
-    response_cdf,
-    response_matrix,
-)
+from zprime_recast.searches.response import crystal_ball_cdf, efficiency, response_cdf, response_matrix
 from zprime_recast.searches.spectrum import list_searches, load_search
 
 

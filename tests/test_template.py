@@ -6,9 +6,12 @@ import pytest
 from zprime_recast.errors import InputError
 from zprime_recast.model.card import load_model
 from zprime_recast.process.cross_section import sigma_br_narrow
-from zprime_recast.searches.response import acceptance_at, efficiency, response_matrix
+from zprime_recast.searches.acceptance import acceptance_at
+from zprime_recast.searches.response import efficiency, response_matrix
 from zprime_recast.searches.spectrum import load_search
-from zprime_recast.signal.fold import fold_search, generic_template, signal_template
+from zprime_recast.signal.fold import fold_search
+from zprime_recast.signal.reference import signal_template
+from zprime_recast.signal.resonance import generic_template
 
 
 def expected_events(folded, model, mass, g, pdf, channel_name):
@@ -45,7 +48,7 @@ def test_narrow_state_sums_exactly_on_its_own_acceptance(searches):
     """The same closure with acceptance and luminosity read from the folded nodes: 1e-4 (seen 1e-6)."""
     (folded,) = searches
     model = load_model("elusive_bl")
-    from zprime_recast.process.cross_section import coupling_products
+    from zprime_recast.process.couplings import coupling_products
 
     for mass in (300.0, 1000.0, 2718.3, 5500.0):
         gamma = 1e-8 * mass
@@ -83,7 +86,7 @@ def test_panels_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
 def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):
     """Gamma/M = 10 %: folding dsigma/dm on 40,000 points of true mass with the response: 1e-3 of the largest bin."""
     from zprime_recast.process.cross_section import dsigma_dm
-    from zprime_recast.searches.response import acceptance
+    from zprime_recast.searches.acceptance import acceptance
 
     (folded,) = paper_searches
     model, mass, g = load_model("minimal_bl"), 2500.0, 0.7

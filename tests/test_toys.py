@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError
-from zprime_recast.likelihood.binned import workspace_of
 from zprime_recast.likelihood.expectations import batch_model
 from zprime_recast.likelihood.newton import fit
-from zprime_recast.likelihood.toys import expected_events, generic_toy_limit, signal_toys, statistics, toy_cls
-from zprime_recast.limits.resonance import generic_hypotheses, generic_limits, null_of
+from zprime_recast.likelihood.toys import expected_events, signal_toys, statistics, toy_cls
+from zprime_recast.likelihood.workspace import workspace_of
+from zprime_recast.limits.resonance import generic_hypotheses, generic_limits, generic_toy_limit, null_of
 from zprime_recast.searches.spectrum import load_search
 from zprime_recast.signal.fold import fold_search
 

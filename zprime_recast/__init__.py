@@ -20,7 +20,7 @@ _EXPORTS = {
     "ZprimeModel": "model.zprime",
     "anomaly_sums": "model.zprime",
     "load_model": "model.card",
-    "make_model": "model.zprime",
+    "make_model": "model.make",
     "list_models": "model.card",
     "perturbative_coupling": "model.zprime",
     "Widths": "model.widths",
@@ -29,7 +29,7 @@ _EXPORTS = {
     "massless_branching_ratios": "model.widths",
     "PDFMember": "partons.pdf",
     "load_pdf": "partons.pdf",
-    "list_sets": "partons.pdf",
+    "list_sets": "partons.pdf_files",
     "LuminosityTable": "partons.luminosity",
     "luminosity_table": "partons.luminosity",
     "load_luminosities": "partons.luminosity_set",
@@ -39,7 +39,7 @@ _EXPORTS = {
     "PDFSet": "partons.pdf_install",
     "load_pdf_set": "partons.pdf_install",
     "sigma_br_of_members": "process.cross_section",
-    "SignalTemplate": "signal.fold",
+    "SignalTemplate": "signal.signal",
     "CrossSection": "process.cross_section",
     "sigma_br": "process.cross_section",
     "dsigma_dm": "process.cross_section",
@@ -50,9 +50,9 @@ _EXPORTS = {
     "list_searches": "searches.spectrum",
     "FoldedSearch": "signal.fold",
     "fold_search": "signal.fold",
-    "signal_template": "signal.fold",
-    "build_workspace": "likelihood.binned",
-    "CLsResult": "likelihood.pyhf_fit",
+    "signal_template": "signal.reference",
+    "build_workspace": "likelihood.workspace",
+    "CLsResult": "likelihood.result",
     "GenericLimitResult": "limits.resonance",
     "LimitResult": "limits.result",
     "cls": "limits.hypothesis",
@@ -60,18 +60,18 @@ _EXPORTS = {
     "generic_limits": "limits.resonance",
     "validate": "report.validation",
     "LimitCurve": "searches.limit_curve",
-    "FoldedCurve": "searches.limit_curve",
+    "FoldedCurve": "limits.curve",
     "CurveTest": "limits.curve",
     "limit": "limits.hypothesis",
-    "prepare": "limits.hypothesis",
+    "prepare": "limits.analyses",
     "evaluate": "scan.evaluate",
     "evaluator": "scan.evaluate",
     "DileptonLikelihood": "scan.sampling",
-    "cls_plane": "limits.verdicts",
+    "cls_plane": "scan.evaluate",
     "workspace": "limits.hypothesis",
     "ExclusionContour": "limits.contour",
     "exclusion_contour": "limits.contour",
-    "write_contour": "limits.contour",
+    "write_contour": "report.contour_files",
     "plot_contour": "report.plot_contour",
     "RelicDensity": "dark_matter.relic",
     "relic_density": "dark_matter.relic",
@@ -91,7 +91,7 @@ _EXPORTS = {
     "histogram": "events.histogram",
     "predicted_histogram": "events.prediction",
     "event_template": "signal.from_events",
-    "strength_limit": "signal.from_events",
+    "strength_limit": "limits.families",
     "shower_events": "events.shower",
     "ZprimeError": "errors",
 }
@@ -123,22 +123,25 @@ if TYPE_CHECKING:
     from .events.sample import event_source, generate_dilepton
     from .events.shower import shower_events
     from .events.storage import read_events, stream_events, write_events
-    from .likelihood.binned import build_workspace
-    from .likelihood.pyhf_fit import CLsResult
-    from .limits.contour import ExclusionContour, exclusion_contour, write_contour
-    from .limits.curve import CurveTest
-    from .limits.hypothesis import cls, limit, prepare, workspace
+    from .likelihood.result import CLsResult
+    from .likelihood.workspace import build_workspace
+    from .limits.analyses import prepare
+    from .limits.contour import ExclusionContour, exclusion_contour
+    from .limits.curve import CurveTest, FoldedCurve
+    from .limits.families import strength_limit
+    from .limits.hypothesis import cls, limit, workspace
     from .limits.resonance import GenericLimitResult, generic_limit, generic_limits
     from .limits.result import LimitResult
-    from .limits.verdicts import cls_plane
     from .model.card import list_models, load_model
+    from .model.make import make_model
     from .model.widths import Widths, decay_widths, massless_branching_ratios, partial_width
-    from .model.zprime import ZprimeModel, anomaly_sums, make_model, perturbative_coupling
+    from .model.zprime import ZprimeModel, anomaly_sums, perturbative_coupling
     from .partons.drell_yan import parton_luminosity
     from .partons.luminosity import LuminosityTable, luminosity_table
     from .partons.luminosity_set import load_luminosities
-    from .partons.pdf import PDFMember, list_sets, load_pdf
+    from .partons.pdf import PDFMember, load_pdf
     from .partons.pdf_errors import ErrorSet, pdf_uncertainty
+    from .partons.pdf_files import list_sets
     from .partons.pdf_install import PDFSet, load_pdf_set
     from .process.cross_section import (
         CrossSection,
@@ -148,11 +151,14 @@ if TYPE_CHECKING:
         sigma_br_narrow,
         sigma_br_of_members,
     )
+    from .report.contour_files import write_contour
     from .report.plot_contour import plot_contour
     from .report.validation import validate
-    from .scan.evaluate import evaluate, evaluator
+    from .scan.evaluate import cls_plane, evaluate, evaluator
     from .scan.sampling import DileptonLikelihood
-    from .searches.limit_curve import FoldedCurve, LimitCurve
+    from .searches.limit_curve import LimitCurve
     from .searches.spectrum import Search, list_searches, load_search
-    from .signal.fold import FoldedSearch, SignalTemplate, fold_search, signal_template
-    from .signal.from_events import event_template, strength_limit
+    from .signal.fold import FoldedSearch, fold_search
+    from .signal.from_events import event_template
+    from .signal.reference import signal_template
+    from .signal.signal import SignalTemplate

@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 
 from zprime_recast.model.card import load_model
-from zprime_recast.model.zprime import Charge, Fermion, ZprimeModel, make_model
+from zprime_recast.model.make import make_model
+from zprime_recast.model.zprime import Charge, Fermion, ZprimeModel
 
 B_MINUS_L = {"q_left": "1/3", "u_right": "1/3", "d_right": "1/3", "l_left": -1, "e_right": -1}
 

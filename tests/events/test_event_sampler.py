@@ -180,7 +180,7 @@ def test_weights_add_up(ssm_source):
 
 def test_cuts_are_those_of_the_acceptance(pdf):
     """Rate inside lepton cuts over the rate without: the analytic acceptance (arctanh, two dimensions)."""
-    from zprime_recast.searches.response import acceptance_at
+    from zprime_recast.searches.acceptance import acceptance_at
     from zprime_recast.searches.spectrum import Fiducial
 
     model, window = load_model("minimal_bl"), (999.0, 1001.0)

@@ -10,8 +10,8 @@ import pytest
 from zprime_recast.io.cards import read_csv
 from zprime_recast.likelihood.expectations import batch_model
 from zprime_recast.likelihood.toys import null_toys, signal_toys, statistics
+from zprime_recast.limits.analyses import prepare
 from zprime_recast.limits.contour import exclusion_contour
-from zprime_recast.limits.hypothesis import prepare
 from zprime_recast.limits.resonance import generic_hypotheses, generic_limits, null_of
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
@@ -19,8 +19,8 @@ from zprime_recast.partons.luminosity_set import load_luminosities
 from zprime_recast.partons.pdf import load_pdf
 from zprime_recast.process.cross_section import full_coefficients, sigma_br_narrow
 from zprime_recast.report.validation import validate, validation_table, verdicts
+from zprime_recast.searches.acceptance import acceptance
 from zprime_recast.searches.limit_curve import find_limit_curve
-from zprime_recast.searches.response import acceptance
 from zprime_recast.searches.spectrum import find_search, list_searches, load_search
 from zprime_recast.signal.fold import fold_search
 

@@ -12,7 +12,7 @@ import typer
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..limits.curve import Prepared
+    from ..limits.analyses import Prepared
     from ..model.zprime import ZprimeModel
     from ..partons.luminosity import LuminosityTable
 
@@ -65,7 +65,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 def positive_number(name: str, text: str) -> float:
     """A finite number > 0 from an option's text; InputError names the option."""
-    from ..model.zprime import checked_number
+    from ..arrays import checked_number
 
     return checked_number(name, text, above=0.0)
 
@@ -96,7 +96,7 @@ def prepare_searches(
     analyses: Sequence[str] | None, pdf: str | None, order: str | None, no_theory: bool
 ) -> tuple[Prepared, ...]:
     """The searches of --analysis folded with the set of --pdf at --order, or the defaults."""
-    from ..limits.hypothesis import DEFAULT_ANALYSES, prepare
+    from ..limits.analyses import DEFAULT_ANALYSES, prepare
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
 

@@ -26,7 +26,7 @@ def cite(
 
     Example: zprime-recast cite contour/contour.json > references.bib
     """
-    from ..limits.hypothesis import DEFAULT_ANALYSES
+    from ..limits.analyses import DEFAULT_ANALYSES
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
     from ..report.references import bibtex, references
@@ -46,7 +46,7 @@ def _origin(name: str) -> str:
     """What a model, an analysis or a PDF set says of where it comes from."""
     from ..model.card import list_models, load_model
     from ..partons.luminosity_set import shipped_energies
-    from ..partons.pdf import list_sets, read_set_info
+    from ..partons.pdf_files import list_sets, read_set_info
     from ..searches.spectrum import list_searches
 
     models, sets = list_models(), list_sets()

@@ -66,8 +66,10 @@ def contour(
     Example: zprime-recast contour elusive_bl --compare minimal_bl -o contour
     """
     from ..io.files import check_writable
-    from ..limits.contour import contour_json, exclusion_contour, write_contour
-    from ..report.plot_contour import plot_contour, save_figure
+    from ..limits.contour import exclusion_contour
+    from ..report.contour_files import contour_json, write_contour
+    from ..report.plot_contour import plot_contour
+    from ..report.style import save_figure
 
     if workers < 1:
         raise InputError(f"--workers must be at least 1, found {workers}")

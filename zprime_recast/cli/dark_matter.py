@@ -206,8 +206,8 @@ def scalar(
     from dataclasses import asdict
     from math import sqrt
 
+    from ..arrays import checked_number
     from ..dark_matter.scalar import potential_from_masses, spectrum, spectrum_estimate, violated_constraints
-    from ..model.zprime import checked_number
 
     _, mass_gev, g = _inputs(model, mass, coupling, set_)
     v2_gev = checked_number("--v2", v2, above=0.0)
@@ -240,8 +240,8 @@ def scalar(
 def _inputs(
     model: str, mass: str, coupling: str, assignments: Sequence[str] | None
 ) -> tuple[ZprimeModel, float, float]:
+    from ..arrays import checked_number
     from ..model.card import load_model
-    from ..model.zprime import checked_number
 
     values: dict[str, Any] = {}
     for assignment in assignments or ():

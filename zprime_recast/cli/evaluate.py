@@ -45,7 +45,7 @@ def evaluate(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..limits.contour import provenance_of
+    from ..limits.provenance import provenance_of
     from ..scan.evaluate import evaluator
     from ..scan.files_to_files import scan
     from ..scan.tables import table_format

@@ -244,11 +244,12 @@ def template(
     """
     from ..events.storage import stream_events
     from ..io.files import write_text
-    from ..likelihood.binned import build_workspace
-    from ..limits.hypothesis import DEFAULT_ANALYSES
+    from ..likelihood.workspace import build_workspace
+    from ..limits.analyses import DEFAULT_ANALYSES
+    from ..limits.families import strength_limit
     from ..searches.spectrum import load_search
     from ..signal.fold import fold_search
-    from ..signal.from_events import event_template, strength_limit
+    from ..signal.from_events import event_template
 
     sigma = positive_number("--cross-section", cross_section) if cross_section else None
     searches = [load_search(name) for name in analysis or DEFAULT_ANALYSES]

@@ -81,9 +81,9 @@ def cls_(
 
     Example: zprime-recast cls elusive_bl --mass 3000 --coupling 0.05
     """
-    from ..limits.contour import provenance
     from ..limits.curve import CurveTest
     from ..limits.hypothesis import cls
+    from ..limits.provenance import provenance
 
     card = load_with(model, set_)
     mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
@@ -135,8 +135,8 @@ def limit(
 
     Example: zprime-recast limit elusive_bl --mass 2000
     """
-    from ..limits.contour import provenance
     from ..limits.hypothesis import limit as find_limit
+    from ..limits.provenance import provenance
 
     card = load_with(model, set_)
     mass_gev = positive_number("--mass", mass)
@@ -189,9 +189,8 @@ def generic_limit_(
 
     Example: zprime-recast generic-limit atlas-139fb-dilepton --mass 2000 --width 0.03 --channel ee
     """
-    from ..likelihood.toys import generic_toy_limit
-    from ..limits.resonance import CALCULATORS, generic_limit
-    from ..model.zprime import checked_number
+    from ..arrays import checked_number
+    from ..limits.resonance import CALCULATORS, generic_limit, generic_toy_limit
     from ..searches.spectrum import load_search
     from ..signal.fold import fold_search
 

@@ -48,7 +48,7 @@ def list_(what: Annotated[str, typer.Argument(metavar="models|analyses|pdfs")], 
 
         found, title = list_searches(), lambda folder: read_toml(folder / "card.toml").text("title")
     elif what == "pdfs":
-        from ..partons.pdf import list_sets, read_set_info
+        from ..partons.pdf_files import list_sets, read_set_info
 
         found, title = list_sets(), lambda folder: read_set_info(folder).description
     else:

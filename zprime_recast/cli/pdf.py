@@ -21,7 +21,8 @@ def list_(as_json: Json = False) -> None:
     Example: zprime-recast pdf list
     """
     from ..partons.luminosity_set import shipped_energies
-    from ..partons.pdf import DEFAULT_SET, list_sets, read_set_info
+    from ..partons.pdf import DEFAULT_SET
+    from ..partons.pdf_files import list_sets, read_set_info
 
     rows: dict[str, Any] = {}
     for name, folder in list_sets().items():
@@ -47,7 +48,7 @@ def path(as_json: Json = False) -> None:
 
     Example: zprime-recast pdf path
     """
-    from ..partons.pdf import set_folders
+    from ..partons.pdf_files import set_folders
 
     folders = [str(folder) for folder in set_folders()]
     emit({"folders": folders}, as_json, folders)

@@ -65,8 +65,8 @@ def summary(
     """
     from ..io.files import check_writable
     from ..partons.pdf import PAPER_SET
-    from ..report.plot_contour import save_figure
     from ..report.plot_summary import plot_summary
+    from ..report.style import save_figure
     from ..report.summary import summary as make_summary
     from ..report.summary import summary_json, write_summary
 
@@ -118,8 +118,9 @@ def lhc_source(
     """
 
     from ..limits.contour import default_masses, exclusion_contour
+    from ..limits.curve import curve_coupling
     from ..report.summary import LhcLimit
-    from ..searches.limit_curve import curve_coupling, find_limit_curve
+    from ..searches.limit_curve import find_limit_curve
 
     curve = find_limit_curve(analyses[0]) if len(analyses) == 1 else None
     if curve is not None:

@@ -30,8 +30,8 @@ def validate(
     Example: zprime-recast validate atlas-139fb-dilepton -o validation
     """
     from ..io.files import check_writable, write_text
-    from ..report.plot_contour import save_figure
     from ..report.plot_validation import plot_validation
+    from ..report.style import save_figure
     from ..report.validation import validate as run
     from ..report.validation import validation_json, validation_table, verdicts
     from ..searches.spectrum import load_search

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError
-from ..io.cards import FloatArray
 from ..model.widths import mass_factor
-from ..model.zprime import Fermion, ZprimeModel, checked_positive
+from ..model.zprime import Fermion, ZprimeModel
 
 #: Name of the dark-matter fermion in a card.
 DARK_MATTER = "chi"

@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import CardError, UnknownName
-from ..io.cards import FloatArray, read_csv
+from ..io.cards import read_csv
 from ..io.paths import shipped
-from ..model.zprime import checked_positive
 
 #: Planck mass (not reduced) in GeV, CODATA 2018.
 PLANCK_MASS_GEV: Final = 1.220890e19

@@ -18,10 +18,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, UnknownName
-from ..io.cards import FloatArray, read_csv, read_toml
+from ..io.cards import read_csv, read_toml
 from ..io.paths import shipped
-from ..model.zprime import ZprimeModel, checked_positive
+from ..model.zprime import ZprimeModel
 from ..units import CM2_PER_PB, GEV2_TO_CM2
 from .annihilation import DARK_MATTER, make_points
 

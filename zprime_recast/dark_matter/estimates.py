@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import RangeError
-from ..io.cards import FloatArray
-from ..model.zprime import ZprimeModel, checked_positive
+from ..model.zprime import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
 from .annihilation import DARK_MATTER, ZZ, Points, channel_mass_gev, channels, make_points
 from .cosmology import DEFAULT_DOF, PLANCK_MASS_PAPER_GEV, degrees_of_freedom

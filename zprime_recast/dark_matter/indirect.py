@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..io.cards import FloatArray, read_csv
+from ..arrays import FloatArray, checked_positive
+from ..io.cards import read_csv
 from ..io.paths import shipped
-from ..model.zprime import ZprimeModel, checked_positive
+from ..model.zprime import ZprimeModel
 from .relic import sigma_v_at_rest_cm3_s
 
 

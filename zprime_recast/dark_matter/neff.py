@@ -20,9 +20,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, RangeError
-from ..io.cards import FloatArray
-from ..model.zprime import QUARKS, Fermion, ZprimeModel, checked_positive
+from ..model.zprime import QUARKS, Fermion, ZprimeModel
 from .annihilation import fermion_states
 from .cosmology import (
     DEFAULT_DOF,

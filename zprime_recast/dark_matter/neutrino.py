@@ -13,9 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import FloatArray, checked_number
 from ..errors import InputError
-from ..io.cards import FloatArray
-from ..model.zprime import checked_number
 from .scalar import V_EW_GEV
 
 ComplexArray = npt.NDArray[np.complex128]

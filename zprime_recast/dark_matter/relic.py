@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray
 from ..errors import InputError, RangeError, UnknownName
-from ..io.cards import FloatArray
 from ..model.zprime import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
 from .annihilation import ZZ, Points, channels, diboson, fermion_sum, make_points

@@ -12,9 +12,8 @@ from typing import Final
 
 import numpy as np
 
+from ..arrays import FloatArray, checked_number
 from ..errors import InputError
-from ..io.cards import FloatArray
-from ..model.zprime import checked_number
 
 #: Electroweak vev in GeV, (sqrt(2) G_F)^(-1/2), PDG 2024.
 V_EW_GEV: Final = 246.21965

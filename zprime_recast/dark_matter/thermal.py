@@ -19,8 +19,8 @@ from typing import Final
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import RangeError
-from ..io.cards import FloatArray
 from .annihilation import ZZ, Points, channel_mass_gev, channels, diboson, fermion_sum
 
 #: Nodes of a piece: this many, and so many more per unit of its logarithmic variable. Good to 5e-4 in Omega h^2.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 
 IntArray = npt.NDArray[np.int64]
 

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import CardError
-from ..io.cards import FloatArray
 from .lhe import select_leptons
 from .records import DileptonEvents, from_momenta, momenta
 from .text import fill, format_ids, format_integers, format_numbers

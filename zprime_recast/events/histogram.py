@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray
 from ..errors import InputError, UnknownName
-from ..io.cards import FloatArray
 from .records import DileptonEvents
 
 #: Axis label of each variable; ``lepton_*`` are filled with both leptons.

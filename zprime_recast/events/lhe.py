@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import CardError
-from ..io.cards import FloatArray
 from .records import DileptonEvents, from_momenta, momenta
 from .text import fill, format_ids, format_numbers
 from .text_stream import Readable

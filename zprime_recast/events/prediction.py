@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray
 from ..errors import UnknownName
-from ..io.cards import FloatArray
 from ..partons.drell_yan import FLAVORS
 from .process import Process
 from .proposal import block_edges, mass_nodes

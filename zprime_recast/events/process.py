@@ -18,15 +18,16 @@ from typing import get_args
 
 import numpy as np
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, RangeError, UnknownName
-from ..io.cards import FloatArray
 from ..model.widths import decay_widths
-from ..model.zprime import CHARGED_LEPTONS, ZprimeModel, checked_positive
+from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
 from ..partons.drell_yan import FLAVORS
 from ..partons.grid import PartonGrid, parton_grid
 from ..partons.luminosity import LuminosityTable
 from ..partons.pdf import PDFMember
-from ..process.cross_section import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, Component, z_charges
+from ..process.amplitudes import Component
+from ..process.couplings import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, z_charges
 from ..process.poles import pole
 from ..units import HBARC2_GEV2_FB
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import InputError
-from ..io.cards import FloatArray
 from ..partons.drell_yan import FLAVORS
 from .alias import IntArray, alias_table, alias_tables
 from .process import CHANNELS, Process

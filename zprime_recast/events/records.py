@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import InputError
-from ..io.cards import FloatArray
 
 #: Columns every sample has, with the type they are stored in. Momenta in GeV, beams along +z and -z.
 COLUMNS: Mapping[str, Any] = {

@@ -18,7 +18,7 @@ from ..model.zprime import ZprimeModel
 from ..partons.luminosity import LuminosityTable, luminosity_table
 from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
 from ..partons.pdf import DEFAULT_SET, PDFMember, load_pdf
-from ..process.cross_section import Component
+from ..process.amplitudes import Component
 from .process import LeptonCuts, Process, make_process
 from .proposal import Proposal, make_proposal
 from .records import PDG_ID, DileptonEvents

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 from .process import LeptonCuts, Process
 from .proposal import ETA_CELLS, Proposal
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import InputError, ZprimeError
-from ..io.cards import FloatArray
 from .lhe import DRESSING_R, select_leptons
 from .records import DileptonEvents, from_momenta, momenta
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 
 ByteArray = npt.NDArray[np.uint8]
 

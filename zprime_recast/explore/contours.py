@@ -16,8 +16,8 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import ZprimeError
-from ..io.cards import FloatArray
 from ..io.workers import end_with_parent, for_children
 from ..limits.contour import ExclusionContour, default_masses, exclusion_contour
 from ..model.zprime import ZprimeModel

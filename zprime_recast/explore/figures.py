@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chi2
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 from ..limits.contour import ExclusionContour
 from ..model.zprime import perturbative_coupling
-from ..report.plot_contour import STYLE, plot_contour
+from ..report.plot_contour import plot_contour
+from ..report.style import STYLE
 from ..units import GEV_PER_TEV
 from .point import PointResult, Spectrum
 

@@ -16,9 +16,9 @@ import numpy as np
 from nicegui import background_tasks, ui
 
 from ..errors import ZprimeError
-from ..limits.contour import contour_json
 from ..model.zprime import GAMMA_EXTRA, QCD_WIDTHS, RUNNING_WIDTH, perturbative_coupling
 from ..partons.n3lo import ORDERS
+from ..report.contour_files import contour_json
 from .contours import Contours, Key
 from .figures import contour_figure, contour_file, plain, spectrum_figure, spectrum_file
 from .point import Bench, PointResult, State, point_json

@@ -15,20 +15,21 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import FloatArray, checked_number
 from ..errors import InputError, LikelihoodError, RangeError, UnknownName
-from ..io.cards import FloatArray
-from ..likelihood.cls import Null
-from ..likelihood.pyhf_fit import CLS_EXCLUDED
-from ..limits.contour import provenance
-from ..limits.curve import with_likelihood
-from ..limits.hypothesis import check_hypothesis, prepare
+from ..likelihood.background_fit import Null
+from ..likelihood.result import CLS_EXCLUDED
+from ..limits.analyses import prepare, with_likelihood
+from ..limits.hypothesis import check_hypothesis
+from ..limits.provenance import provenance
 from ..limits.verdicts import cls_of_hypotheses, null_of
 from ..model.widths import decay_widths
-from ..model.zprime import ZprimeModel, checked_number
+from ..model.zprime import ZprimeModel
 from ..partons.n3lo import checked_order
 from ..process.cross_section import CrossSection, sigma_br
+from ..process.hypotheses import hypotheses_of
 from ..signal.fold import FoldedSearch
-from ..signal.template import batch_template, hypotheses_of
+from ..signal.template import batch_template
 from .card import ModelCard
 
 
@@ -169,7 +170,7 @@ class Bench:
         return settings in self._prepared
 
     def prepared(self, settings: Settings) -> Prepared:
-        """The searches; some seconds the first time. Errors as :func:`~zprime_recast.limits.hypothesis.prepare`."""
+        """The searches; some seconds the first time. Errors as :func:`~zprime_recast.limits.analyses.prepare`."""
         with self._lock:
             if settings not in self._prepared:
                 self._prepared[settings] = self._prepare(settings)

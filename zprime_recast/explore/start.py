@@ -6,10 +6,11 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 
 from ..errors import InputError, ZprimeError
-from ..limits.hypothesis import DEFAULT_ANALYSES
+from ..limits.analyses import DEFAULT_ANALYSES
 from ..model.zprime import perturbative_coupling
 from ..partons.luminosity_set import DEFAULT_ORDER
-from ..partons.pdf import DEFAULT_SET, list_sets
+from ..partons.pdf import DEFAULT_SET
+from ..partons.pdf_files import list_sets
 from ..searches.limit_curve import find_limit_curve
 from ..searches.spectrum import list_searches
 from .card import load_card

@@ -17,10 +17,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import logsumexp, ndtri
 
+from ..arrays import FloatArray
 from ..errors import LikelihoodError
-from ..io.cards import FloatArray
+from .background_fit import Null
 from .binned import BinnedLikelihood
-from .cls import CHUNK, Null
+from .cls import CHUNK
 from .expectations import batch_model
 from .newton import fit, log_determinant
 

@@ -9,18 +9,18 @@ turns negative in the tail, where the function is uncertain by more than its val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, LikelihoodError
-from ..io.cards import BoolArray, FloatArray
+from ..arrays import BoolArray, FloatArray
+from ..errors import InputError
 from ..searches.background import background_nuisances
 from ..searches.channel import Channel
 from ..searches.spectrum import Search
+from ..signal.signal import Signal
 
 #: Largest deficit of a bin from interference, as a share of its background.
 DEFICIT_MAX = 0.9
@@ -30,21 +30,6 @@ DEFICIT_BIN_MIN = 0.01
 DEFICIT_LOST_MAX = 0.5
 #: Upper bound of the signal strength in fits.
 MU_MAX = 10.0
-POI = "mu"
-
-
-@dataclass(frozen=True)
-class Signal:
-    """Expected signal events of hypotheses in one search, per channel."""
-
-    search: Search
-    yields: Mapping[str, FloatArray]
-    """(n_bins,), or (n_hypotheses, n_bins)."""
-    nuisances: tuple[str, ...] = ()
-    """Nuisances that change hypotheses differently: of the luminosities, mass scale, resolution, spurious signal; one
-    name is one nuisance in all searches of a workspace."""
-    changes: Mapping[str, FloatArray] = field(default_factory=dict)
-    """Change of ln(yield) per standard deviation and channel, ([n_hypotheses,] n_names, n_bins)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,54 +224,6 @@ def _joined(parts: tuple[LogChanges, ...]) -> LogChanges:
             change[names.index(name), columns], acts[names.index(name), columns] = part.change[k], part.acts[k]
         first = columns.stop
     return LogChanges(names, change, acts)
-
-
-def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
-    """A pyhf workspace (a JSON-able dict) of one hypothesis; the parameter of interest ``mu`` is 1 at the hypothesis.
-
-    LikelihoodError or InputError as :func:`binned_likelihood`.
-    """
-    return workspace_of(binned_likelihood(signals))
-
-
-def workspace_of(likelihood: BinnedLikelihood, i: int = 0) -> dict[str, Any]:
-    """The pyhf workspace of hypothesis ``i``; LikelihoodError if it has no likelihood."""
-    for bad, message in likelihood.faults:
-        if bad == i:
-            raise LikelihoodError(message)
-    mu_max = float(likelihood.mu_max[i])
-    n_obs = np.broadcast_to(likelihood.n_obs, likelihood.signal.shape)[i]
-    signal_modifiers = _modifiers(likelihood.signal_changes.of(i))
-    background_modifiers = _modifiers(likelihood.background_changes.of(i))
-    channels, observations = [], []
-    for j, name in enumerate(likelihood.bin_names):
-        signal = {"name": "signal", "data": [float(likelihood.signal[i, j])]}
-        background = {"name": "background", "data": [float(likelihood.background[j])]}
-        signal["modifiers"] = [{"name": POI, "type": "normfactor", "data": None}, *signal_modifiers(j)]
-        background["modifiers"] = background_modifiers(j)
-        channels.append({"name": name, "samples": [signal, background]})
-        observations.append({"name": name, "data": [float(n_obs[j])]})
-    parameters = [{"name": POI, "inits": [min(1.0, mu_max)], "bounds": [[0.0, mu_max]]}]
-    measurement = {"name": "zprime", "config": {"poi": POI, "parameters": parameters}}
-    return {
-        "channels": channels,
-        "observations": observations,
-        "measurements": [measurement],
-        "version": "1.0.0",
-    }
-
-
-def _modifiers(changes: LogChanges) -> Callable[[int], list[dict[str, Any]]]:
-    high, low = np.exp(changes.change), np.exp(-changes.change)
-
-    def of_bin(j: int) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "type": "normsys", "data": {"hi": float(high[k, j]), "lo": float(low[k, j])}}
-            for k, name in enumerate(changes.names)
-            if changes.acts[k, j]
-        ]
-
-    return of_bin
 
 
 def bounded_interference(background: FloatArray, yields: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
+from ..arrays import BoolArray, FloatArray, IndexArray
 from ..errors import LikelihoodError
-from ..io.cards import BoolArray, FloatArray, IndexArray
-from .binned import BinnedLikelihood, workspace_of
-from .expectations import BatchModel, background_only, batch_model, expected_background
+from .background_fit import Null, fit_null
+from .binned import BinnedLikelihood
+from .expectations import BatchModel, batch_model
 from .newton import fit, fit_regular
 from .pyhf_fit import hypothesis_test
+from .workspace import workspace_of
 
 #: Hypotheses fitted in one go: few enough for the cache of a processor.
 CHUNK = 128
@@ -50,33 +52,6 @@ class BatchCLs:
     """Fits that did not converge and were done with pyhf."""
     faults: tuple[tuple[int, str], ...]
     warnings: tuple[tuple[int, str], ...]
-
-
-@dataclass(frozen=True)
-class Null:
-    """The fit at mu = 0, the same for every signal in the same searches."""
-
-    nuisances: FloatArray
-    """Of the background, ([n,] n_background); those of the signal are 0."""
-    expected: FloatArray
-    """([n,] n_bins)."""
-    inverse: FloatArray
-    """Inverse Hessian of its Asimov data, ([n,] n_background, n_background)."""
-
-
-def fit_null(model: BatchModel, n_obs: FloatArray) -> Null:
-    """The fit of the background to counts (n_bins,) or (n_data_sets, n_bins). LikelihoodError if it fails."""
-    counts = np.atleast_2d(n_obs)
-    model = background_only(model, len(counts))
-    start, mu = np.zeros(model.n_nuisances), np.zeros(len(counts))
-    found = fit(model, counts, model.background, start, mu, accuracy=1e-13)
-    if not found.converged.all():
-        raise LikelihoodError("the fit of the background did not converge; check the spectra of the analyses")
-    expected = expected_background(model, found.nuisances)
-    slopes = model.background_slopes
-    inverse = np.linalg.inv(np.eye(len(slopes)) + np.matmul(slopes * expected[:, None, :], slopes.T))
-    all_sets = Null(found.nuisances, expected, inverse)
-    return all_sets if n_obs.ndim == 2 else Null(found.nuisances[0], expected[0], inverse[0])
 
 
 def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCLs:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..io.cards import FloatArray, IndexArray
+from ..arrays import FloatArray, IndexArray
 from .binned import BinnedLikelihood
 from .factors import Factors, factors
 

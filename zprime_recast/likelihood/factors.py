@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from ..io.cards import FloatArray, IndexArray
+from ..arrays import FloatArray, IndexArray
 from .binned import LogChanges
 
 #: Changes up to this enter as exponentials: an error of the factor of 1e-8.

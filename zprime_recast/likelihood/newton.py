@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..io.cards import BoolArray, FloatArray, IndexArray
+from ..arrays import BoolArray, FloatArray, IndexArray
 from .expectations import BatchModel, expected_background, expected_signal
 
 #: Steps after which a fit has failed.

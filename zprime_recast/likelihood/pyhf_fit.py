@@ -9,37 +9,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
 
+from ..arrays import FloatArray
 from ..errors import LikelihoodError
-from ..io.cards import FloatArray
-
-#: Exclusion at 95 % CL.
-CLS_EXCLUDED = 0.05
-
-
-@dataclass(frozen=True)
-class CLsResult:
-    """CLs observed and the expected set (-2 to +2 standard deviations, ascending)."""
-
-    cls_observed: float
-    cls_expected: tuple[float, float, float, float, float]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def excluded(self) -> bool:
-        """Observed exclusion at 95 % CL."""
-        return self.cls_observed < CLS_EXCLUDED
+from .result import CLsResult
 
 
 def hypothesis_test(
     workspace: Mapping[str, Any], mu: float = 1.0, background_fit: Sequence[float] | None = None
 ) -> CLsResult:
-    """CLs of signal strength ``mu`` in a workspace of :func:`~zprime_recast.likelihood.binned.build_workspace`.
+    """CLs of signal strength ``mu`` in a workspace of :func:`~zprime_recast.likelihood.workspace.build_workspace`.
 
     ``background_fit``: parameters of the mu = 0 fit, if known (:func:`fit_background`); they do not depend on the
     signal. A signal too large for the minimiser (CLs far below any use) gets the CLs of a weaker one that is excluded

@@ -12,20 +12,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..arrays import BoolArray, FloatArray
 from ..errors import InputError, LikelihoodError
-from ..io.cards import BoolArray, FloatArray
-from ..limits.resonance import GenericLimitResult, generic_hypotheses, generic_limits, null_of
-from ..signal.fold import FoldedSearch
+from .background_fit import Null, fit_null
 from .binned import BinnedLikelihood
-from .cls import CHUNK, Null, fit_null
+from .cls import CHUNK
 from .expectations import BatchModel, batch_model, expected_background, expected_signal
 from .newton import fit
-from .pyhf_fit import CLS_EXCLUDED
 
 MIN_TOYS = 100
 #: Statistics closer than this are ties: zero-event data sets have one value up to rounding.
 TIE = 1e-6
-_POINTS = 14
 
 
 @dataclass(frozen=True)
@@ -144,36 +141,3 @@ def _statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null:
 
 def _of_each(model: BatchModel, n: int) -> BatchModel:
     return model if len(model.signal) == n else model.take(np.zeros(n, dtype=np.intp))
-
-
-def generic_toy_limit(
-    folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str, n_toys: int, seed: int
-) -> GenericLimitResult:
-    """CLs limit of a generic resonance from toys, observed and expected.
-
-    CLs is computed at rising cross-sections around the asymptotic limits, with the same seed at each, and interpolated
-    in ln(CLs). LikelihoodError if it does not fall through 0.05 there.
-    """
-    hypotheses = generic_hypotheses(folded, mass_gev, gamma_over_m, channel)
-    null = null_of(hypotheses)
-    asymptotic = generic_limits(folded, mass_gev, gamma_over_m, channel, spectrum_bins=True)[:, 0]
-    lowest, median = float(asymptotic.min()), float(asymptotic[3])
-    x, curves = [], []
-    for sigma in np.geomspace(0.8 * lowest, 8 * median, _POINTS):
-        result = toy_cls(hypotheses.likelihood(np.array([[sigma]])), n_toys, seed, null)
-        x.append(np.log(sigma))
-        curves.append(np.log(np.maximum([result.cls_observed, *result.cls_expected], 0.1 / n_toys) / CLS_EXCLUDED))
-        if (curves[-1] < 0).all():
-            break
-    found = [_root(np.array(x), y) for y in np.array(curves).T]
-    name = folded.search.id
-    return GenericLimitResult(name, channel, float(mass_gev), float(gamma_over_m), found[0], tuple(found[1:]), "toys")
-
-
-def _root(x: FloatArray, y: FloatArray) -> float:
-    """exp(x) where y falls through 0 for the last time."""
-    above = np.nonzero(y > 0)[0]
-    if len(above) == 0 or above[-1] == len(y) - 1:
-        raise LikelihoodError("CLs from toys does not fall through 0.05 near the asymptotic limit; use more toys")
-    i = above[-1]
-    return float(np.exp(x[i] + (x[i + 1] - x[i]) * y[i] / (y[i] - y[i + 1])))

@@ -6,27 +6,23 @@ Masses are solved in batches, which worker processes may share. What is done is 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, ZprimeError
-from ..io.cards import FloatArray
-from ..io.files import write_text
 from ..io.workers import end_with_parent, for_children
-from ..model.zprime import ZprimeModel, checked_positive, perturbative_coupling
-from .curve import Prepared
+from ..model.zprime import ZprimeModel, perturbative_coupling
+from .analyses import Prepared
 from .families import coupling_limits
+from .provenance import provenance
 from .result import LimitResult
 
 #: Default number of masses, evenly spaced in the square root over the range all searches share.
@@ -179,41 +175,6 @@ def _added_masses(done: dict[float, LimitResult]) -> FloatArray:
     return np.array(sorted(added))
 
 
-def provenance(model: ZprimeModel, searches: Sequence[Prepared], interference: bool) -> dict[str, Any]:
-    """What a result of a model was made from."""
-    return {
-        "model": model.id,
-        "model_digest": model.digest(),
-        "parameters": {name: p.value for name, p in model.parameters.items()},
-        **provenance_of(searches, interference),
-    }
-
-
-def provenance_of(searches: Sequence[Prepared], interference: bool) -> dict[str, Any]:
-    """What a result was made from, beside the model."""
-    from .. import __version__
-
-    lumi = searches[0].lumi
-    assert lumi is not None
-    return {
-        "zprime_recast": __version__,
-        "analyses": [{"id": f.search.id, "digest": f.search.digest, "notes": list(f.search.notes)} for f in searches],
-        "unverified_inputs": [
-            f"{f.search.id}: {u.name} ({u.status}: {u.source})"
-            for f in searches
-            for u in f.search.uncertainties
-            if u.status != "official"
-        ],
-        "pdf_set": lumi.pdf_set,
-        "pdf_member": lumi.pdf_member,
-        "order": lumi.order,
-        "theory_nuisances": list(searches[0].theory.names) if searches[0].theory else [],
-        "interference": interference,
-        "calculator": "asymptotic",
-        "warnings": list(lumi.warnings_at(*searches[0].search.mass_range_gev)),
-    }
-
-
 def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
@@ -271,68 +232,3 @@ def _several(task: _Task, mass_gev: FloatArray) -> list[tuple[float, LimitResult
     except ZprimeError as err:
         found = [str(err)] * len(mass_gev)
     return list(zip(mass_gev.tolist(), found, strict=True))
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Files
-
-
-def contour_json(result: ExclusionContour) -> dict[str, Any]:
-    """The result as JSON-able values, null for NaN; keys as in the documentation of ``contour.json``."""
-    reference = result.model.reference_coupling
-    observed, expected = result.mass_limit_gev(reference) if reference else (None, None)
-    return {
-        "mass_gev": result.mass_gev.tolist(),
-        "coupling_95_observed": _nulls(result.coupling_95_observed),
-        "coupling_95_expected": [_nulls(row) for row in result.coupling_95_expected],
-        "coupling_95_observed_no_theory": _nulls(_no_theory(result)),
-        "crossings_observed": [list(crossings) for crossings in result.crossings_observed],
-        "sigma_br_95_observed_fb": _nulls(result.sigma_br_95_observed_fb),
-        "coupling_perturbative": result.coupling_perturbative,
-        "coupling_max": _nulls(result.coupling_max),
-        "reference_coupling": reference,
-        "mass_limit_observed_gev": observed,
-        "mass_limit_expected_gev": expected,
-        "complete": result.complete,
-        "errors": [{"mass_gev": m, "message": text} for m, text in result.errors],
-        "warnings": [{"mass_gev": m, "message": text} for m, text in result.warnings],
-        "provenance": result.provenance,
-    }
-
-
-def _no_theory(result: ExclusionContour) -> FloatArray:
-    values = result.coupling_95_observed_no_theory
-    return np.full(len(result.mass_gev), np.nan) if values is None else values
-
-
-def _nulls(values: FloatArray) -> list[float | None]:
-    return [float(v) if np.isfinite(v) else None for v in values]
-
-
-def contour_csv(result: ExclusionContour) -> str:
-    """The result as CSV text: one row a mass, empty cells where there is no limit."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    bands = [f"coupling_95_expected_{name}" for name in ("m2s", "m1s", "median", "p1s", "p2s")]
-    writer.writerow(["mass_gev", "coupling_95_observed", *bands, "sigma_br_95_observed_fb"])
-    for i, mass in enumerate(result.mass_gev):
-        row = [
-            result.coupling_95_observed[i],
-            *result.coupling_95_expected[i],
-            result.sigma_br_95_observed_fb[i],
-        ]
-        writer.writerow([f"{mass:.6g}", *(f"{v:.6g}" if np.isfinite(v) else "" for v in row)])
-    return text.getvalue()
-
-
-def write_contour(result: ExclusionContour, folder: Path, compare: Sequence[ExclusionContour] = ()) -> list[Path]:
-    """Write contour.json and contour.csv (``compare``: the same under ``contour_<model>``). Files appear whole or not
-    at all. OutputError if the folder cannot be written.
-    """
-    written = []
-    for item, stem in [(result, "contour"), *((other, f"contour_{other.model.id}") for other in compare)]:
-        written.append(
-            write_text(folder / f"{stem}.json", json.dumps(contour_json(item), indent=1, allow_nan=False) + "\n")
-        )
-        written.append(write_text(folder / f"{stem}.csv", contour_csv(item)))
-    return written

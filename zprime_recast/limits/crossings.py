@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ..io.cards import FloatArray, IndexArray
-from ..likelihood.cls import Null, unprofiled_statistic
-from ..likelihood.pyhf_fit import CLS_EXCLUDED
+from ..arrays import FloatArray, IndexArray
+from ..errors import LikelihoodError
+from ..likelihood.background_fit import Null
+from ..likelihood.cls import unprofiled_statistic
+from ..likelihood.result import CLS_EXCLUDED, CLsResult
+from ..process.hypotheses import Hypotheses
 from ..signal.fold import FoldedSearch
-from ..signal.template import Hypotheses, batch_template
+from ..signal.template import batch_template
 from .verdicts import cls_of_hypotheses
 
 #: Points of the first grid.
@@ -202,3 +205,117 @@ def narrow(
         share = np.clip(np.where(safe, inverse, 0.5), least, 1 - least)
     root[at] = 0.5 * (a + b)
     return root
+
+
+#: A root is accepted where the logarithm of the coupling (or cross-section) is known to this.
+SOLVE_TOLERANCE = 5e-4
+
+_MAX_EVALUATIONS = 60
+
+
+def solve_limits(evaluate: Callable[[float], CLsResult], start: float, low: float, high: float) -> list[float | None]:
+    """Where CLs falls through 0.05: observed, then expected -2..+2; None where it does not up to ``high``.
+
+    All curves share their evaluations. The expected ones follow from one function, the Asimov statistic
+    sqrt(q_A): CLs at N standard deviations is Phi(N - sqrt(q_A))/Phi(N). Each root is bracketed, then refined by
+    inverse interpolation until ln x is known to SOLVE_TOLERANCE. If CLs is not monotonic the crossing at the largest x
+    is taken. LikelihoodError if no bracket is found down to ``low``.
+    """
+    thresholds = _sqrt_q_thresholds()
+    points: dict[float, FloatArray] = {}
+
+    def add(t: float) -> FloatArray:
+        if t not in points:
+            if len(points) >= _MAX_EVALUATIONS:
+                raise LikelihoodError(f"no limit found in {_MAX_EVALUATIONS} evaluations near {np.exp(t):g}")
+            result = evaluate(float(np.exp(t)))
+            observed = np.log(max(result.cls_observed, 1e-30) / CLS_EXCLUDED)
+            median = min(max(result.cls_expected[2], 1e-300), 1.0)
+            sqrt_q = max(float(-ndtri(0.5 * median)), 1e-6)
+            points[t] = np.array([observed, *np.log(thresholds / sqrt_q)])
+        return points[t]
+
+    t_low, t_high = float(np.log(low)), float(np.log(high))
+    add(float(np.clip(np.log(start), t_low, t_high)))
+    roots: dict[int, float | None] = {}
+    for curve in (3, 1, 5, 2, 4, 0):  # the median first, then the outer ones: they bracket the rest
+        roots[curve] = _solve_one(add, points, curve, t_low, t_high)
+    return [roots[curve] for curve in range(6)]
+
+
+def _sqrt_q_thresholds() -> FloatArray:
+    """sqrt(q_A) at which CLs = 0.05 for the -2..+2 standard deviation experiments."""
+    n = np.arange(-2, 3)
+    return np.asarray(n - ndtri(CLS_EXCLUDED * ndtr(n)))
+
+
+def _solve_one(
+    add: Callable[[float], FloatArray],
+    points: dict[float, FloatArray],
+    curve: int,
+    t_low: float,
+    t_high: float,
+) -> float | None:
+    step = 0.15
+    while True:  # bracket
+        ts = sorted(points)
+        above = [t for t in ts if points[t][curve] > 0]
+        below = [t for t in ts if points[t][curve] <= 0 and (not above or t > above[-1])]
+        if above and below:
+            break
+        if not below:  # not excluded at the largest x tried
+            if ts[-1] >= t_high:
+                return None
+            add(min(_step_to(points, curve, ts[-1], step), t_high))
+        else:
+            if ts[0] <= t_low:
+                raise LikelihoodError(f"excluded down to {np.exp(t_low):g}; the data reject every hypothesis")
+            add(max(_step_to(points, curve, ts[0], -step), t_low))
+        step *= 1.7
+    left, right = above[-1], below[0]
+    for _ in range(30):
+        guess, error = _interpolated_root(points, curve, left, right)
+        if error < SOLVE_TOLERANCE or right - left < SOLVE_TOLERANCE:
+            return float(np.exp(guess))
+        value = add(guess)[curve]
+        left, right = (guess, right) if value > 0 else (left, guess)
+    return float(np.exp(0.5 * (left + right)))
+
+
+def _step_to(points: dict[float, FloatArray], curve: int, edge: float, step: float) -> float:
+    """A point beyond ``edge``: about where the curve should cross, between one and three steps away."""
+    value = points[edge][curve]
+    return edge + float(np.sign(step) * np.clip(0.6 * abs(value), abs(step), 3 * abs(step)))
+
+
+def _interpolated_root(points: dict[float, FloatArray], curve: int, left: float, right: float) -> tuple[float, float]:
+    """Root between left and right by inverse interpolation through up to five points, and an estimate of its error.
+
+    The error is the change when the farthest point is left out; the whole bracket if there are too few points.
+    """
+    middle = 0.5 * (left + right)
+    inner = [t for t in sorted(points, key=lambda t: abs(t - middle)) if abs(t - middle) < 1.0]
+    near = [left, right, *[t for t in inner if t not in (left, right)]][:5]
+    y_left, y_right = points[left][curve], points[right][curve]
+    chord = left + (right - left) * y_left / (y_left - y_right)
+    guess, error = chord, right - left
+    while len(near) >= 4:
+        ordered = np.array(sorted(near))
+        y = np.array([points[t][curve] for t in ordered])
+        if (np.diff(y) < 0).all():
+            full = _inverse_lagrange(y, ordered)
+            kept = np.isin(ordered, near[:-1])
+            if left <= full <= right:
+                return full, abs(full - _inverse_lagrange(y[kept], ordered[kept]))
+        near.pop()
+    margin = 0.05 * (right - left)
+    return float(np.clip(guess, left + margin, right - margin)), error
+
+
+def _inverse_lagrange(y: FloatArray, t: FloatArray) -> float:
+    """t at y = 0 by the Lagrange polynomial t(y) through all points."""
+    total = 0.0
+    for i in range(len(y)):
+        others = np.delete(y, i)
+        total += t[i] * float(np.prod(-others / (y[i] - others)))
+    return total

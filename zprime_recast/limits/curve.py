@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..errors import InputError
+from ..arrays import FloatArray, checked_positive
+from ..model.card import load_model
 from ..model.widths import decay_widths
 from ..model.zprime import ZprimeModel, perturbative_coupling
+from ..partons.luminosity import LuminosityTable
+from ..partons.nuisances import TheoryNuisances
 from ..process.cross_section import sigma_br_narrow
-from ..searches.limit_curve import FoldedCurve, coupling_at_limit, signal_over_limit
-from ..signal.fold import FoldedSearch
+from ..searches.limit_curve import FINAL_STATES, LimitCurve
 from .result import LimitResult
-
-Prepared = FoldedSearch | FoldedCurve
-"""What :func:`zprime_recast.limits.hypothesis.prepare` makes of an analysis."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +33,6 @@ class CurveTest:
     def excluded(self) -> bool:
         """Whether the rate is above the observed limit."""
         return self.signal_over_limit_observed is not None and self.signal_over_limit_observed >= 1
-
-
-def sole_curve(searches: Sequence[Prepared]) -> FoldedCurve | None:
-    """The limit curve if it is the only analysis, None if all have a likelihood; InputError for a mixture."""
-    curves = [f for f in searches if isinstance(f, FoldedCurve)]
-    if curves and len(searches) > 1:
-        raise InputError(
-            f"{curves[0].search.id} is a limit curve without a likelihood and cannot be combined: use it alone"
-        )
-    return curves[0] if curves else None
-
-
-def with_likelihood(searches: Sequence[Prepared]) -> list[FoldedSearch]:
-    """The searches, InputError if one is a limit curve."""
-    folded = [f for f in searches if isinstance(f, FoldedSearch)]
-    if len(folded) < len(searches):
-        sole_curve(searches)
-        raise InputError(f"{searches[0].search.id} is a limit curve: it has no likelihood")
-    return folded
 
 
 def curve_test(curve: FoldedCurve, model: ZprimeModel, mass_gev: float, coupling: float) -> CurveTest:
@@ -94,3 +75,72 @@ def _warnings(curve: FoldedCurve, gamma_over_m: float | None) -> tuple[str, ...]
     if gamma_over_m is not None and gamma_over_m > search.gamma_over_m_max:
         found.append(f"Gamma/M = {gamma_over_m:.3g} is beyond the published {search.gamma_over_m_max:g}: no limit")
     return tuple(found)
+
+
+_COUPLINGS = 300
+
+
+@dataclass(frozen=True)
+class FoldedCurve:
+    """A limit curve with the luminosities that turn a model into a rate; takes the place of a folded search."""
+
+    search: LimitCurve
+    lumi: LuminosityTable
+    theory: TheoryNuisances | None = None
+    """Always None: a limit curve has no nuisances."""
+    ssm: ZprimeModel = field(default_factory=lambda: load_model("ssm"))
+
+    @cached_property
+    def unit_fb(self) -> FloatArray:
+        """Z'_SSM rate at the masses of the curve in fb, or 1."""
+        if not self.search.over_ssm:
+            return np.ones_like(self.search.mass_gev)
+        assert self.ssm.reference_coupling is not None
+        return sigma_br_narrow(self.ssm, self.search.mass_gev, self.ssm.reference_coupling, self.lumi)
+
+    def limit_fb(self, mass_gev: ArrayLike, gamma_over_m: ArrayLike) -> FloatArray:
+        """Observed and expected limit on sigma x BR in fb, (2, *broadcast)."""
+        unit = np.exp(np.interp(np.log(mass_gev), np.log(self.search.mass_gev), np.log(self.unit_fb)))
+        limit: FloatArray = self.search.at(mass_gev, gamma_over_m) * unit / self.search.acceptance
+        return limit
+
+    def rate_fb(self, model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
+        """sigma x BR of the model into the final state in fb, narrow-width; mass and coupling broadcast."""
+        fermions = FINAL_STATES[self.search.final_state]
+        return np.asarray(sum(sigma_br_narrow(model, mass_gev, coupling, self.lumi, f) for f in fermions))
+
+
+def signal_over_limit(curve: FoldedCurve, model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
+    """Rate over limit, observed and expected, (2, *broadcast); excluded above 1, NaN where there is no limit."""
+    mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
+    width = decay_widths(model, mass, g).total_gev / mass
+    ratio: FloatArray = curve.rate_fb(model, mass, g) / curve.limit_fb(mass, width)
+    return ratio
+
+
+def coupling_at_limit(curve: FoldedCurve, model: ZprimeModel, mass_gev: ArrayLike) -> FloatArray:
+    """g_95 observed and expected, (2, n_masses): from there on every coupling with a limit is excluded, up to the
+    perturbative one or the widest published width; NaN where none is.
+    """
+    mass = np.atleast_1d(checked_positive("mass_gev", mass_gev))
+    g_max = perturbative_coupling(model)
+    grid = np.geomspace(1e-4 * g_max, g_max, _COUPLINGS)
+    ratio = signal_over_limit(curve, model, mass, grid[:, None])
+    below = ~(ratio >= 1) & np.isfinite(ratio)
+    # the last coupling that is not excluded; the next must have a limit
+    last = _COUPLINGS - 1 - np.argmax(below[:, ::-1], axis=1)
+    after = np.minimum(last + 1, _COUPLINGS - 1)
+    found = np.take_along_axis(ratio, after[:, None], axis=1)[:, 0] >= 1
+    found &= np.isfinite(np.take_along_axis(ratio, last[:, None], axis=1)[:, 0]) & below.any(axis=1)
+    low, high = np.log(grid[last]), np.log(grid[after])
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        both = [signal_over_limit(curve, model, mass, np.exp(middle[side]))[side] for side in (0, 1)]
+        over = np.stack(both) >= 1
+        low, high = np.where(over, low, middle), np.where(over, middle, high)
+    return np.where(found, np.exp(high), np.nan)
+
+
+def curve_coupling(curve: LimitCurve, model: ZprimeModel, lumi: LuminosityTable) -> FloatArray:
+    """Observed g_95 at the masses of the curve (n,); NaN where nothing is excluded."""
+    return np.asarray(coupling_at_limit(FoldedCurve(curve, lumi), model, curve.mass_gev)[0])

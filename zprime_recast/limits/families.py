@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from ..errors import InputError
-from ..io.cards import FloatArray, IndexArray
+from ..arrays import FloatArray, IndexArray, checked_positive
+from ..errors import InputError, LikelihoodError
+from ..likelihood.background_fit import Null
+from ..likelihood.binned import interference_warnings
+from ..likelihood.pyhf_fit import fit_background, hypothesis_test
+from ..likelihood.result import CLsResult
+from ..likelihood.workspace import build_workspace
 from ..model.widths import decay_widths
-from ..model.zprime import ZprimeModel, checked_positive
+from ..model.zprime import ZprimeModel
 from ..process.cross_section import sigma_br_narrow
+from ..process.hypotheses import Hypotheses, hypotheses_of, largest_coupling, widest_coupling
+from ..scan.points import Points
 from ..signal.fold import FoldedSearch
-from ..signal.template import Hypotheses, hypotheses_of
-from .crossings import Crossings, Curves, crossings, narrow
-from .curve import Prepared, curve_limit, sole_curve, with_likelihood
-from .result import COUPLING_MIN, COUPLING_RANGE, LimitResult, largest_coupling
+from ..signal.from_events import EventTemplate
+from ..signal.signal import Signal
+from .analyses import Prepared, sole_curve, with_likelihood
+from .crossings import Crossings, Curves, crossings, narrow, solve_limits
+from .curve import curve_limit
+from .result import COUPLING_MIN, COUPLING_RANGE, LimitResult
 from .verdicts import batch_likelihood, null_of
 
 
@@ -149,3 +159,104 @@ def _without_theory(
         for i, root in zip(ok, roots, strict=True):
             limits[i] = float(np.exp(root))
     return limits
+
+
+#: Signal strengths between which a limit is looked for.
+STRENGTH_RANGE = (1e-6, 1e4)
+
+
+def point_limits(
+    points: Points, rows: IndexArray, searches: Sequence[FoldedSearch], interference: bool, null: Null
+) -> tuple[str, FloatArray, npt.NDArray[np.object_]]:
+    """What is limited (``coupling`` or ``strength``), limits of ``rows`` (n, 6), observed and expected at -2..+2
+    standard deviations, NaN where there is none, and remarks (n,).
+
+    Points of a model: the coupling g_95 at the same mass and parameters, the width following it. Free couplings: the
+    factor on the whole signal, interference included, at the same width.
+    """
+    h = points.hypotheses.take(rows)
+    if points.perturbative_coupling is None:
+        name, (low, high) = "strength", (np.full(len(rows), x) for x in STRENGTH_RANGE)
+
+        def at(which: IndexArray, log_x: FloatArray) -> Hypotheses:
+            return replace(h.take(which), strength=np.exp(log_x))
+
+    else:
+        name, extra = "coupling", points.partial_gev["extra"][rows]
+        unit = (h.gamma_gev - extra) / h.coupling**2
+        widest = widest_coupling(h.mass_gev, unit, extra)
+        high = np.maximum(np.minimum(widest, points.perturbative_coupling), COUPLING_MIN)
+        low = np.maximum(COUPLING_MIN, COUPLING_RANGE * high)
+
+        def at(which: IndexArray, log_x: FloatArray) -> Hypotheses:
+            g = np.exp(log_x)
+            return replace(h.take(which), coupling=g, gamma_gev=unit[which] * g**2 + extra[which])
+
+    found = crossings(Curves(at, tuple(searches), interference, null), low, high)
+    limits = np.array([[_or_nan(family.limit(curve)) for curve in range(6)] for family in found]).reshape(-1, 6)
+    remarks = np.array([_remark(family, name, x) for family, x in zip(found, low.tolist(), strict=True)], dtype=object)
+    return name, limits, remarks
+
+
+def _or_nan(limit: float | None) -> float:
+    return np.nan if limit is None else limit
+
+
+def _remark(family: Crossings, name: str, low: float) -> str:
+    texts = list(family.island_warnings(name))
+    if family.excluded_everywhere:
+        texts.append(f"excluded down to a {name} of {low:g}")
+    if family.fault is not None and None in [family.limit(curve) for curve in range(6)]:
+        texts.append(f"no limit on the {name}: {family.fault}")
+    return "; ".join(texts)
+
+
+@dataclass(frozen=True)
+class StrengthLimit:
+    """Signal strength (multiple of the sample's cross-section) at 95 % CL."""
+
+    mu_95_observed: float
+    mu_95_expected: tuple[float, ...]
+    sigma_95_observed_fb: float
+    sigma_95_expected_fb: tuple[float, ...]
+    cls_observed: float
+    """Of the sample as it is (mu = 1)."""
+    warnings: tuple[str, ...]
+
+
+def strength_limit(templates: Sequence[EventTemplate]) -> StrengthLimit:
+    """Signal strength at 95 % CL from the templates of one sample in one or more searches, shapes and width fixed.
+
+    LikelihoodError if the sample gives no events in any bin.
+    """
+    if not any(np.any(y > 0) for t in templates for y in t.yields.values()):
+        raise LikelihoodError("the sample gives no signal events in any bin: no limit")
+
+    def signals_at(mu: float) -> list[Signal]:
+        return [Signal(t.search, {name: mu * y for name, y in t.yields.items()}) for t in templates]
+
+    background_fit = fit_background(build_workspace(signals_at(1e-6)))
+
+    def evaluate(mu: float) -> CLsResult:
+        return hypothesis_test(build_workspace(signals_at(mu)), background_fit=background_fit)
+
+    sensitivity = sum(
+        float((np.maximum(y, 0) ** 2 / t.search.channel(name).bkg).sum())
+        for t in templates
+        for name, y in t.yields.items()
+    )
+    expected = sum(float(np.maximum(y, 0).sum()) for t in templates for y in t.yields.values())
+    start = float(min(3.0 / expected + 2.0 / np.sqrt(sensitivity), 1e9))
+    roots = solve_limits(evaluate, start, 1e-9 * start, 1e9 * start)
+    found = [root for root in roots if root is not None]
+    if len(found) < len(roots):
+        raise LikelihoodError("no signal strength is excluded: the sample's interference outweighs its signal")
+    sigma = templates[0].cross_section_fb
+    return StrengthLimit(
+        mu_95_observed=found[0],
+        mu_95_expected=tuple(found[1:]),
+        sigma_95_observed_fb=found[0] * sigma,
+        sigma_95_expected_fb=tuple(mu * sigma for mu in found[1:]),
+        cls_observed=evaluate(1.0).cls_observed,
+        warnings=(*interference_warnings(signals_at(found[0])), *(w for t in templates for w in t.warnings)),
+    )

@@ -5,65 +5,34 @@ A hypothesis is (mass, coupling, width of that coupling); its limit g_95 is wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, LikelihoodError, UnknownName
-from ..io.cards import FloatArray
-from ..likelihood.binned import Signal, binned_likelihood, build_workspace, interference_warnings
+from ..likelihood.binned import binned_likelihood, interference_warnings
 from ..likelihood.cls import unprofiled_statistic
-from ..likelihood.pyhf_fit import CLS_EXCLUDED, CLsResult, fit_background, hypothesis_test
+from ..likelihood.pyhf_fit import fit_background, hypothesis_test
+from ..likelihood.result import CLsResult
 from ..likelihood.toys import toy_cls
+from ..likelihood.workspace import build_workspace
 from ..model.widths import decay_widths
-from ..model.zprime import ZprimeModel, checked_positive
-from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
-from ..partons.pdf import DEFAULT_SET, PDFMember, load_pdf
+from ..model.zprime import ZprimeModel
 from ..process.cross_section import sigma_br_narrow
-from ..searches.limit_curve import FoldedCurve, find_limit_curve
-from ..searches.spectrum import Search, load_search
-from ..signal.fold import FoldedSearch, SignalTemplate, fold_search, signal_template
-from .curve import CurveTest, Prepared, curve_test, sole_curve, with_likelihood
+from ..process.hypotheses import GAMMA_OVER_M_MAX, largest_coupling
+from ..signal.fold import FoldedSearch
+from ..signal.reference import signal_template
+from ..signal.signal import Signal, SignalTemplate
+from .analyses import Prepared, sole_curve, with_likelihood
+from .crossings import solve_limits
+from .curve import CurveTest, curve_test
 from .families import coupling_limits
-from .result import COUPLING_MIN, COUPLING_RANGE, GAMMA_OVER_M_MAX, LimitResult, largest_coupling
+from .result import COUPLING_MIN, COUPLING_RANGE, LimitResult
 
-#: A root is accepted where the logarithm of the coupling (or cross-section) is known to this.
-ROOT_TOLERANCE = 5e-4
-DEFAULT_ANALYSES = ("atlas-139fb-dilepton", "cms-140fb-dilepton")
-
-_MAX_EVALUATIONS = 60
 _SQRT_Q_95 = 1.959964  # median expected limit: CLs = 2 (1 - Phi(sqrt q)) = 0.05
-
-
-def prepare(
-    analyses: Sequence[str | Search] = DEFAULT_ANALYSES,
-    pdf: str | PDFMember = DEFAULT_SET,
-    member: int = 0,
-    order: str = DEFAULT_ORDER,
-    theory: bool = True,
-    on_member: Callable[[int, int], None] | None = None,
-) -> tuple[Prepared, ...]:
-    """Analyses prepared with a PDF set: the argument of everything below. Takes a few seconds, once.
-
-    ``theory``: PDF and scale uncertainties of the signal as nuisances (a set without error members has the scale's
-    only, a member other than 0 or one already loaded has none). ``on_member`` as in
-    :func:`zprime_recast.partons.luminosity_set.load_luminosities`.
-    """
-    loaded = load_pdf(pdf) if isinstance(pdf, str) else pdf  # for the acceptance: the central member will do
-    folded: list[Prepared] = []
-    for analysis in analyses:
-        curve = None if isinstance(analysis, Search) else find_limit_curve(analysis)
-        if curve is not None:
-            lumi = load_luminosities(pdf, curve.sqrt_s_gev, order, member, on_member=on_member)
-            folded.append(FoldedCurve(curve, lumi))
-            continue
-        search = load_search(analysis)
-        lumi = load_luminosities(pdf, search.sqrt_s_gev, order, member, on_member=on_member)
-        folded.append(fold_search(search, loaded, lumi, theory))
-    return tuple(folded)
 
 
 def workspace(
@@ -202,111 +171,3 @@ def _first_sensitive(templates: Sequence[Mapping[str, FloatArray]], searches: Se
     # the last hypothesis below the threshold, so that a small island does not start the search
     below = np.nonzero(q < _SQRT_Q_95**2)[0]
     return int(min(below[-1] + 1, len(q) - 1)) if len(below) else 0
-
-
-def solve_limits(evaluate: Callable[[float], CLsResult], start: float, low: float, high: float) -> list[float | None]:
-    """Where CLs falls through 0.05: observed, then expected -2..+2; None where it does not up to ``high``.
-
-    All curves share their evaluations. The expected ones follow from one function, the Asimov statistic
-    sqrt(q_A): CLs at N standard deviations is Phi(N - sqrt(q_A))/Phi(N). Each root is bracketed, then refined by
-    inverse interpolation until ln x is known to ROOT_TOLERANCE. If CLs is not monotonic the crossing at the largest x
-    is taken. LikelihoodError if no bracket is found down to ``low``.
-    """
-    thresholds = _sqrt_q_thresholds()
-    points: dict[float, FloatArray] = {}
-
-    def add(t: float) -> FloatArray:
-        if t not in points:
-            if len(points) >= _MAX_EVALUATIONS:
-                raise LikelihoodError(f"no limit found in {_MAX_EVALUATIONS} evaluations near {np.exp(t):g}")
-            result = evaluate(float(np.exp(t)))
-            observed = np.log(max(result.cls_observed, 1e-30) / CLS_EXCLUDED)
-            median = min(max(result.cls_expected[2], 1e-300), 1.0)
-            sqrt_q = max(float(-ndtri(0.5 * median)), 1e-6)
-            points[t] = np.array([observed, *np.log(thresholds / sqrt_q)])
-        return points[t]
-
-    t_low, t_high = float(np.log(low)), float(np.log(high))
-    add(float(np.clip(np.log(start), t_low, t_high)))
-    roots: dict[int, float | None] = {}
-    for curve in (3, 1, 5, 2, 4, 0):  # the median first, then the outer ones: they bracket the rest
-        roots[curve] = _solve_one(add, points, curve, t_low, t_high)
-    return [roots[curve] for curve in range(6)]
-
-
-def _sqrt_q_thresholds() -> FloatArray:
-    """sqrt(q_A) at which CLs = 0.05 for the -2..+2 standard deviation experiments."""
-    n = np.arange(-2, 3)
-    return np.asarray(n - ndtri(CLS_EXCLUDED * ndtr(n)))
-
-
-def _solve_one(
-    add: Callable[[float], FloatArray],
-    points: dict[float, FloatArray],
-    curve: int,
-    t_low: float,
-    t_high: float,
-) -> float | None:
-    step = 0.15
-    while True:  # bracket
-        ts = sorted(points)
-        above = [t for t in ts if points[t][curve] > 0]
-        below = [t for t in ts if points[t][curve] <= 0 and (not above or t > above[-1])]
-        if above and below:
-            break
-        if not below:  # not excluded at the largest x tried
-            if ts[-1] >= t_high:
-                return None
-            add(min(_step_to(points, curve, ts[-1], step), t_high))
-        else:
-            if ts[0] <= t_low:
-                raise LikelihoodError(f"excluded down to {np.exp(t_low):g}; the data reject every hypothesis")
-            add(max(_step_to(points, curve, ts[0], -step), t_low))
-        step *= 1.7
-    left, right = above[-1], below[0]
-    for _ in range(30):
-        guess, error = _interpolated_root(points, curve, left, right)
-        if error < ROOT_TOLERANCE or right - left < ROOT_TOLERANCE:
-            return float(np.exp(guess))
-        value = add(guess)[curve]
-        left, right = (guess, right) if value > 0 else (left, guess)
-    return float(np.exp(0.5 * (left + right)))
-
-
-def _step_to(points: dict[float, FloatArray], curve: int, edge: float, step: float) -> float:
-    """A point beyond ``edge``: about where the curve should cross, between one and three steps away."""
-    value = points[edge][curve]
-    return edge + float(np.sign(step) * np.clip(0.6 * abs(value), abs(step), 3 * abs(step)))
-
-
-def _interpolated_root(points: dict[float, FloatArray], curve: int, left: float, right: float) -> tuple[float, float]:
-    """Root between left and right by inverse interpolation through up to five points, and an estimate of its error.
-
-    The error is the change when the farthest point is left out; the whole bracket if there are too few points.
-    """
-    middle = 0.5 * (left + right)
-    inner = [t for t in sorted(points, key=lambda t: abs(t - middle)) if abs(t - middle) < 1.0]
-    near = [left, right, *[t for t in inner if t not in (left, right)]][:5]
-    y_left, y_right = points[left][curve], points[right][curve]
-    chord = left + (right - left) * y_left / (y_left - y_right)
-    guess, error = chord, right - left
-    while len(near) >= 4:
-        ordered = np.array(sorted(near))
-        y = np.array([points[t][curve] for t in ordered])
-        if (np.diff(y) < 0).all():
-            full = _inverse_lagrange(y, ordered)
-            kept = np.isin(ordered, near[:-1])
-            if left <= full <= right:
-                return full, abs(full - _inverse_lagrange(y[kept], ordered[kept]))
-        near.pop()
-    margin = 0.05 * (right - left)
-    return float(np.clip(guess, left + margin, right - margin)), error
-
-
-def _inverse_lagrange(y: FloatArray, t: FloatArray) -> float:
-    """t at y = 0 by the Lagrange polynomial t(y) through all points."""
-    total = 0.0
-    for i in range(len(y)):
-        others = np.delete(y, i)
-        total += t[i] * float(np.prod(-others / (y[i] - others)))
-    return total

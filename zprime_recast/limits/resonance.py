@@ -14,18 +14,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, LikelihoodError, UnknownName
-from ..io.cards import FloatArray
+from ..likelihood.background_fit import Null, fit_null
 from ..likelihood.bayes import upper_limits
-from ..likelihood.binned import BinnedLikelihood, Signal, binned_likelihood
-from ..likelihood.cls import Null, batch_cls, fit_null
+from ..likelihood.binned import BinnedLikelihood, binned_likelihood
+from ..likelihood.cls import batch_cls
 from ..likelihood.expectations import batch_model
-from ..likelihood.pyhf_fit import CLS_EXCLUDED
-from ..model.zprime import checked_positive
+from ..likelihood.result import CLS_EXCLUDED
+from ..likelihood.toys import toy_cls
+from ..process.hypotheses import GAMMA_OVER_M_MAX
 from ..searches.spectrum import Uncertainty
-from ..signal.fold import FoldedSearch, generic_template
+from ..signal.fold import FoldedSearch
+from ..signal.resonance import generic_template
+from ..signal.signal import Signal
 from ..signal.systematics import expected_limit, held_detector
-from .result import GAMMA_OVER_M_MAX
 
 CALCULATORS = ("asymptotic", "bayes", "toys")
 
@@ -242,3 +245,39 @@ def _crossing(x: FloatArray, y: FloatArray, targets: Sequence[float] | FloatArra
                 low, high = (middle, high) if piece(middle) < target else (low, middle)
             found[k] = 0.5 * (low + high)
     return found
+
+
+_POINTS = 14
+
+
+def generic_toy_limit(
+    folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str, n_toys: int, seed: int
+) -> GenericLimitResult:
+    """CLs limit of a generic resonance from toys, observed and expected.
+
+    CLs is computed at rising cross-sections around the asymptotic limits, with the same seed at each, and interpolated
+    in ln(CLs). LikelihoodError if it does not fall through 0.05 there.
+    """
+    hypotheses = generic_hypotheses(folded, mass_gev, gamma_over_m, channel)
+    null = null_of(hypotheses)
+    asymptotic = generic_limits(folded, mass_gev, gamma_over_m, channel, spectrum_bins=True)[:, 0]
+    lowest, median = float(asymptotic.min()), float(asymptotic[3])
+    x, curves = [], []
+    for sigma in np.geomspace(0.8 * lowest, 8 * median, _POINTS):
+        result = toy_cls(hypotheses.likelihood(np.array([[sigma]])), n_toys, seed, null)
+        x.append(np.log(sigma))
+        curves.append(np.log(np.maximum([result.cls_observed, *result.cls_expected], 0.1 / n_toys) / CLS_EXCLUDED))
+        if (curves[-1] < 0).all():
+            break
+    found = [_root(np.array(x), y) for y in np.array(curves).T]
+    name = folded.search.id
+    return GenericLimitResult(name, channel, float(mass_gev), float(gamma_over_m), found[0], tuple(found[1:]), "toys")
+
+
+def _root(x: FloatArray, y: FloatArray) -> float:
+    """exp(x) where y falls through 0 for the last time."""
+    above = np.nonzero(y > 0)[0]
+    if len(above) == 0 or above[-1] == len(y) - 1:
+        raise LikelihoodError("CLs from toys does not fall through 0.05 near the asymptotic limit; use more toys")
+    i = above[-1]
+    return float(np.exp(x[i] + (x[i + 1] - x[i]) * y[i] / (y[i] - y[i + 1])))

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ..io.cards import FloatArray
-from ..likelihood.binned import BinnedLikelihood, Signal, binned_likelihood
-from ..likelihood.cls import BatchCLs, Null, batch_cls, fit_null
+from ..likelihood.background_fit import Null, fit_null
+from ..likelihood.binned import BinnedLikelihood, binned_likelihood
+from ..likelihood.cls import BatchCLs, batch_cls
 from ..likelihood.expectations import batch_model
-from ..model.widths import decay_widths
-from ..model.zprime import ZprimeModel, checked_positive
+from ..process.hypotheses import Hypotheses
 from ..signal.fold import FoldedSearch
-from ..signal.template import Hypotheses, batch_templates, hypotheses_of
-from .result import GAMMA_OVER_M_MAX
+from ..signal.signal import Signal
+from ..signal.template import batch_templates
 
 #: Hypotheses worked on together: what they need stays in the cache of a processor.
 CHUNK = 512
@@ -58,29 +56,3 @@ def cls_of_hypotheses(
             found += [(int(rows[k]), text) for k, text in ours]
     faults, warnings = (tuple(sorted(found)) for found in texts)
     return BatchCLs(**arrays, faults=faults, warnings=warnings)
-
-
-def cls_plane(
-    model: ZprimeModel,
-    mass_gev: ArrayLike,
-    coupling: ArrayLike,
-    searches: Sequence[FoldedSearch],
-    interference: bool = True,
-) -> tuple[FloatArray, FloatArray]:
-    """CLs of a model on a grid of masses (n,) in GeV and couplings (k,): observed (n, k), expected (n, k, 5).
-
-    NaN where there is no hypothesis: Gamma/M above GAMMA_OVER_M_MAX, or interference beyond the background. RangeError
-    if a mass is outside a search.
-    """
-    masses, g = (np.atleast_1d(checked_positive(n, v)) for n, v in (("mass_gev", mass_gev), ("coupling", coupling)))
-    for folded in searches:
-        folded.search.check_mass(masses)
-    m, c = (a.ravel() for a in np.meshgrid(masses, g, indexing="ij"))
-    width = decay_widths(model, m, c).total_gev
-    observed, expected = np.full(m.shape, np.nan), np.full((len(m), 5), np.nan)
-    good = np.nonzero(width <= GAMMA_OVER_M_MAX * m)[0]
-    if len(good):
-        found = cls_of_hypotheses(searches, hypotheses_of(model, m[good], c[good], width[good]), interference)
-        observed[good], expected[good] = found.cls_observed, found.cls_expected
-    shape = (len(masses), len(g))
-    return observed.reshape(shape), expected.reshape(*shape, 5)

@@ -11,8 +11,9 @@ from pathlib import Path
 from ..errors import InputError, UnknownName
 from ..io.cards import Section, read_toml
 from ..io.paths import shipped, user_data_dir
+from .make import MULTIPLETS, make_model
 from .standard_model import standard_model
-from .zprime import MULTIPLETS, SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel, make_model
+from .zprime import SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel
 
 
 def model_folders() -> list[Path]:

@@ -17,20 +17,12 @@ from math import isfinite, pi, sqrt
 from pathlib import Path
 from typing import Any
 
+from ..arrays import checked_number
 from ..errors import InputError
 from ..io.files import write_text
+from .make import make_model
 from .widths import decay_widths
-from .zprime import (
-    GAMMA_EXTRA,
-    PDG_IDS,
-    SM_FERMIONS,
-    Charge,
-    Fermion,
-    ZprimeModel,
-    checked_number,
-    generation_and_species,
-    make_model,
-)
+from .zprime import GAMMA_EXTRA, PDG_IDS, SM_FERMIONS, Charge, Fermion, ZprimeModel, generation_and_species
 
 ZPRIME_ID = 32
 #: A total width may fall short of the visible one by this, in relative terms, before it is a contradiction.

@@ -11,9 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray, checked_positive
 from .standard_model import StandardModel, standard_model
-from .zprime import checked_positive
 
 FLAVOR_NUMBER = 5
 _BETA = (

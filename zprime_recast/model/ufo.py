@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import InputError
-from ..io.cards import FloatArray
+from .make import make_model
 from .slha import read_document
-from .zprime import PDG_IDS, Charge, Fermion, ZprimeModel, generation_and_species, make_model
+from .zprime import PDG_IDS, Charge, Fermion, ZprimeModel, generation_and_species
 
 _PHOTON = 22
 #: Digits of a coupling kept in a card.

@@ -20,10 +20,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError
-from ..io.cards import FloatArray
 from .strong_coupling import alpha_s
-from .zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, Fermion, ZprimeModel, checked_positive
+from .zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, Fermion, ZprimeModel
 
 #: Coefficients of (alpha_s/pi)^k, k = 1, 2, 3, of a quark width: arXiv:1201.5804, n_f = 5.
 QCD_COEFFICIENTS = (1.0, 1.40923, -12.7671)

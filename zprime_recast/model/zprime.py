@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import checked_number
 from ..errors import InputError, UnknownName
-from ..io.cards import FloatArray
 from .standard_model import StandardModel, standard_model
 
 UP_QUARKS = ("u", "c", "t")
@@ -240,47 +240,9 @@ def anomaly_sums(model: ZprimeModel) -> dict[str, Fraction]:
     }
 
 
-def checked_number(name: str, value: object, low: float = -np.inf, above: float = -np.inf) -> float:
-    """A finite float >= low and > above; InputError that names it otherwise."""
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number, found {value!r}") from None
-    if not np.isfinite(number):
-        raise InputError(f"{name} must be finite, found {number}")
-    if number < low or number <= above:
-        bound = f">= {low:g}" if above == -np.inf else f"> {above:g}"
-        raise InputError(f"{name} must be {bound}, found {number:g}")
-    return number
-
-
-def checked_positive(name: str, values: object) -> FloatArray:
-    """An array of finite numbers > 0; InputError that names it otherwise."""
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number or an array of numbers, found {values!r}") from None
-    bad = ~(np.isfinite(array) & (array > 0))
-    if bad.any():
-        raise InputError(f"{name} must be finite and > 0, found {array[bad].flat[0]:g}")
-    return array
-
-
 # ---------------------------------------------------------------------------------------------------------------
 # Making a model
 
-MULTIPLETS: dict[str, tuple[str, ...]] = {
-    # key of the card: fermion species it sets
-    "q_left": ("u", "d"),
-    "l_left": ("nu", "e"),
-    "u_left": ("u",),
-    "d_left": ("d",),
-    "nu_left": ("nu",),
-    "e_left": ("e",),
-    "u_right": ("u",),
-    "d_right": ("d",),
-    "e_right": ("e",),
-}
 _SPECIES: dict[str, tuple[str, ...]] = {
     "u": UP_QUARKS,
     "d": DOWN_QUARKS,
@@ -295,118 +257,3 @@ def generation_and_species(name: str) -> tuple[int, str]:
         if name in names:
             return names.index(name) + 1, species
     raise UnknownName("fermion of the Standard Model", name, SM_FERMIONS)
-
-
-# (card key, colours, isospin states, hypercharge) of the Standard Model multiplets
-_SM_FIELDS = (
-    ("q_left", 3, 2, Fraction(1, 6)),
-    ("u_right", 3, 1, Fraction(2, 3)),
-    ("d_right", 3, 1, Fraction(-1, 3)),
-    ("l_left", 1, 2, Fraction(-1, 2)),
-    ("e_right", 1, 1, Fraction(-1)),
-)
-
-ChargeTable = Mapping[str, "Charge | int | str | Fraction"]
-
-
-def make_model(
-    id: str,
-    charges: ChargeTable,
-    *,
-    generations: Mapping[int, ChargeTable] | None = None,
-    dark: tuple[Fermion, ...] = (),
-    extra_fields: tuple[ChiralField, ...] = (),
-    parameters: Mapping[str, tuple[float, str]] | None = None,
-    u1: bool = True,
-    title: str = "",
-    reference: str = "user model",
-    charge_name: str = "charge",
-    charge_norm_squared: Fraction | int | str = 1,
-    reference_coupling: float | None = None,
-    sm: StandardModel | None = None,
-) -> ZprimeModel:
-    """A model from charges per multiplet (``q_left``, ``u_right``, ``d_right``, ``l_left``, ``e_right``) or per
-    chirality (``u_left``, ``d_left``, ``nu_left``, ``e_left``); absent ones are 0.
-
-    ``generations`` overrides charges of generation 1, 2 or 3; ``dark`` adds fermions; ``extra_fields`` enter only
-    the anomaly sums. Raises InputError on an unknown multiplet or a charge that is not exact.
-    """
-    sm = sm or standard_model()
-    tables = [_parse_charges({**charges, **(generations or {}).get(g, {})}) for g in (1, 2, 3)]
-    fermions = []
-    for species in ("u", "d", "e", "nu"):
-        for generation, name in enumerate(_SPECIES[species]):
-            left, right = _chiral(tables[generation], species)
-            fermions.append(
-                Fermion(
-                    name=name,
-                    kind="weyl" if species == "nu" else "dirac",
-                    q_left=left,
-                    q_right=right,
-                    colors=3 if species in "ud" else 1,
-                    mass_gev=sm.fermion_mass_gev[name],
-                )
-            )
-    order = {name: i for i, name in enumerate(SM_FERMIONS)}
-    fermions.sort(key=lambda f: order[f.name])
-    fields: list[ChiralField] = []
-    if u1:
-        for key, colors, isospin, hypercharge in _SM_FIELDS:
-            for generation, table in enumerate(tables, 1):
-                charge = table.get(key, ZERO)
-                if charge.sw2:
-                    raise InputError(f"charge {key} of {id}: a U(1)' charge is a fraction, without sw2")
-                name = f"{key}_{generation}"
-                fields.append(ChiralField(name, "left" in key, charge.rational, colors, isospin, hypercharge, 1))
-        fields += [_dark_field(f, left) for f in dark for left in (True, False)]
-        fields += extra_fields
-    names = [f.name for f in (*fermions, *dark)]
-    if len(set(names)) != len(names):
-        raise InputError(f"model {id}: two fermions of one name in {', '.join(names)}")
-    known = {name: Parameter(name, value, doc) for name, (value, doc) in (parameters or {}).items()}
-    known[GAMMA_EXTRA] = Parameter(GAMMA_EXTRA, 0.0, "additional invisible width (GeV)")
-    known[QCD_WIDTHS] = Parameter(QCD_WIDTHS, 0.0, "1: QCD correction of the quark widths, 0: tree level")
-    known[RUNNING_WIDTH] = Parameter(RUNNING_WIDTH, 0.0, "1: width of the propagator grows with s, 0: fixed width")
-    for fermion in dark:
-        if fermion.mass_parameter and fermion.mass_parameter not in known:
-            raise UnknownName(f"parameter of {id} (mass of {fermion.name})", fermion.mass_parameter, known)
-    norm = Fraction(charge_norm_squared)
-    if norm <= 0:
-        raise InputError(f"charge_norm_squared of {id} must be > 0, found {norm}")
-    return ZprimeModel(
-        id=id,
-        title=title or id,
-        reference=reference,
-        charge_name=charge_name,
-        charge_norm_squared=norm,
-        fermions=(*fermions, *dark),
-        fields=tuple(fields),
-        parameters=known,
-        reference_coupling=reference_coupling,
-        sm=sm,
-    )
-
-
-def _parse_charges(charges: ChargeTable) -> dict[str, Charge]:
-    parsed = {}
-    for key, value in charges.items():
-        if key not in MULTIPLETS:
-            raise UnknownName("multiplet", key, MULTIPLETS)
-        try:
-            parsed[key] = Charge.parse(value)
-        except ValueError:
-            raise InputError(
-                f"charge {key} = {value!r}: expected an integer, or in quotes a fraction, a decimal or 'a + b*sw2'"
-            ) from None
-    return parsed
-
-
-def _chiral(table: Mapping[str, Charge], species: str) -> tuple[Charge, Charge]:
-    """(left, right) charge of u, d, nu or e: an own entry, else that of its doublet, else 0."""
-    doublet = "q_left" if species in "ud" else "l_left"
-    return table.get(f"{species}_left", table.get(doublet, ZERO)), table.get(f"{species}_right", ZERO)
-
-
-def _dark_field(fermion: Fermion, left: bool) -> ChiralField:
-    charge = fermion.q_left if left else fermion.q_right
-    return ChiralField(fermion.name, left, charge.rational, 1, 1, Fraction(0), fermion.multiplicity)

@@ -32,9 +32,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import RangeError
-from ..io.cards import FloatArray
-from ..model.zprime import checked_positive
 from .drell_yan_nnlo import BETA0, C_F, T_R, SecondOrder
 from .pdf import PDFMember
 

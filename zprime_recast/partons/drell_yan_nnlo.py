@@ -18,7 +18,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 
 C_A, C_F, T_R, N_F = 3.0, 4 / 3, 1 / 2, 5
 ZETA2, ZETA3 = np.pi**2 / 6, 1.2020569031595942

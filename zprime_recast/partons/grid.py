@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 from .pdf import PDFMember
 
 #: Rows of every array of quarks: flavours d u s c b, then their antiquarks.

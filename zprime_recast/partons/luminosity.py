@@ -11,20 +11,15 @@ these.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, RangeError
-from ..io.cards import FloatArray
-from ..io.paths import cache_dir
-from ..model.zprime import checked_positive
+from ..io.cache import cached_array
 from .drell_yan import FLAVORS, corrected_luminosity, corrected_terms
 from .n3lo import checked_order, n3lo_over_nnlo, tabulated_range_gev
 from .pdf import PDFMember
@@ -281,34 +276,3 @@ def corrected(
     if mu_f_over_m != mu_r_over_m:
         raise InputError(f"n3lo needs mu_F = mu_R, found mu_F/M = {mu_f_over_m:g} and mu_R/M = {mu_r_over_m:g}")
     return below * n3lo_over_nnlo(mass_gev, sqrt_s_gev, mu_f_over_m)
-
-
-def cached_array(key: object, make: Callable[[], FloatArray], shape: tuple[int, ...], use: bool = True) -> FloatArray:
-    """An array from the disk cache, or made and put there. A cache that is broken or not writable is done without."""
-    if not use:
-        return make()
-    path = cache_dir() / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.npy"
-    try:
-        array = np.load(path, allow_pickle=False)
-        if array.shape == shape and np.isfinite(array).all():
-            return np.asarray(array, dtype=float)
-    except (OSError, ValueError, EOFError):
-        pass
-    array = make()
-    _store(path, array)
-    return array
-
-
-def _store(path: Path, array: FloatArray) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                np.save(file, array)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        os.replace(temporary, path)
-    except OSError:
-        return  # a cache only saves time

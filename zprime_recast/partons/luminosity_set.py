@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, PDFError
-from ..io.cards import FloatArray, digest
+from ..io.cards import digest
 from ..io.paths import shipped
-from ..model.zprime import checked_positive
 from .drell_yan import FLAVORS
 from .luminosity import (
     LuminosityTable,
@@ -34,8 +34,9 @@ from .luminosity import (
     set_range_gev,
 )
 from .n3lo import checked_order, scale_points
-from .pdf import DEFAULT_SET, PDFMember, list_sets, load_pdf, read_set_info
+from .pdf import DEFAULT_SET, PDFMember, load_pdf
 from .pdf_errors import ErrorSet, error_set
+from .pdf_files import list_sets, read_set_info
 
 DEFAULT_ORDER = "nnlo"
 #: Factors of the mass at which scales are varied.

@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import InputError
-from ..io.cards import FloatArray
 from ..io.paths import shipped
 
 #: Orders of the corrected luminosities; each includes those before it.

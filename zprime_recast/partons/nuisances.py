@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 from .luminosity import LuminosityTable
 from .pdf_errors import relative_changes
 

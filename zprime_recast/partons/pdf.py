@@ -11,11 +11,9 @@ each call.
 from __future__ import annotations
 
 import importlib.util
-import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,51 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray
 from ..errors import InputError, PDFError, RangeError, UnknownName
-from ..io.cards import FloatArray, digest
-from ..io.paths import shipped, user_data_dir
+from ..io.cards import digest
+from .pdf_files import SetInfo, check_grid, find_set, list_sets, read_set_info
 
 #: Set of every default; its central member is shipped (``CT18NNLO_central``), its uncertainty as luminosity tables.
 DEFAULT_SET = "CT18NNLO"
 DEFAULT_CENTRAL = "CT18NNLO_central"
 #: The paper's set (arXiv:1707.08606, section 4), central member; shipped.
 PAPER_SET = "MSTW2008nlo_central"
-
-
-@dataclass(frozen=True)
-class SetInfo:
-    """What the ``.info`` file of a set says, checked."""
-
-    name: str
-    folder: Path
-    description: str
-    reference: str
-    index: int
-    members: int
-    error_type: str
-    confidence_level: float
-    """Of the error members, in per cent (ErrorConfLevel; one standard deviation if the file does not say)."""
-    flavors: tuple[int, ...]
-    order_qcd: int
-    x_min: float
-    x_max: float
-    q_min_gev: float
-    q_max_gev: float
-    force_positive: int
-    alpha_s_qs_gev: tuple[float, ...]
-    """Knots of the strong coupling; empty if the set has no table of it."""
-    alpha_s_values: tuple[float, ...]
-    grid_shape: tuple[tuple[int, int], ...] = ()
-    """Knots in x and Q of each subgrid; known once a member's grid was read."""
-
-    def grid_file(self, member: int) -> Path:
-        """The ``.dat`` file of a member."""
-        return self.folder / f"{self.name}_{member:04d}.dat"
-
-    @property
-    def info_file(self) -> Path:
-        """The ``.info`` file."""
-        return self.folder / f"{self.name}.info"
 
 
 class PDFMember(ABC):
@@ -207,94 +170,6 @@ def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = Non
 # Sets on disk
 
 
-def set_folders() -> list[Path]:
-    """Where sets are looked for, in order."""
-    paths = os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep)
-    folders = [Path(p).expanduser() for p in paths if p]
-    return [*folders, user_data_dir() / "pdfs", shipped("data") / "pdfs"]
-
-
-def list_sets() -> dict[str, Path]:
-    """Names of the sets found and their folders; the first folder on the path wins."""
-    found: dict[str, Path] = {}
-    for folder in set_folders():
-        if folder.is_dir():
-            for child in sorted(folder.iterdir()):
-                if (child / f"{child.name}.info").is_file():
-                    found.setdefault(child.name, child)
-    return dict(sorted(found.items()))
-
-
-def find_set(name: str) -> Path:
-    """Folder of a set; UnknownName that suggests the nearest one and says where sets belong."""
-    sets = list_sets()
-    if name not in sets:
-        raise UnknownName("PDF set", name, sets, f"put its folder into {user_data_dir() / 'pdfs'} or LHAPDF_DATA_PATH")
-    return sets[name]
-
-
-def read_set_info(folder: Path) -> SetInfo:
-    """The checked ``.info`` of a set folder; PDFError names the key at fault."""
-    import yaml
-
-    path = folder / f"{folder.name}.info"
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise PDFError(f"{path}: not readable as YAML ({str(err).splitlines()[0]}); fetch the set again") from None
-    if not isinstance(entries, dict):
-        raise PDFError(f"{path}: no 'key: value' lines; fetch the set again")
-
-    def number(key: str, default: float | None = None) -> float:
-        value = entries.get(key, default)
-        try:
-            result = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            result = np.nan
-        if isinstance(value, bool) or not np.isfinite(result):
-            raise PDFError(f"{path}: {key} is {value!r}, expected a number; fetch the set again")
-        return result
-
-    flavors = entries.get("Flavors")
-    if not isinstance(flavors, list) or not flavors or not all(type(f) is int for f in flavors):
-        raise PDFError(f"{path}: Flavors is {flavors!r}, expected a list of parton ids; fetch the set again")
-    scales, values = entries.get("AlphaS_Qs") or [], entries.get("AlphaS_Vals") or []
-    if (scales or values or entries.get("AlphaS_Type") == "ipol") and not _alpha_s_table_ok(scales, values):
-        raise PDFError(f"{path}: AlphaS_Qs and AlphaS_Vals are no ascending table of equal length; fetch the set again")
-    info = SetInfo(
-        name=folder.name,
-        folder=folder,
-        description=str(entries.get("SetDesc", "")),
-        reference=str(entries.get("Reference", "")),
-        index=int(number("SetIndex", 0)),
-        members=int(number("NumMembers")),
-        error_type=str(entries.get("ErrorType", "")),
-        confidence_level=number("ErrorConfLevel", 68.26894921370858),  # one standard deviation
-        flavors=tuple(flavors),
-        order_qcd=int(number("OrderQCD")),
-        x_min=number("XMin"),
-        x_max=number("XMax"),
-        q_min_gev=number("QMin"),
-        q_max_gev=number("QMax"),
-        force_positive=int(number("ForcePositive", 0)),
-        alpha_s_qs_gev=tuple(float(q) for q in scales),
-        alpha_s_values=tuple(float(v) for v in values),
-    )
-    if not 0 < info.confidence_level < 100:
-        raise PDFError(f"{path}: ErrorConfLevel is {info.confidence_level:g}, expected per cent; fetch the set again")
-    if info.members < 1 or not 0 < info.x_min < info.x_max <= 1 or not 0 < info.q_min_gev < info.q_max_gev:
-        raise PDFError(f"{path}: NumMembers, XMin, XMax, QMin or QMax make no sense; fetch the set again")
-    return info
-
-
-def _alpha_s_table_ok(scales: Any, values: Any) -> bool:
-    if not isinstance(scales, list) or not isinstance(values, list) or len(scales) != len(values) or not scales:
-        return False
-    if not all(isinstance(v, (int, float)) and np.isfinite(v) and v > 0 for v in (*scales, *values)):
-        return False
-    return len(scales) > 3 and bool((np.diff(scales) >= 0).all())  # a threshold is a knot given twice
-
-
 def _checked_info_text(info: SetInfo) -> str:
     """An .info file of what was checked and the backend needs, member 0 standing for the one that is loaded."""
     import yaml
@@ -329,70 +204,3 @@ def _checked_info_text(info: SetInfo) -> str:
         f"{key}: {yaml.safe_dump(value, default_flow_style=True, width=1e9).splitlines()[0]}\n"
         for key, value in entries.items()
     )
-
-
-_GRID_CHARACTERS = frozenset("0123456789.eE+- \n")
-
-
-def check_grid(info: SetInfo, member: int) -> SetInfo:
-    """Read a member's grid file completely; PDFError says which subgrid is broken and how.
-
-    Returns the info with its x and Q range cut to that of the grid.
-    """
-    path = info.grid_file(member)
-    if not path.is_file():
-        raise PDFError(f"{path}: no such file, though {info.info_file.name} promises {info.members} members")
-    try:
-        blocks = path.read_text(encoding="utf-8").split("---\n")
-    except (OSError, UnicodeDecodeError) as err:
-        raise PDFError(f"{path}: not readable ({err}); fetch the set again") from None
-    if "Format: lhagrid1" not in blocks[0]:
-        raise PDFError(f"{path}: header says no 'Format: lhagrid1'; fetch the set again")
-    if len(blocks) < 3 or blocks[-1].strip():
-        raise PDFError(f"{path}: cut short (no closing '---'); fetch the set again")
-    previous: tuple[FloatArray, FloatArray] | None = None
-    shape = []
-    x_min, x_max, q_min, q_max = info.x_min, info.x_max, info.q_min_gev, info.q_max_gev
-    for i, block in enumerate(blocks[1:-1], 1):
-        where = f"{path}: subgrid {i}"
-        if not _GRID_CHARACTERS.issuperset(block):
-            raise PDFError(f"{where} holds something that is no number; fetch the set again")
-        x, q = _check_subgrid(where, block, info)
-        if previous is not None:
-            if not np.array_equal(x, previous[0]):
-                raise PDFError(f"{where}: x knots differ from those of the subgrid before; fetch the set again")
-            if not np.isclose(q[0], previous[1][-1], rtol=1e-4):
-                raise PDFError(f"{where} begins at Q = {q[0]:g}, not where the one before ends; fetch the set again")
-        else:
-            x_min, x_max, q_min = max(x_min, x[0]), min(x_max, x[-1]), max(q_min, q[0])
-        previous = (x, q)
-        shape.append((len(x), len(q)))
-        q_max = min(info.q_max_gev, q[-1])
-    if not x_min < x_max or not q_min < q_max:
-        raise PDFError(f"{path}: its knots and the range in {info.info_file.name} do not overlap; fetch the set again")
-    x_min, x_max, q_min, q_max = (float(end) for end in (x_min, x_max, q_min, q_max))
-    return replace(info, grid_shape=tuple(shape), x_min=x_min, x_max=x_max, q_min_gev=q_min, q_max_gev=q_max)
-
-
-def _check_subgrid(where: str, block: str, info: SetInfo) -> tuple[FloatArray, FloatArray]:
-    """Knots in x and Q of a subgrid; PDFError unless its numbers are complete and its knots ascend."""
-    try:
-        x_line, q_line, pid_line, body = block.split("\n", 3)
-        x, q = np.array(x_line.split(), dtype=float), np.array(q_line.split(), dtype=float)
-        pids = [int(pid) for pid in pid_line.split()]
-        values = np.array(body.split(), dtype=float)
-    except ValueError:
-        raise PDFError(f"{where} holds something that is no number; fetch the set again") from None
-    finite = np.isfinite(values).all() and np.isfinite(x).all() and np.isfinite(q).all()
-    if not finite:
-        raise PDFError(f"{where} holds NaN or infinity; fetch the set again")
-    if len(x) < 4 or len(q) < 2 or (np.diff(x) <= 0).any() or (np.diff(q) <= 0).any():
-        raise PDFError(f"{where}: knots are not ascending, or fewer than 4 in x or 2 in Q; fetch the set again")
-    if x[0] <= 0 or x[-1] > 1 or q[0] <= 0:
-        raise PDFError(f"{where}: knots outside 0 < x <= 1 or Q > 0; fetch the set again")
-    if sorted(pids) != sorted(info.flavors):
-        raise PDFError(f"{where}: flavours {pids} are not those of {info.info_file.name}; fetch the set again")
-    lines = body.split("\n")[:-1]
-    if len(lines) != len(x) * len(q) or any(len(line.split()) != len(pids) for line in lines):
-        raise PDFError(f"{where}: not {len(x) * len(q)} lines of {len(pids)} values; fetch the set again")
-    return x, q

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import erf, erfinv
 
+from ..arrays import FloatArray
 from ..errors import InputError, PDFError
-from ..io.cards import FloatArray
-from .pdf import SetInfo
+from .pdf_files import SetInfo
 
 #: One standard deviation, in per cent.
 ONE_SIGMA = float(100 * erf(1 / np.sqrt(2)))

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray
 from ..errors import InputError, OutputError, PDFError
-from ..io.cards import FloatArray
 from ..io.paths import user_data_dir
-from .pdf import PDFMember, check_grid, load_pdf, read_set_info
+from .pdf import PDFMember, load_pdf
 from .pdf_errors import ONE_SIGMA, ErrorSet, Uncertainty, error_set, pdf_uncertainty
+from .pdf_files import check_grid, read_set_info
 
 #: LHAPDF's public archive: one .tar.gz per set.
 ARCHIVE_URL = "https://lhapdfsets.web.cern.ch/current/"

@@ -15,120 +15,25 @@ Rates are linear in them, so one set of coefficients serves every PDF member and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError
-from ..io.cards import FloatArray
-from ..model.standard_model import StandardModel
 from ..model.widths import Widths, decay_widths, partial_width
-from ..model.zprime import CHARGED_LEPTONS, ZprimeModel, checked_positive
+from ..model.zprime import ZprimeModel
 from ..partons.drell_yan import FLAVORS
 from ..partons.luminosity import LuminosityTable
 from ..partons.pdf_errors import ONE_SIGMA, pdf_uncertainty
 from ..units import HBARC2_GEV2_FB
+from .amplitudes import Component, interference_amplitude, partonic_sm
+from .couplings import coupling_products
 from .poles import panels, pole, pole_weights
-
-#: Weak isospin of the left-handed state and electric charge of the quarks.
-ISOSPIN_CHARGE = {
-    "u": (0.5, 2 / 3),
-    "c": (0.5, 2 / 3),
-    "d": (-0.5, -1 / 3),
-    "s": (-0.5, -1 / 3),
-    "b": (-0.5, -1 / 3),
-}
-LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
 
 #: Mass window of :func:`sigma_br_full` in units of the Z' mass; above it, to the end of the luminosity table.
 FULL_WINDOW_LOW = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class CouplingProducts:
-    """Products of quark and lepton couplings summed over chiralities, per quark flavour (first axis as FLAVORS)."""
-
-    zprime_squared: FloatArray
-    """Sum over ij of (q_i^q q_j^l)^2 at unit coupling, (5,)."""
-    zprime_photon: FloatArray
-    """Sum of q_i^q q_j^l times the photon's e^2 Q_q Q_l, (5,)."""
-    zprime_z: FloatArray
-    """Sum of q_i^q q_j^l times the Z's, (5,)."""
-
-
-@lru_cache(maxsize=256)
-def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
-    """Coupling products of q qbar -> l l for one lepton flavour (e, mu or tau)."""
-    quarks = np.array([model.couplings(flavor) for flavor in FLAVORS])
-    return products_of(quarks, np.array(model.couplings(lepton)), model.sm)
-
-
-@lru_cache(maxsize=256)
-def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
-    """The same for all; one object for leptons with the same couplings."""
-    by_couplings = {model.couplings(lepton): coupling_products(model, lepton) for lepton in CHARGED_LEPTONS}
-    return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
-
-
-def products_of(quarks: FloatArray, leptons: FloatArray, sm: StandardModel) -> CouplingProducts:
-    """The same from (g_L, g_R) of the quarks, (5, 2), and of the leptons, (2,); of many models, (5, 2, n) and (2, n),
-    they are (n, 5).
-    """
-    axes = (1,) * (leptons.ndim - 1)
-    quark_z, lepton_z, photon = _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w)
-    # sums over both chiralities are products of sums over one
-    squared = (quarks**2).sum(axis=1) * (leptons**2).sum(axis=0)
-    of_photon = quarks.sum(axis=1) * leptons.sum(axis=0) * photon.reshape(-1, *axes)
-    of_z = (quarks * quark_z.reshape(-1, 2, *axes)).sum(axis=1) * (leptons * lepton_z.reshape(2, *axes)).sum(axis=0)
-    return CouplingProducts(squared.T, of_photon.T, of_z.T)
-
-
-@lru_cache(maxsize=16)
-def _standard_couplings(e: float, g_z: float, sin2: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Of the Z to quarks (5, 2) and charged leptons (2,), and of the photon, quark times lepton, (5,)."""
-    quark_z = g_z * np.stack([z_charges(*ISOSPIN_CHARGE[flavor], sin2) for flavor in FLAVORS])
-    photon = e**2 * LEPTON_ISOSPIN_CHARGE[1] * np.array([ISOSPIN_CHARGE[flavor][1] for flavor in FLAVORS])
-    return quark_z, g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sin2), photon
-
-
-def z_charges(isospin: float, charge: float, sin2: float) -> FloatArray:
-    """(left, right) couplings of the Z in units of g_z."""
-    return np.array([isospin - charge * sin2, -charge * sin2])
-
-
-def interference_amplitude(model: ZprimeModel, products: CouplingProducts, s: FloatArray) -> FloatArray:
-    """2 sum_ij q_i^q q_j^l a_ij(s), a the photon + Z amplitude; complex, (5, *s.shape), GeV^-2, at unit coupling.
-
-    The interference of a Z' of coupling g is then g^2 Re[this* / (s - M^2 + i M Gamma)].
-    """
-    sm = model.sm
-    z_propagator = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
-    return np.asarray(
-        2 * (np.multiply.outer(products.zprime_photon, 1 / s) + np.multiply.outer(products.zprime_z, z_propagator))
-    )
-
-
-def partonic_sm(model: ZprimeModel, s: ArrayLike) -> FloatArray:
-    """sigma_hat(q qbar -> gamma/Z -> l l) in GeV^-2, shape (5, *s.shape), s in GeV^2."""
-    s = np.asarray(s, dtype=float)
-    sm = model.sm
-    z_propagator = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
-    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
-    rows = []
-    for flavor in FLAVORS:
-        isospin, charge = ISOSPIN_CHARGE[flavor]
-        z = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
-        photon = sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1]
-        amplitude = photon / s + np.multiply.outer(z.ravel(), z_propagator)
-        rows.append(s / (144 * np.pi) * (np.abs(amplitude) ** 2).sum(axis=0))
-    return np.array(rows)
-
-
-Component = Literal["signal", "zprime", "sm", "full"]
 
 
 def dsigma_dm(

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..io.cards import ComplexArray, FloatArray, IndexArray
+from ..arrays import ComplexArray, FloatArray, IndexArray
 from .poles import POINTS, Panels, put_closed_form
 
 #: Panels of a level that make one of the next.

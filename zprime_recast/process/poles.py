@@ -23,7 +23,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..io.cards import BoolArray, ComplexArray, FloatArray
+from ..arrays import BoolArray, ComplexArray, FloatArray
 
 #: Nodes of a panel.
 POINTS = 8

@@ -37,7 +37,7 @@ class Installation:
 def survey() -> Installation:
     """Look at this installation; never raises for what is missing."""
     from ..errors import ZprimeError
-    from ..partons.pdf import list_sets
+    from ..partons.pdf_files import list_sets
 
     versions: dict[str, str | None] = {"zprime-recast": _version("zprime-recast"), "python": platform.python_version()}
     versions |= {name: _version(name) for name in sorted(_requirements())}

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..io.files import write_whole
 from ..limits.contour import ExclusionContour
 from ..units import GEV_PER_TEV
+from .style import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Colours of the 1 and 2 sigma bands (the field's custom, in a tone that survives grey print).
 _BAND_1, _BAND_2 = "#5fbf5f", "#ffdf70"
-
-#: On top of mplhep's ROOT style: sizes for a figure of one text column, fonts that any PDF viewer can show.
-STYLE: dict[Any, Any] = {
-    "font.size": 12,
-    "axes.labelsize": 15,
-    "xtick.labelsize": 12,
-    "ytick.labelsize": 12,
-    "pdf.fonttype": 42,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "mathtext.fontset": "dejavusans",
-    "legend.handlelength": 2.0,
-    "savefig.bbox": None,
-}
 
 
 def plot_contour(result: ExclusionContour, label: str, compare: Sequence[ExclusionContour] = ()) -> Figure:
@@ -147,13 +131,3 @@ def _limits(result: ExclusionContour, compare: Sequence[ExclusionContour]) -> tu
         return 1e-3, 1.0
     # room for the legend
     return float((0.12 if compare else 0.4) * finite.min()), float(2.0 * finite.max())
-
-
-def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Write ``stem.png`` (200 dpi) and ``stem.pdf``, whole or not at all; OutputError if that cannot be done."""
-    written = []
-    for suffix in ("png", "pdf"):
-        written.append(write_whole(folder / f"{stem}.{suffix}", partial(figure.savefig, format=suffix, dpi=200)))
-        if figure.get_layout_engine() is not None:
-            figure.set_layout_engine("none")  # the layout of the first stays
-    return written

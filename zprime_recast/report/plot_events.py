@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 from ..io.files import write_whole
-from .plot_contour import STYLE
+from .style import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

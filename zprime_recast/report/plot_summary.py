@@ -10,7 +10,7 @@ import numpy as np
 from ..dark_matter.cosmology import OMEGA_H2_OBSERVED
 from ..dark_matter.direct import experiment
 from ..units import GEV_PER_TEV
-from .plot_contour import STYLE
+from .style import STYLE
 from .summary import Panel, Summary
 
 if TYPE_CHECKING:

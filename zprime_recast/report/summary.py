@@ -17,13 +17,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import BoolArray, FloatArray, checked_positive
 from ..dark_matter.cosmology import OMEGA_H2_OBSERVED
 from ..dark_matter.direct import coupling_at_limit, experiments
 from ..dark_matter.relic import relic_density
 from ..errors import InputError, UnknownName
-from ..io.cards import BoolArray, FloatArray
 from ..io.files import write_text
-from ..model.zprime import ZprimeModel, checked_positive, perturbative_coupling
+from ..model.zprime import ZprimeModel, perturbative_coupling
 
 #: Direct-detection limit that fills the excluded region, and the lines drawn beside it.
 ERAS: Final = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import InputError
-from ..io.cards import FloatArray
 from ..limits.resonance import generic_limits
 from ..searches.spectrum import Search, Tolerance, Validation
 from ..signal.fold import FoldedSearch, fold_search

@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
+from numpy.typing import ArrayLike
 
-from ..io.cards import FloatArray
-from ..likelihood.binned import BinnedLikelihood
-from ..likelihood.cls import Null, fit_null, log_ratios
+from ..arrays import FloatArray, checked_positive
+from ..likelihood.background_fit import Null, fit_null, loglike_of
+from ..likelihood.cls import log_ratios
 from ..likelihood.expectations import batch_model
-from ..likelihood.pyhf_fit import CLS_EXCLUDED
-from ..limits.curve import Prepared, with_likelihood
-from ..limits.point_limits import point_limits
+from ..likelihood.result import CLS_EXCLUDED
+from ..limits.analyses import Prepared, with_likelihood
+from ..limits.families import point_limits
 from ..limits.verdicts import CHUNK, batch_likelihood, cls_of_hypotheses
+from ..model.widths import decay_widths
 from ..model.zprime import ZprimeModel
 from ..partons.drell_yan import FLAVORS
+from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses, hypotheses_of
 from ..signal.fold import FoldedSearch
-from ..signal.template import Hypotheses
 from ..units import HBARC2_GEV2_FB
 from .points import Columns, Points, check_columns, columns_of, read_points
 
@@ -145,13 +146,6 @@ class Evaluator:
         }
 
 
-def loglike_of(likelihood: BinnedLikelihood, null: Null) -> float:
-    """ln L at mu = 0, profiled: Poisson probabilities of all bins, and -alpha^2/2 of each nuisance."""
-    n = likelihood.n_obs
-    terms = n * np.log(null.expected) - null.expected - gammaln(n + 1)
-    return float(terms.sum() - 0.5 * (null.nuisances**2).sum())
-
-
 def evaluator(
     searches: Sequence[Prepared], model: ZprimeModel | None = None, interference: bool = True, limits: bool = False
 ) -> Evaluator:
@@ -197,3 +191,29 @@ def evaluate(
     sense.
     """
     return evaluator(searches, model, interference, limits)(points)
+
+
+def cls_plane(
+    model: ZprimeModel,
+    mass_gev: ArrayLike,
+    coupling: ArrayLike,
+    searches: Sequence[FoldedSearch],
+    interference: bool = True,
+) -> tuple[FloatArray, FloatArray]:
+    """CLs of a model on a grid of masses (n,) in GeV and couplings (k,): observed (n, k), expected (n, k, 5).
+
+    NaN where there is no hypothesis: Gamma/M above GAMMA_OVER_M_MAX, or interference beyond the background. RangeError
+    if a mass is outside a search.
+    """
+    masses, g = (np.atleast_1d(checked_positive(n, v)) for n, v in (("mass_gev", mass_gev), ("coupling", coupling)))
+    for folded in searches:
+        folded.search.check_mass(masses)
+    m, c = (a.ravel() for a in np.meshgrid(masses, g, indexing="ij"))
+    width = decay_widths(model, m, c).total_gev
+    observed, expected = np.full(m.shape, np.nan), np.full((len(m), 5), np.nan)
+    good = np.nonzero(width <= GAMMA_OVER_M_MAX * m)[0]
+    if len(good):
+        found = cls_of_hypotheses(searches, hypotheses_of(model, m[good], c[good], width[good]), interference)
+        observed[good], expected[good] = found.cls_observed, found.cls_expected
+    shape = (len(masses), len(g))
+    return observed.reshape(shape), expected.reshape(*shape, 5)

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import FloatArray
 from ..errors import InputError, ZprimeError
-from ..io.cards import FloatArray
-from ..limits.result import GAMMA_OVER_M_MAX
 from ..model.card import load_model
 from ..model.standard_model import StandardModel, standard_model
 from ..model.widths import all_partial_widths
@@ -34,8 +33,8 @@ from ..model.zprime import (
     perturbative_coupling,
 )
 from ..partons.drell_yan import FLAVORS
-from ..process.cross_section import CouplingProducts, lepton_products, products_of
-from ..signal.template import Hypotheses
+from ..process.couplings import CouplingProducts, lepton_products, products_of
+from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses
 
 Columns = dict[str, npt.NDArray[Any]]
 

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import BoolArray, FloatArray, IndexArray
 from ..errors import InputError
-from ..io.cards import BoolArray, FloatArray, IndexArray
 from ..likelihood.cls import log_ratios
-from ..limits.hypothesis import DEFAULT_ANALYSES, prepare
-from ..limits.result import GAMMA_OVER_M_MAX
+from ..limits.analyses import DEFAULT_ANALYSES, prepare
 from ..limits.verdicts import batch_likelihood
 from ..model.card import load_model
 from ..model.widths import total_width
 from ..model.zprime import ZprimeModel
 from ..partons.pdf import DEFAULT_SET
+from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses, hypotheses_of
 from ..signal.fold import FoldedSearch
-from ..signal.template import Hypotheses, hypotheses_of
 from .evaluate import Evaluator, evaluator
 from .points import read_points
 
@@ -26,7 +25,7 @@ from .points import read_points
 class DileptonLikelihood:
     """Profiled likelihood of the dilepton spectra for a Z' of given mass, couplings and width.
 
-    ``analyses``: ids, folders, or searches from :func:`zprime_recast.limits.hypothesis.prepare`. ``model``: what a
+    ``analyses``: ids, folders, or searches from :func:`zprime_recast.limits.analyses.prepare`. ``model``: what a
     single coupling belongs to; without one the couplings are free. Immutable, so it can be pickled and called from any
     number of threads and processes.
     """

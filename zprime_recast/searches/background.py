@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import InputError
-from ..io.cards import FloatArray
 from .channel import BackgroundFunction, BackgroundTable, Channel
 
 #: Standard deviations of the background fit per unit of a mode's nuisance.

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import CardError
-from ..io.cards import FloatArray, Section, read_csv
+from ..io.cards import Section, read_csv
 
 _RESPONSE_PARAMETERS = ("mu_cb", "sigma_cb", "alpha_cb", "n_cb", "mu_g", "sigma_g", "kappa")
 _TAILS = ("alpha_low", "n_low", "alpha_high", "n_high")

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import CardError, InputError, UnknownName
-from ..io.cards import FloatArray
 
 
 def read_hepdata(path: Path, table: str | None = None) -> dict[str, FloatArray]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..errors import CardError, RangeError, UnknownName
-from ..io.cards import FloatArray, Section, digest, read_csv, read_toml
+from ..io.cards import Section, digest, read_csv, read_toml
 from ..io.paths import shipped, user_data_dir
 from .channel import BackgroundFunction, Channel, read_channel
 

@@ -12,27 +12,24 @@ the mean logarithm of the true masses that fill the bin; the flavours share as i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ..io.cards import FloatArray, IndexArray
-from ..model.widths import decay_widths
-from ..model.zprime import ZprimeModel, checked_positive
+from ..arrays import FloatArray, IndexArray
 from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances, theory_nuisances
 from ..partons.pdf import PDFMember
-from ..process.cross_section import coupling_products, interference_amplitude
 from ..process.levels import GROUP, Levels, levels
-from ..process.poles import Panels, panels, pole, pole_weights
+from ..process.poles import Panels, panels
+from ..searches.acceptance import acceptance
 from ..searches.background import finely_binned
 from ..searches.channel import Channel
-from ..searches.response import acceptance, efficiency, response_matrix
+from ..searches.response import efficiency, response_matrix
 from ..searches.spectrum import Search
 from ..units import HBARC2_GEV2_FB
-from .systematics import nuisance_names, shape_changes, signal_information, varied_detectors
+from .systematics import signal_information, varied_detectors
 
 #: True masses begin here.
 LOW_GEV = 130.0
@@ -43,9 +40,6 @@ PANEL_WIDTH = 0.008
 THEORY_POINTS = 180
 #: How far the mean true mass of a bin may lie from its middle, in ln(mass).
 MEAN_RANGE = 0.5
-
-#: Relative width that stands for "zero" in a generic limit; results do not change from 1e-6 down.
-ZERO_WIDTH = 1e-8
 
 
 @dataclass(frozen=True)
@@ -174,18 +168,6 @@ def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
     return folded.flavor_changes(np.frombuffer(zprime_squared))
 
 
-@dataclass(frozen=True)
-class SignalTemplate:
-    """Signal events per bin of hypotheses, and how the uncertainties of luminosities and mass response change them."""
-
-    yields: Mapping[str, FloatArray]
-    """Per channel, (*hypotheses, n_bins)."""
-    nuisances: tuple[str, ...] = ()
-    """Names: of the luminosities, then of the experiment; one name is one nuisance in all searches."""
-    changes: Mapping[str, FloatArray] = field(default_factory=dict)
-    """Change of ln(yield) per standard deviation of each nuisance, per channel, (*hypotheses, n_names, n_bins)."""
-
-
 def fold_search(
     search: Search,
     pdf: PDFMember | None = None,
@@ -218,78 +200,3 @@ def fold_search(
         folds.append(ChannelFold(channel, detector, log_detector, varied, signal_information(channel)))
     nuisances = theory_nuisances(lumi) if theory and lumi is not None and lumi.variations is not None else None
     return FoldedSearch(search, grid, rate, tuple(folds), lumi, nuisances)
-
-
-def signal_template(
-    folded: FoldedSearch,
-    model: ZprimeModel,
-    mass_gev: ArrayLike,
-    coupling: ArrayLike,
-    interference: bool = True,
-    gamma_gev: ArrayLike | None = None,
-) -> SignalTemplate:
-    """Signal events per bin and channel, each (*hypotheses, n_bins); mass and coupling broadcast.
-
-    With interference (|SM + Z'|^2 - |SM|^2) bins may be negative. The width is the model's unless given.
-    """
-    if folded.parton_rate is None:
-        raise ValueError("this search was folded without a PDF set")
-    mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
-    gamma = decay_widths(model, mass, g).total_gev if gamma_gev is None else checked_positive("gamma_gev", gamma_gev)
-    m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
-    propagator = residue[..., None] * pole_weights(folded.grid, m_pole, gamma_pole)
-    # of |residue * propagator|^2
-    weights = -(residue.conj()[..., None] * propagator).imag / (m_pole * gamma_pole)[..., None]
-    yields, changes = {}, {}
-    for fold in folded.channels:
-        name, products = fold.channel.name, coupling_products(model, fold.channel.lepton)
-        squared = (g**4)[..., None] * weights * (products.zprime_squared @ folded.parton_rate)
-        spectrum = squared
-        if interference:
-            amplitude = (interference_amplitude(model, products, folded.grid.s) * folded.parton_rate).sum(axis=0)
-            spectrum = squared + (g**2)[..., None] * (amplitude.conj() * propagator).real
-        yields[name] = spectrum @ fold.detector
-        varied = {uncertainty: squared @ change for uncertainty, change in fold.varied.items()}
-        of = (fold.information, yields[name], squared @ fold.detector)
-        rows = [shape_changes(folded.search, fold.channel, mass, *of, varied)]
-        if folded.theory is not None:
-            log_mass = np.log(fold.channel.centers_gev) + mean_shift(yields[name], spectrum @ fold.log_detector)
-            rows.insert(0, folded.theory_changes(products.zprime_squared, log_mass))
-        changes[name] = np.concatenate(rows, axis=-2)
-    names = (*(folded.theory.names if folded.theory else ()), *nuisance_names(folded.search))
-    return SignalTemplate(yields, names, changes)
-
-
-def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
-    """Mean logarithm of the true masses of each bin over its middle, from events and their first moment; not farther
-    than MEAN_RANGE, where an interference changes its sign.
-    """
-    mean = np.divide(moment, events, out=np.zeros(events.shape), where=np.abs(events) > 1e-200)
-    return np.minimum(np.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
-
-
-def generic_template(
-    folded: FoldedSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLike, sigma_br_fb: ArrayLike = 1.0
-) -> SignalTemplate:
-    """Events per bin and channel, (*hypotheses, n_bins), for a cross-section times BR per flavour as the limits of the
-    experiment define it; mass, relative width and cross-section broadcast.
-
-    The generic resonance of the experiment: a relativistic Breit-Wigner without parton luminosity; for fiducial limits
-    above M - low_widths * Gamma. Normalised to 1 there.
-    """
-    mass, ratio, sigma = np.broadcast_arrays(
-        checked_positive("mass_gev", mass_gev), np.asarray(gamma_over_m, dtype=float), np.asarray(sigma_br_fb)
-    )
-    gamma = np.maximum(ratio, ZERO_WIDTH) * mass
-    first, fiducial = folded.grid.edges_gev[0], folded.search.fiducial
-    low = None if fiducial is None else np.maximum(mass - fiducial.low_widths * gamma, first)
-    weights = -pole_weights(folded.grid, mass, gamma, low).imag
-    spectrum = weights / weights.sum(axis=-1, keepdims=True) * sigma[..., None]
-    yields, changes = {}, {}
-    for fold in folded.channels:
-        name = fold.channel.name
-        yields[name] = spectrum @ fold.detector
-        varied = {uncertainty: spectrum @ change for uncertainty, change in fold.varied.items()}
-        of = (fold.information, yields[name], yields[name])
-        changes[name] = shape_changes(folded.search, fold.channel, mass, *of, varied)
-    return SignalTemplate(yields, nuisance_names(folded.search), changes)

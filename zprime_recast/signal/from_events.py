@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, LikelihoodError, UnknownName
+from ..arrays import FloatArray
+from ..errors import InputError, UnknownName
 from ..events.records import DileptonEvents
-from ..io.cards import FloatArray
-from ..likelihood.binned import Signal, build_workspace, interference_warnings
-from ..likelihood.pyhf_fit import CLsResult, fit_background, hypothesis_test
-from ..limits.hypothesis import solve_limits
 from ..searches.spectrum import Search
 from .fold import FoldedSearch
+from .signal import Signal
 
 #: Largest relative statistical error of a template that is used without a remark.
 ERROR_REMARK = 0.02
@@ -43,7 +41,7 @@ class EventTemplate:
 
     @property
     def signal(self) -> Signal:
-        """The argument of :func:`zprime_recast.likelihood.binned.build_workspace`."""
+        """The argument of :func:`zprime_recast.likelihood.workspace.build_workspace`."""
         return Signal(self.search, self.yields)
 
     @property
@@ -57,19 +55,6 @@ class EventTemplate:
         if self.truncated:
             found.append(f"the file was cut short: {self.events} complete events were used")
         return tuple(found)
-
-
-@dataclass(frozen=True)
-class StrengthLimit:
-    """Signal strength (multiple of the sample's cross-section) at 95 % CL."""
-
-    mu_95_observed: float
-    mu_95_expected: tuple[float, ...]
-    sigma_95_observed_fb: float
-    sigma_95_expected_fb: tuple[float, ...]
-    cls_observed: float
-    """Of the sample as it is (mu = 1)."""
-    warnings: tuple[str, ...]
 
 
 def event_template(
@@ -135,41 +120,3 @@ def fiducial(search: Search, events: DileptonEvents) -> np.ndarray:
     for name in ("lminus", "lplus"):
         passed &= (events[f"{name}_pt"] >= cuts.pt_min_gev) & (np.abs(events[f"{name}_eta"]) <= cuts.eta_max)
     return passed
-
-
-def strength_limit(templates: Sequence[EventTemplate]) -> StrengthLimit:
-    """Signal strength at 95 % CL from the templates of one sample in one or more searches, shapes and width fixed.
-
-    LikelihoodError if the sample gives no events in any bin.
-    """
-    if not any(np.any(y > 0) for t in templates for y in t.yields.values()):
-        raise LikelihoodError("the sample gives no signal events in any bin: no limit")
-
-    def signals_at(mu: float) -> list[Signal]:
-        return [Signal(t.search, {name: mu * y for name, y in t.yields.items()}) for t in templates]
-
-    background_fit = fit_background(build_workspace(signals_at(1e-6)))
-
-    def evaluate(mu: float) -> CLsResult:
-        return hypothesis_test(build_workspace(signals_at(mu)), background_fit=background_fit)
-
-    sensitivity = sum(
-        float((np.maximum(y, 0) ** 2 / t.search.channel(name).bkg).sum())
-        for t in templates
-        for name, y in t.yields.items()
-    )
-    expected = sum(float(np.maximum(y, 0).sum()) for t in templates for y in t.yields.values())
-    start = float(min(3.0 / expected + 2.0 / np.sqrt(sensitivity), 1e9))
-    roots = solve_limits(evaluate, start, 1e-9 * start, 1e9 * start)
-    found = [root for root in roots if root is not None]
-    if len(found) < len(roots):
-        raise LikelihoodError("no signal strength is excluded: the sample's interference outweighs its signal")
-    sigma = templates[0].cross_section_fb
-    return StrengthLimit(
-        mu_95_observed=found[0],
-        mu_95_expected=tuple(found[1:]),
-        sigma_95_observed_fb=found[0] * sigma,
-        sigma_95_expected_fb=tuple(mu * sigma for mu in found[1:]),
-        cls_observed=evaluate(1.0).cls_observed,
-        warnings=(*interference_warnings(signals_at(found[0])), *(w for t in templates for w in t.warnings)),
-    )

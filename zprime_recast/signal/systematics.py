@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..io.cards import FloatArray
+from ..arrays import FloatArray
 from ..searches.background import background_modes
 from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix

@@ -8,50 +8,19 @@ the weights of :mod:`zprime_recast.process.poles`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from ..io.cards import ComplexArray, FloatArray, IndexArray
-from ..model.zprime import ZprimeModel
-from ..process.cross_section import CouplingProducts, lepton_products
+from ..arrays import ComplexArray, FloatArray
+from ..process.couplings import CouplingProducts
+from ..process.hypotheses import Hypotheses, _rows
 from ..process.levels import Levels, PoleNodes, Ranges, Window, by_panel, grids_of, pole_nodes, window
 from ..process.poles import Panels, pole
-from .fold import FoldedSearch, SignalTemplate, mean_shift
+from .fold import MEAN_RANGE, FoldedSearch
+from .signal import SignalTemplate
 from .systematics import nuisance_names, shape_changes
-
-
-@dataclass(frozen=True)
-class Hypotheses:
-    """Poles and couplings of many Z' bosons."""
-
-    mass_gev: FloatArray
-    """(n,)."""
-    gamma_gev: FloatArray
-    coupling: FloatArray
-    products: Mapping[str, CouplingProducts]
-    """Per lepton flavour, at unit coupling; arrays (5,) for all, or (n, 5)."""
-    running_width: bool
-    m_z_gev: float
-    gamma_z_gev: float
-    strength: FloatArray | None = None
-    """Factor on the whole signal, (n,); 1 unless given."""
-
-    def take(self, i: IndexArray | slice) -> Hypotheses:
-        """Some of them."""
-        taken = {id(p): _rows(p, i) for p in self.products.values()}
-        products = {lepton: taken[id(p)] for lepton, p in self.products.items()}
-        strength = None if self.strength is None else self.strength[i]
-        mass, gamma, coupling = self.mass_gev[i], self.gamma_gev[i], self.coupling[i]
-        return replace(self, mass_gev=mass, gamma_gev=gamma, coupling=coupling, products=products, strength=strength)
-
-
-def hypotheses_of(model: ZprimeModel, mass_gev: FloatArray, coupling: FloatArray, gamma_gev: FloatArray) -> Hypotheses:
-    """Hypotheses of one model; arrays of one length."""
-    sm, products = model.sm, lepton_products(model)
-    return Hypotheses(mass_gev, gamma_gev, coupling, products, model.running_width, sm.m_z_gev, sm.gamma_z_gev)
 
 
 def batch_template(
@@ -59,8 +28,8 @@ def batch_template(
 ) -> SignalTemplate:
     """Signal events per bin and channel (n, n_bins), and changes (n, n_names, n_bins), of many hypotheses.
 
-    As :func:`zprime_recast.signal.fold.signal_template`, yields to 1e-5 of the largest bin; without ``changes`` they
-    are all there is. Fastest for hypotheses in the order of their masses.
+    As :func:`zprime_recast.signal.reference.signal_template`, yields to 1e-5 of the largest bin; without ``changes``
+    they are all there is. Fastest for hypotheses in the order of their masses.
     """
     return batch_templates([folded], hypotheses, interference, changes)[0]
 
@@ -213,7 +182,9 @@ def _sums(
     return products.zprime_squared @ rate, np.asarray(amplitude, dtype=complex)
 
 
-def _rows(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts:
-    if products.zprime_squared.ndim == 1:
-        return products
-    return CouplingProducts(*(getattr(products, f.name)[i] for f in fields(products)))
+def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
+    """Mean logarithm of the true masses of each bin over its middle, from events and their first moment; not farther
+    than MEAN_RANGE, where an interference changes its sign.
+    """
+    mean = np.divide(moment, events, out=np.zeros(events.shape), where=np.abs(events) > 1e-200)
+    return np.minimum(np.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
