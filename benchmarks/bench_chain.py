@@ -15,8 +15,7 @@ import time
 import numpy as np
 import pyhf
 
-from zprime_recast.likelihood.pyhf_fit import hypothesis_test
-from zprime_recast.limits.analyses import prepare
+from zprime_recast.limits.analyses import load_analyses
 from zprime_recast.limits.hypothesis import limit, workspace
 from zprime_recast.model.card import load_model
 from zprime_recast.partons.luminosity import luminosity_table
@@ -37,7 +36,7 @@ def median_seconds(call, repeat):
 
 def main():
     pdf, model = load_pdf(), load_model("elusive_bl")
-    searches = prepare()
+    searches = load_analyses()
     mass, g = 2000.0, 0.03
     spec = workspace(model, mass, g, searches)
     loaded = pyhf.Workspace(spec)
@@ -78,7 +77,7 @@ def main():
         ),
         (
             "CLs from a workspace",
-            median_seconds(lambda: hypothesis_test(spec), 7),
+            median_seconds(lambda: pyhf_cls(spec), 7),
             "pyhf.infer.hypotest on a ready model",
             one_hypotest,
         ),

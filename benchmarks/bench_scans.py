@@ -22,18 +22,17 @@ from functools import partial
 
 import numpy as np
 
-from zprime_recast.likelihood.cls import batch_cls
-from zprime_recast.likelihood.pyhf_fit import fit_background, hypothesis_test
+from zprime_recast.likelihood.cls import asymptotic_cls
+from zprime_recast.likelihood.pyhf_fit import pyhf_background, pyhf_cls
 from zprime_recast.likelihood.workspace import workspace_of
-from zprime_recast.limits.analyses import prepare
+from zprime_recast.limits.analyses import load_analyses
 from zprime_recast.limits.contour import default_masses
 from zprime_recast.limits.families import coupling_limits
-from zprime_recast.limits.verdicts import batch_likelihood, cls_of_hypotheses, null_of
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
 from zprime_recast.process.hypotheses import hypotheses_of
 from zprime_recast.scan.evaluate import cls_plane, evaluator
-from zprime_recast.scan.sampling import DileptonLikelihood
+from zprime_recast.scan.sampling import Likelihood
 
 ATLAS, BOTH = ["atlas-139fb-dilepton"], ["atlas-139fb-dilepton", "cms-140fb-dilepton"]
 
@@ -65,10 +64,10 @@ def near_the_limit(model, searches, n, seed=2):
 
 
 def pyhf_seconds(searches, hypotheses, n=5):
-    likelihoods = [batch_likelihood(searches, hypotheses.take(np.array([i]))) for i in range(n)]
-    background = fit_background(workspace_of(likelihoods[0]))
+    likelihoods = [searches.joint.likelihood(hypotheses.take(np.array([i]))) for i in range(n)]
+    background = pyhf_background(workspace_of(likelihoods[0]))
     return statistics.median(
-        seconds(lambda one=one: hypothesis_test(workspace_of(one), background_fit=background)) for one in likelihoods
+        seconds(lambda one=one: pyhf_cls(workspace_of(one), background_fit=background)) for one in likelihoods
     )
 
 
@@ -83,22 +82,22 @@ def main():
     rows_wanted = parser.parse_args().rows
     model = load_model("minimal_bl")
     start = time.perf_counter()
-    searches = prepare(ATLAS)
+    searches = load_analyses(ATLAS)
     rows = [("prepare ATLAS, caches warm", f"{time.perf_counter() - start:.2f} s", "")]
     plane, near = random_plane(model, 4000), near_the_limit(model, searches, 1000)
-    null = null_of(searches, plane)
-    cls_of_hypotheses(searches, plane.take(slice(0, 200)), null=null)  # grids and caches
+    null = searches.joint.background
+    searches.joint.test(plane.take(slice(0, 200)))  # grids and caches
     one = pyhf_seconds(searches, near)
     rows.append(("pyhf: one CLs with its expected set", f"{1000 * one:.0f} ms", "1"))
-    chunks = [batch_likelihood(searches, near.take(slice(i, i + 128))) for i in range(0, 1000, 128)]
-    fits = seconds(lambda: [batch_cls(chunk, null) for chunk in chunks], 3) / 1000
+    chunks = [searches.joint.likelihood(near.take(slice(i, i + 128))) for i in range(0, 1000, 128)]
+    fits = seconds(lambda: [asymptotic_cls(chunk, null) for chunk in chunks], 3) / 1000
     rows.append(("CLs near the limit, templates ready", f"{1 / fits:.0f} /s", f"{one / fits:.0f}"))
     for name, h in (("near the limit", near), ("over the plane", plane)):
-        each = seconds(lambda h=h: cls_of_hypotheses(searches, h, null=null), 3) / len(h.mass_gev)
+        each = seconds(lambda h=h: searches.joint.test(h), 3) / len(h.mass_gev)
         rows.append((f"full points {name}", f"{1 / each:.0f} /s", f"{one / each:.0f}"))
     for n in (1000, 10_000, 100_000):
         h = random_plane(model, n, seed=3)
-        each = seconds(lambda h=h: cls_of_hypotheses(searches, h, null=null)) / n
+        each = seconds(lambda h=h: searches.joint.test(h)) / n
         rows.append((f"cost of a point among {n:,}", f"{1e6 * each:.0f} us", ""))
     evaluate = evaluator(searches, model)
     rng = np.random.default_rng(4)
@@ -108,14 +107,14 @@ def main():
     masses = default_masses(searches)
     used = seconds(lambda: coupling_limits(model, masses, searches, without_theory=True), 3)
     rows.append(("limits at 25 masses, observed and expected", f"{used:.2f} s", ""))
-    likelihood = DileptonLikelihood(searches, model)
-    both = prepare(BOTH)
+    likelihood = Likelihood(searches, model)
+    both = load_analyses(BOTH)
     points = [(float(m), float(g)) for m, g in zip(near.mass_gev[:200], near.coupling[:200], strict=True)]
-    free = DileptonLikelihood(searches)
+    free = Likelihood(searches)
     for name, one_point in (
         ("ATLAS", likelihood.loglike),
         ("ATLAS, free couplings", lambda m, g: free.loglike(m, b_minus_l(g))),
-        ("ATLAS + CMS", DileptonLikelihood(both, model).loglike),
+        ("ATLAS + CMS", Likelihood(both, model).loglike),
     ):
         seconds(lambda f=one_point: [f(*p) for p in points])  # what lies around each mass, once
         latency = statistics.median(seconds(lambda f=one_point, p=p: f(*p)) for p in points)

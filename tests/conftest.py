@@ -36,18 +36,18 @@ def lumi(pdf):
 
 @pytest.fixture(scope="session")
 def searches(own_folders):
-    from zprime_recast.limits.analyses import prepare
+    from zprime_recast.limits.analyses import load_analyses
 
-    return prepare(["atlas-139fb-dilepton"])
+    return load_analyses(["atlas-139fb-dilepton"])
 
 
 @pytest.fixture(scope="session")
 def paper_searches(own_folders):
     """As the paper has it: MSTW2008 at leading order, no theory uncertainty."""
-    from zprime_recast.limits.analyses import prepare
+    from zprime_recast.limits.analyses import load_analyses
     from zprime_recast.partons.pdf import PAPER_SET
 
-    return prepare(["atlas-139fb-dilepton"], PAPER_SET, order="lo", theory=False)
+    return load_analyses(["atlas-139fb-dilepton"], PAPER_SET, order="lo", theory=False)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from zprime_recast.io.cards import read_toml
 from zprime_recast.model.card import list_models, load_model
 from zprime_recast.report import installation
 from zprime_recast.report.references import LUMINOSITIES, METHOD, all_references, bibtex, references
-from zprime_recast.searches.spectrum import list_searches
+from zprime_recast.searches.search import list_analyses
 
 
 def command(*words, cwd=None):
@@ -35,7 +35,7 @@ def test_every_entry_is_complete():
 
 def test_every_model_and_analysis_has_its_paper():
     named = {name: load_model(name).reference for name in list_models()}
-    named |= {name: read_toml(folder / "card.toml").text("reference") for name, folder in list_searches().items()}
+    named |= {name: read_toml(folder / "card.toml").text("reference") for name, folder in list_analyses().items()}
     for name, text in named.items():
         assert any(entry.is_named_in(text) for entry in all_references().values()), name
 

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 
 from zprime_recast.cli._shared import app
 from zprime_recast.errors import CardError, InputError, UnknownName
-from zprime_recast.limits.analyses import DEFAULT_ANALYSES, prepare
+from zprime_recast.limits.analyses import DEFAULT_ANALYSES, load_analyses
 from zprime_recast.limits.curve import CurveTest
 from zprime_recast.limits.hypothesis import cls, limit
 from zprime_recast.searches.check import check_analysis
 from zprime_recast.searches.hepdata import read_hepdata
-from zprime_recast.searches.spectrum import list_searches, load_search
+from zprime_recast.searches.search import list_analyses
+from zprime_recast.searches.spectrum import load_spectrum
 
 
 @pytest.fixture
@@ -42,15 +43,15 @@ def test_the_steps_of_the_page(example, elusive):
     assert values["remarks"] == [
         "no [[validation]]: without published limits 'validate' cannot say how close the recast is"
     ]
-    search = load_search(example)
+    search = load_spectrum(example)
     assert search.channels[0].n_obs.sum() == 1485
-    result = limit(elusive, 2000.0, prepare([search]))
+    result = limit(elusive, 2000.0, load_analyses([search]))
     assert 0.015 < result.coupling_95_expected[2] < 0.06  # ATLAS with 139/fb: 0.023
 
 
-@pytest.mark.parametrize("search_id", list(list_searches()))
+@pytest.mark.parametrize("search_id", list(list_analyses()))
 def test_shipped_folders_have_no_fault(search_id):
-    assert check_analysis(list_searches()[search_id]).faults == ()
+    assert check_analysis(list_analyses()[search_id]).faults == ()
 
 
 def test_every_fault_is_found_at_once(example):
@@ -133,13 +134,13 @@ def test_broken_hepdata_files_are_named(tmp_path, name, text, error):
 
 def test_two_searches_are_better_than_one(elusive):
     """ATLAS and CMS together at 2 and 4 TeV: a stronger expected limit than either; one alone is what it was alone."""
-    both = prepare(DEFAULT_ANALYSES)
+    both = load_analyses(DEFAULT_ANALYSES)
     assert [f.search.id for f in both] == ["atlas-139fb-dilepton", "cms-140fb-dilepton"]
     for mass in (2000.0, 4000.0):
         together = limit(elusive, mass, both).coupling_95_expected[2]
         apart = [limit(elusive, mass, [f]).coupling_95_expected[2] for f in both]
         assert together < 0.95 * min(apart)
-        alone = [limit(elusive, mass, prepare([i])).coupling_95_expected[2] for i in DEFAULT_ANALYSES]
+        alone = [limit(elusive, mass, load_analyses([i])).coupling_95_expected[2] for i in DEFAULT_ANALYSES]
         np.testing.assert_allclose(apart, alone, rtol=1e-4)
 
 
@@ -147,13 +148,13 @@ def test_theory_is_shared_and_experiments_are_not(elusive):
     from zprime_recast.likelihood.binned import binned_likelihood
     from zprime_recast.limits.hypothesis import hypothesis_signals
 
-    names = binned_likelihood(hypothesis_signals(elusive, 3000.0, 0.1, prepare(DEFAULT_ANALYSES))).nuisances
+    names = binned_likelihood(hypothesis_signals(elusive, 3000.0, 0.1, load_analyses(DEFAULT_ANALYSES))).nuisances
     assert names.count("pdf_1") == names.count("qcd_scale") == 1
     assert {"atlas-139fb-dilepton_electron_scale", "cms-140fb-dilepton_electron_scale"} <= set(names)
 
 
 def test_limit_curves_answer_the_same_questions(elusive):
-    curve = prepare(["cms-137fb-dijet"])
+    curve = load_analyses(["cms-137fb-dijet"])
     ssm_like = elusive.with_parameters(m_chi=5000.0)
     result = limit(ssm_like, 2500.0, curve)
     assert result.kind == "limit-curve"
@@ -163,12 +164,12 @@ def test_limit_curves_answer_the_same_questions(elusive):
     assert tested.signal_over_limit_expected is None  # only the observed limit is published
     assert "no likelihood" in tested.warnings[0]
     with pytest.raises(InputError, match="cannot be combined"):
-        limit(elusive, 2500.0, [*curve, *prepare(["atlas-139fb-dilepton"])])
+        limit(elusive, 2500.0, [*curve, *load_analyses(["atlas-139fb-dilepton"])])
 
 
 def test_beyond_the_published_widths_there_is_no_limit(elusive):
     """Narrow table up to 3 %: a hypothesis of 5 % is not judged, and the result says so."""
-    curve = prepare(["atlas-139fb-ttbar"])
+    curve = load_analyses(["atlas-139fb-ttbar"])
     wide = cls(elusive.with_parameters(gamma_extra=150.0), 2500.0, 0.1, curve)
     assert wide.signal_over_limit_observed is None
     assert "beyond the published 0.03" in wide.warnings[1]

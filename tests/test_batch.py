@@ -10,12 +10,11 @@ from pyhf_judge import Judge
 from zprime_recast.likelihood.binned import LogChanges
 from zprime_recast.likelihood.factors import factors
 from zprime_recast.likelihood.workspace import workspace_of
-from zprime_recast.limits.verdicts import batch_likelihood, cls_of_hypotheses, null_of
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
 from zprime_recast.process.hypotheses import hypotheses_of
 from zprime_recast.signal.reference import signal_template
-from zprime_recast.signal.template import batch_template
+from zprime_recast.signal.template import templates
 
 
 def random_plane(model, n, seed):
@@ -30,13 +29,13 @@ def judged(searches, model, n, seed, tests):
     nearly empties a bin its minimiser may end outside the allowed region, without a result: 2 % at most.
     """
     hypotheses = random_plane(model, n, seed)
-    found = cls_of_hypotheses(searches, hypotheses)
+    found = searches.joint.test(hypotheses)
     assert not found.recomputed.any()
     # those with no effect at all, and those excluded beyond 1e-6, need no fit to judge
     judged = [i for i in range(n) if i not in dict(found.faults) and 1e-7 < found.cls_expected[i, 4] < 1]
     worst, null, lost = np.zeros(2), None, 0
     for i in judged[:tests]:
-        judge = Judge(workspace_of(batch_likelihood(searches, hypotheses.take(np.array([i]))), 0), null)
+        judge = Judge(workspace_of(searches.joint.likelihood(hypotheses.take(np.array([i]))), 0), null)
         null = judge.null
         observed, expected = judge.cls()
         deviations = abs(found.cls_observed[i] - observed), np.abs(found.cls_expected[i] - expected).max()
@@ -93,7 +92,7 @@ def test_template_is_the_exact_one(searches, model_id, interference):
     (folded,) = searches
     model = load_model(model_id)
     h = random_plane(model, 60, 3)
-    many = batch_template(folded, h, interference)
+    (many,) = templates([folded], h, interference)
     each = signal_template(folded, model, h.mass_gev, h.coupling, interference, gamma_gev=h.gamma_gev)
     for name in ("ee", "mumu"):
         size = np.abs(each.yields[name]).max(axis=1, keepdims=True)
@@ -107,11 +106,10 @@ def test_results_do_not_depend_on_the_batch(searches, monkeypatch):
     import zprime_recast.limits.verdicts as module
 
     h = random_plane(load_model("ssm"), 150, 5)
-    null = null_of(searches, h)
-    together = cls_of_hypotheses(searches, h, null=null)
+    together = searches.joint.test(h)
     order = np.random.default_rng(1).permutation(150)
     monkeypatch.setattr(module, "CHUNK", 17)
-    shuffled = cls_of_hypotheses(searches, h.take(order), null=null)
+    shuffled = searches.joint.test(h.take(order))
     np.testing.assert_allclose(shuffled.cls_observed, together.cls_observed[order], atol=1e-9, equal_nan=True)
     np.testing.assert_allclose(shuffled.cls_expected, together.cls_expected[order], atol=1e-9, equal_nan=True)
     assert [order[i] for i, _ in shuffled.faults] == [i for i in order if i in dict(together.faults)]
@@ -120,7 +118,7 @@ def test_results_do_not_depend_on_the_batch(searches, monkeypatch):
 def test_no_nan_without_a_fault_on_the_plane(searches):
     """1,000 hypotheses of two models, also far beyond what is excluded; a long test does 10^5."""
     for name in ("ssm", "e6_chi"):
-        found = cls_of_hypotheses(searches, random_plane(load_model(name), 500, 9))
+        found = searches.joint.test(random_plane(load_model(name), 500, 9))
         good = np.ones(500, dtype=bool)
         good[[i for i, _ in found.faults]] = False
         assert np.isfinite(found.cls_observed[good]).all()
@@ -132,17 +130,19 @@ def test_no_nan_without_a_fault_on_the_plane(searches):
 
 
 def test_plane_of_a_model(searches):
-    from zprime_recast.limits.hypothesis import limit
-    from zprime_recast.scan.evaluate import cls_plane
+    """Masses and couplings broadcast, as in NumPy; the limit fed back gives 0.05."""
+    from zprime_recast.errors import InputError
+    from zprime_recast.limits.hypothesis import cls, limit
 
     model = load_model("minimal_bl")
     g_95 = limit(model, 2000.0, searches).coupling_95_observed
-    observed, expected = cls_plane(model, [2000.0, 3000.0], [0.5 * g_95, g_95, 2 * g_95, 5.0], searches)
-    assert observed.shape == (2, 4)
-    assert expected.shape == (2, 4, 5)
-    assert observed[0, 1] == pytest.approx(0.05, rel=1e-3)
-    assert observed[0, 0] > 0.05 > observed[0, 2]
-    assert np.isnan(observed[:, 3]).all()  # Gamma/M > 0.5
+    plane = cls(model, np.array([[2000.0], [3000.0]]), np.array([0.5, 1.0, 2.0]) * g_95, searches)
+    assert plane.cls_observed.shape == plane.excluded.shape == (2, 3)
+    assert plane.cls_expected.shape == (2, 3, 5)
+    assert plane.cls_observed[0, 1] == pytest.approx(0.05, rel=1e-3)
+    assert plane.cls_observed[0, 0] > 0.05 > plane.cls_observed[0, 2]
+    with pytest.raises(InputError, match="Gamma/M"):
+        cls(model, [2000.0, 3000.0], 5.0, searches)
 
 
 @pytest.mark.parametrize("mass", [400.0, 2000.0, 4200.0])
@@ -158,7 +158,7 @@ def test_limits_are_the_roots_of_pyhfs_likelihood(searches, mass):
         for x in (g * (1 - 1e-4), g * (1 + 1e-4)):
             gamma = np.array([float(decay_widths(model, mass, x).total_gev)])
             h = hypotheses_of(model, np.array([mass]), np.array([x]), gamma)
-            judge = Judge(workspace_of(batch_likelihood(searches, h), 0), null)
+            judge = Judge(workspace_of(searches.joint.likelihood(h), 0), null)
             null = judge.null
             observed, expected = judge.cls()
             values.append(observed if k is None else expected[k])
@@ -180,7 +180,7 @@ def test_500_random_hypotheses(searches, seed):
 @pytest.mark.long
 def test_no_nan_in_100_000(searches):
     h = random_plane(load_model("minimal_bl"), 100_000, 77)
-    found = cls_of_hypotheses(searches, h)
+    found = searches.joint.test(h)
     good = np.ones(len(h.mass_gev), dtype=bool)
     good[[i for i, _ in found.faults]] = False
     print(f"recomputed with pyhf: {found.recomputed.sum()}, without likelihood: {(~good).sum()}")

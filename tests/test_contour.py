@@ -7,11 +7,11 @@ import pytest
 
 from zprime_recast.errors import InputError, OutputError, RangeError
 from zprime_recast.io.files import write_text
-from zprime_recast.limits.contour import ExclusionContour, default_masses, exclusion_contour
+from zprime_recast.limits.contour import ExclusionContour, contour, default_masses
 from zprime_recast.limits.hypothesis import limit
 from zprime_recast.model.card import load_model
-from zprime_recast.report.contour_files import contour_csv, contour_json, write_contour
-from zprime_recast.report.plot_contour import plot_contour
+from zprime_recast.report.contour_figure import plot_contour
+from zprime_recast.report.contour_files import contour_csv, write_contour
 from zprime_recast.report.style import save_figure
 
 MASSES = [500.0, 2000.0, 5900.0]
@@ -19,7 +19,7 @@ MASSES = [500.0, 2000.0, 5900.0]
 
 @pytest.fixture(scope="module")
 def result(searches):
-    return exclusion_contour(load_model("elusive_bl"), MASSES, searches, workers=2)
+    return contour(load_model("elusive_bl"), MASSES, searches, workers=2)
 
 
 def test_processes_give_the_numbers_of_one(result, elusive, searches):
@@ -71,34 +71,52 @@ def test_figure_is_written_and_not_blank(result, tmp_path):
     assert paths[1].read_bytes().startswith(b"%PDF")
 
 
-def fabricated(g, reference=0.5):
+def fabricated(g, provenance, reference=0.5):
     """A contour with given observed couplings; for what is done with a result, not for a result."""
     from dataclasses import replace
 
-    model = replace(load_model("ssm"), reference_coupling=reference)
-    n = len(g)
+    n, g = len(g), np.array(g)
+    bands = np.tile(g[:, None], (1, 5))
     return ExclusionContour(
-        model, np.arange(1.0, n + 1) * 1000, np.array(g), np.tile(np.array(g)[:, None], (1, 5)), np.array(g), 5.0,
-        np.full(n, 5.0), (), (), True, {},
-    )  # fmt: skip
+        model=replace(load_model("ssm"), reference_coupling=reference),
+        mass_gev=np.arange(1.0, n + 1) * 1000,
+        coupling_95_observed=g,
+        coupling_95_expected=bands,
+        sigma_br_95_observed_fb=g,
+        sigma_br_95_expected_fb=bands,
+        sigma_br_flavor="ee",
+        sigma_br_sqrt_s_gev=13000.0,
+        gamma_over_m_observed=np.full(n, 0.03),
+        coupling_max=np.full(n, 5.0),
+        coupling_max_reason=("",) * n,
+        errors=(),
+        warnings=(),
+        crossings_observed=((),) * n,
+        coupling_95_observed_no_theory=np.full(n, np.nan),
+        reference_coupling=reference,
+        complete=True,
+        provenance=provenance,
+    )
 
 
-def test_mass_limit_of_a_benchmark():
-    assert fabricated([0.1, 0.25, 1.0]).mass_limit_gev(0.5)[0] == pytest.approx(2500.0)
-    assert fabricated([0.1, 0.2, 0.3]).mass_limit_gev(0.5) == (None, None)
-    assert fabricated([0.7, 0.8, 0.9]).mass_limit_gev(0.5) == (None, None)
-    assert fabricated([0.1, 0.2, np.nan]).mass_limit_gev(0.5)[0] == 2000.0
-    assert contour_json(fabricated([0.1, 0.25, 1.0]))["mass_limit_observed_gev"] == pytest.approx(2500.0)
+def test_mass_limit_of_a_benchmark(result):
+    origin = result.provenance
+    assert fabricated([0.1, 0.25, 1.0], origin).mass_limit_gev(0.5)[0] == pytest.approx(2500.0)
+    assert fabricated([0.1, 0.2, 0.3], origin).mass_limit_gev(0.5) == (None, None)
+    assert fabricated([0.7, 0.8, 0.9], origin).mass_limit_gev(0.5) == (None, None)
+    assert fabricated([0.1, 0.2, np.nan], origin).mass_limit_gev(0.5)[0] == 2000.0
+    assert fabricated([0.1, 0.25, 1.0], origin).to_dict()["mass_limit_observed_gev"] == pytest.approx(2500.0)
 
 
-def test_empty_contour_can_be_written_and_drawn(tmp_path):
-    empty = fabricated([np.nan, np.nan])
+def test_empty_contour_can_be_written_and_drawn(result, tmp_path):
+    empty = fabricated([np.nan, np.nan], result.provenance)
     save_figure(plot_contour(empty, ""), tmp_path, "c")
-    assert json.loads(json.dumps(contour_json(empty), allow_nan=False))["coupling_95_observed"] == [None, None]
+    assert json.loads(json.dumps(empty.to_dict(), allow_nan=False))["coupling_95_observed"] == [None, None]
     assert contour_csv(empty).splitlines()[1] == "1000,,,,,,,"
 
 
-def test_interrupt_keeps_what_is_done(elusive, searches):
+def test_interrupt_keeps_what_is_done(elusive, searches, monkeypatch):
+    monkeypatch.setattr("zprime_recast.limits.contour.BATCH", 1)
     seen = []
 
     def interrupt(point):
@@ -106,17 +124,17 @@ def test_interrupt_keeps_what_is_done(elusive, searches):
         if len(seen) == 1:
             raise KeyboardInterrupt
 
-    partial = exclusion_contour(elusive, [500.0, 5900.0, 6000.0], searches, workers=1, on_point=interrupt)
+    partial = contour(elusive, [500.0, 5900.0, 6000.0], searches, workers=1, on_done=interrupt)
     assert not partial.complete
     assert partial.mass_gev.tolist() == [500.0]
     assert np.isfinite(partial.coupling_95_observed).all()
-    assert contour_json(partial)["complete"] is False
+    assert partial.to_dict()["complete"] is False
 
 
 def test_a_failing_point_is_reported_and_the_rest_goes_on(elusive, searches):
     """gamma_extra above half of the lower mass: that point has an error, the other a limit."""
     wide = elusive.with_parameters(gamma_extra=400.0)
-    partial = exclusion_contour(wide, [500.0, 2000.0], searches)
+    partial = contour(wide, [500.0, 2000.0], searches)
     assert partial.complete
     assert partial.errors[0][0] == 500.0
     assert "gamma_extra" in partial.errors[0][1]
@@ -131,11 +149,11 @@ def test_default_masses_span_the_search(searches):
 
 def test_bad_requests(elusive, searches, tmp_path):
     with pytest.raises(InputError, match="ascend"):
-        exclusion_contour(elusive, [2000.0, 1000.0], searches)
+        contour(elusive, [2000.0, 1000.0], searches)
     with pytest.raises(RangeError, match="250 to 6000"):
-        exclusion_contour(elusive, [100.0, 1000.0], searches)
+        contour(elusive, [100.0, 1000.0], searches)
     with pytest.raises(InputError, match="workers"):
-        exclusion_contour(elusive, [1000.0], searches, workers=0)
+        contour(elusive, [1000.0], searches, workers=0)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         write_text(tmp_path / "file" / "x.json", "")
@@ -169,7 +187,7 @@ def test_killed_workers_lose_no_mass(result, elusive, searches):
                 child.kill()
                 killed.append(child)
 
-    disturbed = exclusion_contour(elusive, MASSES, searches, workers=2, on_point=kill)
+    disturbed = contour(elusive, MASSES, searches, workers=2, on_done=kill)
     assert killed
     assert disturbed.complete
     assert not disturbed.errors

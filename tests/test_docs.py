@@ -44,7 +44,7 @@ def environment(tmp_path):
     return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
 
 
-def prepare(page, folder):
+def load_analyses(page, folder):
     """What a page takes as the reader's own."""
     if page.name == "model-cards.md":
         from test_ufo import write_zprime_ufo
@@ -85,7 +85,7 @@ def reader(tmp_path):
 @pytest.mark.parametrize("page", [p for p in RUN if runnable(p, slow=False)], ids=lambda p: p.stem)
 def test_page_runs(page, reader):
     folder, env = reader
-    prepare(page, folder)
+    load_analyses(page, folder)
     assert "blocks ran" in run_page(page, folder, env, slow=False)
 
 
@@ -97,7 +97,7 @@ def test_page_runs(page, reader):
 )
 def test_slow_page_runs(page, reader):
     folder, env = reader
-    prepare(page, folder)
+    load_analyses(page, folder)
     run_page(page, folder, env, slow=True)
 
 

@@ -27,7 +27,7 @@ from zprime_recast.limits.contour import default_masses
 from zprime_recast.limits.hypothesis import cls, limit
 from zprime_recast.model.card import list_models, load_model
 from zprime_recast.model.widths import decay_widths
-from zprime_recast.process.cross_section import sigma_br
+from zprime_recast.process.cross_section import cross_section
 from zprime_recast.signal.reference import signal_template
 
 ATLAS = Settings(("atlas-139fb-dilepton",), "CT18NNLO", "nnlo")
@@ -54,7 +54,7 @@ def test_numbers_are_those_of_the_library(bench, state, searches):
     widths = decay_widths(model, 2500.0, 0.05)
     assert values["gamma_gev"] == float(widths.total_gev)
     assert values["branching_ratios"] == {name: float(b) for name, b in widths.branching_ratios.items()}
-    assert values["sigma_br_fb"] == sigma_br(model, 2500.0, 0.05, searches[0].lumi).sigma_br_fb
+    assert values["sigma_br_fb"] == cross_section(model, 2500.0, 0.05, searches[0].lumi).sigma_br_fb
     expected = cls(model, 2500.0, 0.05, searches)
     assert values["cls_observed"] == pytest.approx(expected.cls_observed, abs=5e-5)
     assert values["cls_expected"] == pytest.approx(list(expected.cls_expected), abs=5e-5)
@@ -194,9 +194,9 @@ def test_contour_is_that_of_limit(bench, state, searches):
 
 
 def test_parts_are_joined_in_order(state, searches):
-    from zprime_recast.limits.contour import exclusion_contour
+    from zprime_recast.limits.contour import contour
 
-    parts = [exclusion_contour(state.model, masses, searches) for masses in ([2000.0, 4000.0], [3000.0])]
+    parts = [contour(state.model, masses, searches) for masses in ([2000.0, 4000.0], [3000.0])]
     whole = joined(parts)
     assert whole.mass_gev.tolist() == [2000, 3000, 4000]
     assert (np.diff(whole.coupling_95_observed) > 0).all()

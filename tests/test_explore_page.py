@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from zprime_recast.limits.analyses import prepare
+from zprime_recast.limits.analyses import load_analyses
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
 
@@ -229,7 +229,7 @@ def test_another_order(reader):
     values = json.loads(reader.download("point-json", "point.json").read_text())
     assert values["k_factor"] == 1
     assert values["provenance"]["order"] == "lo"
-    assert prepare(["atlas-139fb-dilepton"], order="lo")[0].lumi.order == "lo"
+    assert load_analyses(["atlas-139fb-dilepton"], order="lo")[0].lumi.order == "lo"
 
 
 def test_screenshot(reader):

@@ -8,38 +8,39 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from zprime_recast.errors import InputError, RangeError, UnknownName
-from zprime_recast.likelihood.background_fit import Null
+from zprime_recast.likelihood.background_fit import BackgroundFit
 from zprime_recast.likelihood.bayes import prior_points, upper_limits
 from zprime_recast.likelihood.binned import BinnedLikelihood, LogChanges
-from zprime_recast.likelihood.pyhf_fit import hypothesis_test
+from zprime_recast.likelihood.pyhf_fit import pyhf_cls
 from zprime_recast.likelihood.workspace import workspace_of
-from zprime_recast.limits.resonance import generic_hypotheses, generic_limit, generic_limits
-from zprime_recast.searches.spectrum import load_search
+from zprime_recast.limits.resonance import resonance_limit, resonances
+from zprime_recast.searches.spectrum import load_spectrum
 from zprime_recast.signal.fold import fold_search
 
 
 @pytest.fixture(scope="module", params=["atlas-139fb-dilepton", "cms-140fb-dilepton"])
 def folded(request):
-    return fold_search(load_search(request.param))
+    return fold_search(load_spectrum(request.param))
 
 
 def test_limits_are_where_pyhf_says_cls_is_5_percent(folded):
     """CLs of pyhf's fits at our limits, observed and median: 0.05 to 2 % (of which SLSQP's accuracy is a part)."""
-    limits = generic_limits(folded, [700.0, 3000.0], [0.03, 0.01], "ee", spectrum_bins=True)
-    hypotheses = generic_hypotheses(folded, [700.0, 3000.0], [0.03, 0.01], "ee")
-    likelihood = hypotheses.likelihood(limits[[0, 3]].T)
+    limits = resonance_limit(folded, [700.0, 3000.0], [0.03, 0.01], "ee", spectrum_bins=True)
+    hypotheses = resonances(folded, [700.0, 3000.0], [0.03, 0.01], "ee")
+    observed, median = limits.sigma_br_95_observed_fb, limits.sigma_br_95_expected_fb[:, 2]
+    likelihood = hypotheses.likelihood(np.stack([observed, median], axis=1))
     for i in range(2):
-        assert hypothesis_test(workspace_of(likelihood, 2 * i)).cls_observed == pytest.approx(0.05, rel=0.02)
-        assert hypothesis_test(workspace_of(likelihood, 2 * i + 1)).cls_expected[2] == pytest.approx(0.05, rel=0.02)
-    assert (np.diff(limits[1:], axis=0) > 0).all()
+        assert pyhf_cls(workspace_of(likelihood, 2 * i)).cls_observed == pytest.approx(0.05, rel=0.02)
+        assert pyhf_cls(workspace_of(likelihood, 2 * i + 1)).cls_expected[2] == pytest.approx(0.05, rel=0.02)
+    assert (np.diff(limits.sigma_br_95_expected_fb, axis=1) > 0).all()
 
 
 def test_more_widths_than_one_go_are_the_same(folded):
     """A hypothesis has the same limit alone and among others: 1e-4."""
     masses = np.linspace(500.0, 5000.0, 7)
-    together = generic_limits(folded, masses, 0.02, "ll")
-    alone = generic_limit(folded, float(masses[3]), 0.02, "ll")
-    np.testing.assert_allclose(together[0, 3], alone.sigma_br_95_observed_fb, rtol=1e-4)
+    together = resonance_limit(folded, masses, 0.02, "ll")
+    alone = resonance_limit(folded, float(masses[3]), 0.02, "ll")
+    np.testing.assert_allclose(together.sigma_br_95_observed_fb[3], alone.sigma_br_95_observed_fb, rtol=1e-4)
     assert alone.calculator == "asymptotic"
 
 
@@ -56,7 +57,7 @@ def counting(n_obs, bkg, bkg_error, signal_error=0.0):
             LogChanges(("b",), b, acts), np.full(len(s), 10.0),
         )  # fmt: skip
 
-    return at, Null(np.zeros(1), np.array([bkg]), np.eye(1))
+    return at, BackgroundFit(np.zeros(1), np.array([bkg]), np.eye(1), np.zeros(()))
 
 
 @pytest.mark.parametrize(("n_obs", "exact"), [(0.0, 2.996), (1.0, 4.744), (3.0, 7.754)])
@@ -84,8 +85,8 @@ def test_bayes_with_nuisances_against_quadrature():
 
 def test_held_nuisances_fold_the_peak_anew():
     """Muon scale and resolution at +-1 sigma move and widen a narrow peak as the card says, and are no nuisances."""
-    folded = fold_search(load_search("cms-140fb-dilepton"))
-    hypotheses = generic_hypotheses(folded, 2000.0, 0.0, "mumu")
+    folded = fold_search(load_spectrum("cms-140fb-dilepton"))
+    hypotheses = resonances(folded, 2000.0, 0.0, "mumu")
     names = [u.name for u in hypotheses.peak_nuisances]
     assert names == ["muon_scale", "muon_resolution"]
     sizes = [float(u.at(2000.0)) for u in hypotheses.peak_nuisances]
@@ -116,10 +117,10 @@ def test_prior_points_are_gaussian():
 
 def test_bad_hypotheses_are_named(folded):
     with pytest.raises(InputError, match="relative width"):
-        generic_limits(folded, 1000.0, 0.6)
+        resonance_limit(folded, 1000.0, 0.6)
     with pytest.raises(RangeError, match="is outside"):
-        generic_limits(folded, [1000.0, 9000.0], 0.01)
+        resonance_limit(folded, [1000.0, 9000.0], 0.01)
     with pytest.raises(UnknownName, match="calculator"):
-        generic_limits(folded, 1000.0, 0.01, calculator="frequentist")
+        resonance_limit(folded, 1000.0, 0.01, calculator="frequentist")
     with pytest.raises(UnknownName, match="channel of"):
-        generic_limits(folded, 1000.0, 0.01, "tau")
+        resonance_limit(folded, 1000.0, 0.01, "tau")

@@ -25,7 +25,7 @@ from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 from zprime_recast.partons.pdf_errors import pdf_uncertainty
 from zprime_recast.partons.pdf_files import find_set
 from zprime_recast.partons.pdf_install import install_set
-from zprime_recast.process.cross_section import sigma_br, sigma_br_full, sigma_br_narrow, sigma_br_of_members
+from zprime_recast.process.cross_section import cross_section, sigma_br_full, sigma_br_narrow, sigma_br_of_members
 
 MASSES = np.array([250.0, 1000.0, 3000.0, 5000.0, 6000.0])
 
@@ -134,7 +134,7 @@ def sigma_shares(model, mass, lumi):
 def test_orders_and_scales(default):
     """Scale uncertainty of the SSM rate at 3 TeV falls with the order: 11, 4, 1.5, 0.5 %; K factors 1.30, 1.37, 1.38."""
     model = load_model("ssm")
-    found = {o: sigma_br(model, 3000.0, 0.743, load_luminosities(order=o)) for o in ("lo", "nlo", "nnlo", "n3lo")}
+    found = {o: cross_section(model, 3000.0, 0.743, load_luminosities(order=o)) for o in ("lo", "nlo", "nnlo", "n3lo")}
     spread = [max(r.scale_up_fb, r.scale_down_fb) / r.sigma_br_fb for r in found.values()]
     assert (np.diff(spread) < 0).all()
     assert [r.k_factor for r in found.values()] == pytest.approx([1.0, 1.30, 1.37, 1.38], abs=0.01)
@@ -144,8 +144,8 @@ def test_orders_and_scales(default):
 def test_members_and_full_line_shape_agree(default):
     """Narrow-width PDF errors are those of the full line shape of a narrow state: 1 %."""
     model = load_model("elusive_bl")
-    narrow = sigma_br(model, 2000.0, 0.001, default)
-    full = sigma_br(model, 2000.0, 0.001, default, "full", interference=False)
+    narrow = cross_section(model, 2000.0, 0.001, default)
+    full = cross_section(model, 2000.0, 0.001, default, "full", interference=False)
     assert full.pdf_up_fb / full.sigma_br_fb == pytest.approx(narrow.pdf_up_fb / narrow.sigma_br_fb, rel=0.01)
     assert full.scale_down_fb / full.sigma_br_fb == pytest.approx(narrow.scale_down_fb / narrow.sigma_br_fb, rel=0.02)
     assert full.sigma_br_fb == pytest.approx(float(sigma_br_full(model, 2000.0, 0.001, default, False)))
@@ -189,7 +189,7 @@ def test_hessian_set_of_scaled_copies(sets):
     seen = []
     lumi = load_luminosities("MySet", order="lo", on_member=lambda *a: seen.append(a))
     assert seen == [(1, 3), (2, 3), (3, 3)]
-    result = sigma_br(load_model("ssm"), 1000.0, 0.743, lumi)
+    result = cross_section(load_model("ssm"), 1000.0, 0.743, lumi)
     assert result.pdf_up_fb / result.sigma_br_fb == pytest.approx(0.44, rel=1e-5)
     assert result.pdf_down_fb == 0.0
     np.testing.assert_allclose(lumi(MASSES), luminosity_table(load_pdf(PAPER_SET))(MASSES), rtol=1e-4)
@@ -199,7 +199,7 @@ def test_hessian_set_of_scaled_copies(sets):
 def test_other_kinds_of_scaled_copies(sets, kind):
     make_set(sets, kind=kind)
     lumi = load_luminosities("MySet", order="lo")
-    result = sigma_br(load_model("ssm"), 1000.0, 0.743, lumi)
+    result = cross_section(load_model("ssm"), 1000.0, 0.743, lumi)
     expected = np.std([1.21, 1.44], ddof=1) if kind == "replicas" else np.hypot(0.21, 0.44)
     assert result.pdf_up_fb / result.sigma_br_fb == pytest.approx(expected, rel=1e-5)
 
@@ -267,7 +267,7 @@ def test_negative_members_are_zero_with_a_warning(sets):
     lumi = load_luminosities("MySet", order="lo")
     assert (lumi.of_members(MASSES)[1] == 0).all()
     assert "1 of 2 error members have a negative u or d luminosity" in lumi.warnings_at(1000.0)[0]
-    result = sigma_br(load_model("ssm"), 1000.0, 0.743, lumi)
+    result = cross_section(load_model("ssm"), 1000.0, 0.743, lumi)
     assert result.pdf_down_fb == pytest.approx(result.sigma_br_fb, rel=1e-6)  # never below zero
     assert "1 of 2" in result.warnings[0]
 

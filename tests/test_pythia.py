@@ -12,7 +12,7 @@ import pytest
 
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
-from zprime_recast.process.cross_section import dsigma_dm, sigma_br_full, sigma_br_narrow
+from zprime_recast.process.cross_section import sigma_br_full, sigma_br_narrow, spectrum
 
 pythia8 = pytest.importorskip("pythia8mc")
 pytestmark = pytest.mark.pythia
@@ -101,14 +101,14 @@ def test_interference_spectrum_agrees_with_pythia(model_id, mass, coupling, lumi
     edges = np.linspace(*window, 21)
     counts, _ = np.histogram(masses, edges)
     fine = np.linspace(*window, 20 * 100 + 1)
-    density = dsigma_dm(model, mass, coupling, 0.5 * (fine[1:] + fine[:-1]), lumi, "full")
+    density = spectrum(model, mass, coupling, 0.5 * (fine[1:] + fine[:-1]), lumi, "full")
     ours = (density * np.diff(fine)).reshape(20, 100).sum(axis=1)
     assert abs(ours.sum() / sigma - 1) < 0.005 + 3 * error / sigma
     expected = ours / ours.sum() * counts.sum()
     chi2 = ((counts - expected) ** 2 / expected).sum()
     print(f"{model_id}: chi2 = {chi2:.1f} for 19 degrees of freedom, rate {ours.sum() / sigma - 1:+.4f}")
     assert chi2 < 43.8  # p = 0.001
-    without = dsigma_dm(model, mass, coupling, 0.5 * (fine[1:] + fine[:-1]), lumi, "zprime") + dsigma_dm(
+    without = spectrum(model, mass, coupling, 0.5 * (fine[1:] + fine[:-1]), lumi, "zprime") + spectrum(
         model, mass, coupling, 0.5 * (fine[1:] + fine[:-1]), lumi, "sm"
     )
     blind = (without * np.diff(fine)).reshape(20, 100).sum(axis=1)

@@ -15,27 +15,28 @@ from zprime_recast.searches.background import MODE_CAP, MODE_UNIT, background_mo
 from zprime_recast.searches.channel import R_MAX
 from zprime_recast.searches.limit_curve import read_limit_curve
 from zprime_recast.searches.response import crystal_ball_cdf, efficiency, response_cdf, response_matrix
-from zprime_recast.searches.spectrum import list_searches, load_search
+from zprime_recast.searches.search import list_analyses
+from zprime_recast.searches.spectrum import load_spectrum
 
 
 @pytest.fixture(scope="module")
 def atlas():
-    return load_search("atlas-139fb-dilepton")
+    return load_spectrum("atlas-139fb-dilepton")
 
 
-@pytest.mark.parametrize("search_id", list(list_searches()))
+@pytest.mark.parametrize("search_id", list(list_analyses()))
 def test_every_shipped_folder_loads(search_id):
-    if 'kind = "limit-curve"' in (list_searches()[search_id] / "card.toml").read_text():
-        curve = read_limit_curve(list_searches()[search_id])
+    if 'kind = "limit-curve"' in (list_analyses()[search_id] / "card.toml").read_text():
+        curve = read_limit_curve(list_analyses()[search_id])
         assert curve.id == search_id
         assert curve.notes  # each is a copy of a copy, or derived
-        assert (list_searches()[search_id] / "README.md").is_file()
+        assert (list_analyses()[search_id] / "README.md").is_file()
         with pytest.raises(CardError, match="expected one of binned-likelihood"):
-            load_search(search_id)
+            load_spectrum(search_id)
         return
-    search = load_search(search_id)
+    search = load_spectrum(search_id)
     assert search.id == search_id
-    assert (list_searches()[search_id] / "README.md").is_file()
+    assert (list_analyses()[search_id] / "README.md").is_file()
     assert search.validation
     for channel in search.channels:
         assert len(channel.edges_gev) == len(channel.n_obs) + 1 == len(channel.bkg) + 1
@@ -205,9 +206,9 @@ def edit(path, old, new):
 
 
 def test_a_users_folder_works_like_a_shipped_one(folder):
-    assert load_search(folder).digest == load_search("atlas-139fb-dilepton").digest
+    assert load_spectrum(folder).digest == load_spectrum("atlas-139fb-dilepton").digest
     edit(folder / "card.toml", "relative = [0.017]", "relative = [0.02]")
-    assert load_search(folder).digest != load_search("atlas-139fb-dilepton").digest
+    assert load_spectrum(folder).digest != load_spectrum("atlas-139fb-dilepton").digest
 
 
 FAULTS = {
@@ -248,7 +249,7 @@ def test_broken_folders_are_explained(folder, fault):
         path.write_text(path.read_text().replace("kappa,", "kapa,"))
         message = "no rows for kappa"
     with pytest.raises(CardError, match=message) as error:
-        load_search(folder)
+        load_spectrum(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)
 
@@ -257,12 +258,12 @@ def test_broken_folders_are_explained(folder, fault):
 def test_empty_tables_are_named(folder, content):
     (folder / "spectrum_ee.csv").write_text(content)
     with pytest.raises(CardError, match="spectrum_ee.csv"):
-        load_search(folder)
+        load_spectrum(folder)
 
 
 def test_unknown_analysis_suggests(atlas):
     with pytest.raises(UnknownName, match="did you mean 'atlas-139fb-dilepton'"):
-        load_search("atlas-139fb-dilep")
+        load_spectrum("atlas-139fb-dilep")
     with pytest.raises(UnknownName, match="ee"):
         atlas.channel("e")
     for mass in (249.9, 6001.0, np.nan):

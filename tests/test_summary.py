@@ -93,7 +93,7 @@ def test_lhc_is_asked_with_the_mass_of_chi(model, tmp_path):
     allowed = sum(int(row["allowed"]) for row in rows)
     assert allowed == sum(int(p.allowed.sum()) for p in result.panels)
 
-    from zprime_recast.report.plot_summary import plot_summary
+    from zprime_recast.report.summary_figure import plot_summary
 
     figure = plot_summary(result)
     assert [axes.get_title() for axes in figure.axes] == [r"$m_\chi$ = 1 TeV", r"$m_\chi$ = 5 TeV"]

@@ -8,10 +8,10 @@ from zprime_recast.model.card import load_model
 from zprime_recast.process.cross_section import sigma_br_narrow
 from zprime_recast.searches.acceptance import acceptance_at
 from zprime_recast.searches.response import efficiency, response_matrix
-from zprime_recast.searches.spectrum import load_search
+from zprime_recast.searches.spectrum import load_spectrum
 from zprime_recast.signal.fold import fold_search
 from zprime_recast.signal.reference import signal_template
-from zprime_recast.signal.resonance import generic_template
+from zprime_recast.signal.resonance import resonance_template
 
 
 def expected_events(folded, model, mass, g, pdf, channel_name):
@@ -75,7 +75,7 @@ def test_panels_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
     import zprime_recast.signal.fold as module
 
     monkeypatch.setattr(module, "PANEL_WIDTH", 0.004)
-    fine = fold_search(load_search("atlas-139fb-dilepton"), pdf, lumi)
+    fine = fold_search(load_spectrum("atlas-139fb-dilepton"), pdf, lumi)
     model = load_model("ssm")
     for mass, g in ((400.0, 0.01), (2000.0, 0.7), (5000.0, 1.5)):
         a, b = (signal_template(f, model, mass, g).yields for f in (paper_searches[0], fine))
@@ -85,7 +85,7 @@ def test_panels_are_fine_enough(paper_searches, monkeypatch, pdf, lumi):
 
 def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):
     """Gamma/M = 10 %: folding dsigma/dm on 40,000 points of true mass with the response: 1e-3 of the largest bin."""
-    from zprime_recast.process.cross_section import dsigma_dm
+    from zprime_recast.process.cross_section import spectrum
     from zprime_recast.searches.acceptance import acceptance
 
     (folded,) = paper_searches
@@ -95,7 +95,7 @@ def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):
     a = acceptance(pdf, folded.search.fiducial, m, lumi)
     for interference, component in ((True, "signal"), (False, "zprime")):
         template = signal_template(folded, model, mass, g, interference).yields
-        spectrum = dsigma_dm(model, mass, g, m, lumi, component) * np.diff(edges)
+        spectrum = spectrum(model, mass, g, m, lumi, component) * np.diff(edges)
         # B-L couples to all quarks alike up to the interference's up/down difference: weight acceptances by rate
         up = make_flavor_only(model, mass, g, m, lumi, component, ("u", "c"))
         average = (up * a[1] + (spectrum / np.diff(edges) - up) * a[0]) * np.diff(edges)
@@ -109,12 +109,12 @@ def make_flavor_only(model, mass, g, m, lumi, component, flavors):
     from dataclasses import replace
 
     from zprime_recast.partons.drell_yan import FLAVORS
-    from zprime_recast.process.cross_section import dsigma_dm
+    from zprime_recast.process.cross_section import spectrum
 
     keep = np.array([f in flavors for f in FLAVORS])[:, None]
     total = lumi.values.sum(axis=0)
     shares = np.where(keep, lumi.values, 1e-12 * total)
-    return dsigma_dm(model, mass, g, m, replace(lumi, values=shares), component)
+    return spectrum(model, mass, g, m, replace(lumi, values=shares), component)
 
 
 def test_hypotheses_broadcast(searches):
@@ -146,19 +146,19 @@ def test_zero_coupling_limit_is_pure_interference(searches):
 
 def test_generic_template(searches):
     (folded,) = searches
-    narrow, nearly = (generic_template(folded, 1000.0, w).yields for w in (0.0, 1e-7))
+    narrow, nearly = (resonance_template(folded, 1000.0, w).yields for w in (0.0, 1e-7))
     for name in ("ee", "mumu"):
         channel = folded.search.channel(name)
         np.testing.assert_allclose(narrow[name], nearly[name], atol=1e-5 * narrow[name].max())
         assert narrow[name].sum() == pytest.approx(139 * efficiency(channel, np.array([1000.0]))[0], rel=1e-4)
-    wide = generic_template(folded, 1000.0, 0.1).yields["ee"]
+    wide = resonance_template(folded, 1000.0, 0.1).yields["ee"]
     edges = folded.search.channel("ee").edges_gev
     assert wide[edges[1:] < 1000 * (1 - 2 * 0.1) * 0.9].sum() < 0.02 * wide.sum()  # cut at M - 2 Gamma, then smeared
     assert wide.max() < 0.3 * narrow["ee"].max()
 
 
 def test_folding_without_a_pdf_knows_no_models():
-    folded = fold_search(load_search("atlas-139fb-dilepton"))
+    folded = fold_search(load_spectrum("atlas-139fb-dilepton"))
     with pytest.raises(ValueError, match="without a PDF set"):
         signal_template(folded, load_model("ssm"), 1000.0, 0.1)
 

@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError
-from zprime_recast.likelihood.expectations import batch_model
+from zprime_recast.likelihood.expectations import expectations_of
 from zprime_recast.likelihood.newton import fit
 from zprime_recast.likelihood.toys import expected_events, signal_toys, statistics, toy_cls
 from zprime_recast.likelihood.workspace import workspace_of
-from zprime_recast.limits.resonance import generic_hypotheses, generic_limits, generic_toy_limit, null_of
-from zprime_recast.searches.spectrum import load_search
+from zprime_recast.limits.resonance import resonance_limit, resonances
+from zprime_recast.searches.spectrum import load_spectrum
 from zprime_recast.signal.fold import fold_search
 
 
 @pytest.fixture(scope="module")
 def atlas():
-    return fold_search(load_search("atlas-139fb-dilepton"))
+    return fold_search(load_spectrum("atlas-139fb-dilepton"))
 
 
 def test_statistic_of_toys_is_that_of_pyhf(atlas):
     """q~ of three toys, counts and centres drawn, against pyhf's own fits: 0.02 absolute (SLSQP's accuracy)."""
     import pyhf
 
-    hypotheses = generic_hypotheses(atlas, 3000.0, 0.03, "ee")
-    null = null_of(hypotheses)
+    hypotheses = resonances(atlas, 3000.0, 0.03, "ee")
+    null = hypotheses.background
     likelihood = hypotheses.likelihood(np.array([[0.08]]))
-    model = batch_model(likelihood)
+    model = expectations_of(likelihood)
     counts, centers = signal_toys(model, likelihood.n_obs, null, 3, np.random.default_rng(4))
     ours = statistics(model, counts, centers, null)
     spec = workspace_of(likelihood)
@@ -48,9 +48,9 @@ def test_statistic_of_toys_is_that_of_pyhf(atlas):
 
 def test_toys_are_drawn_around_the_fits(atlas):
     """Mean counts of 2000 toys are the expectations of the fit with signal, to five standard deviations of the mean."""
-    hypotheses = generic_hypotheses(atlas, 1000.0, 0.1, "ee")
+    hypotheses = resonances(atlas, 1000.0, 0.1, "ee")
     likelihood = hypotheses.likelihood(np.array([[2.0]]))
-    model, null = batch_model(likelihood), null_of(hypotheses)
+    model, null = expectations_of(likelihood), hypotheses.background
     counts, centers = signal_toys(model, likelihood.n_obs, null, 2000, np.random.default_rng(1))
     start, one = model.padded(null.nuisances[None]), np.ones(1)
     fitted = fit(model, likelihood.n_obs[None], null.expected[None], start, one).nuisances
@@ -62,7 +62,7 @@ def test_toys_are_drawn_around_the_fits(atlas):
 
 
 def test_a_seed_gives_the_same_toys(atlas):
-    hypotheses = generic_hypotheses(atlas, 5000.0, 0.0, "ee")
+    hypotheses = resonances(atlas, 5000.0, 0.0, "ee")
     likelihood = hypotheses.likelihood(np.array([[0.03]]))
     one, two, other = (toy_cls(likelihood, 200, seed) for seed in (1, 1, 2))
     assert one == two
@@ -77,11 +77,11 @@ def test_zero_events_exclude_three(atlas):
     """ee at 6 TeV: no event seen, 0.03 expected under the peak. Asymptotic formulas give 2.0 events (1.92 + a little),
     toys 3.0 = -ln 0.05 (seen 3.03 with 2000 toys; 6 % efficiency uncertainty included). Bayes: 3.08.
     """
-    hypotheses = generic_hypotheses(atlas, 6000.0, 0.0, "ee")
+    hypotheses = resonances(atlas, 6000.0, 0.0, "ee")
     per_fb = float(hypotheses.likelihood(np.array([[1.0]])).signal.sum())
-    asymptotic = generic_limits(atlas, 6000.0, 0.0, "ee")[0, 0] * per_fb
-    bayes = generic_limits(atlas, 6000.0, 0.0, "ee", "bayes")[0, 0] * per_fb
-    toys = generic_toy_limit(atlas, 6000.0, 0.0, "ee", 2000, 1).sigma_br_95_observed_fb * per_fb
+    asymptotic = resonance_limit(atlas, 6000.0, 0.0, "ee").sigma_br_95_observed_fb * per_fb
+    bayes = resonance_limit(atlas, 6000.0, 0.0, "ee", "bayes").sigma_br_95_observed_fb * per_fb
+    toys = resonance_limit(atlas, 6000.0, 0.0, "ee", "toys", n_toys=2000, seed=1).sigma_br_95_observed_fb * per_fb
     print(f"events: asymptotic {asymptotic:.2f}, toys {toys:.2f}, Bayes {bayes:.2f}")
     assert asymptotic == pytest.approx(2.0, abs=0.1)
     assert toys == pytest.approx(-np.log(0.05), rel=0.08)

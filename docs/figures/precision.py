@@ -44,9 +44,9 @@ def uncertainties(folder: Path) -> Path:
     """PDF and scale uncertainty of the Z'_SSM rate at NNLO, and what the nuisances of the likelihood keep."""
     lumi, model = zr.load_luminosities(), zr.load_model("ssm")
     mass = np.linspace(250, 6000, 120)
-    members = zr.sigma_br_of_members(model, mass, model.reference_coupling, lumi)
-    error = zr.pdf_uncertainty(members, lumi.variations.errors)
-    results = [zr.sigma_br(model, m, model.reference_coupling, lumi) for m in mass]
+    members = zr.process.sigma_br_of_members(model, mass, model.reference_coupling, lumi)
+    error = zr.partons.pdf_uncertainty(members, lumi.variations.errors)
+    results = [zr.cross_section(model, m, model.reference_coupling, lumi) for m in mass]
     scale = np.array([[r.scale_up_fb, -r.scale_down_fb] for r in results]).T / members[0]
     figure, axis = plt.subplots(figsize=(6, 3.8), layout="constrained")
     axis.fill_between(mass / 1000, -error.minus / members[0], error.plus / members[0], alpha=0.35, label="PDF, 68 % CL")

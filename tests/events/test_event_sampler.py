@@ -14,7 +14,7 @@ from zprime_recast.errors import InputError, RangeError, UnknownName
 from zprime_recast.events.alias import alias_table, alias_tables
 from zprime_recast.events.process import LeptonCuts
 from zprime_recast.events.proposal import ETA_CELLS
-from zprime_recast.events.sample import event_source, generate_dilepton
+from zprime_recast.events.sample import event_source, generate_events
 from zprime_recast.model.card import load_model
 from zprime_recast.partons.grid import QUARK_PIDS, parton_grid
 from zprime_recast.partons.pdf import load_pdf
@@ -164,9 +164,9 @@ def test_events_do_not_depend_on_workers_or_length(ssm_source):
     streamed = np.concatenate([batch["m_ll"] for batch in ssm_source.stream(200_000, 2)])
     np.testing.assert_array_equal(streamed[:40_000], one["m_ll"])
     other = event_source(load_model("ssm"), 3000.0, 0.5, "zprime", order="lo", seed=8).events(10)
-    again = generate_dilepton(load_model("ssm"), 3000.0, 0.5, 10, 8, "zprime", order="lo")
+    again = generate_events(load_model("ssm"), 3000.0, 0.5, 10, 8, "zprime", order="lo")
     np.testing.assert_array_equal(other["m_ll"], again["m_ll"])
-    from_rng = generate_dilepton(load_model("ssm"), 3000.0, 0.5, 10, np.random.default_rng(1), "zprime", order="lo")
+    from_rng = generate_events(load_model("ssm"), 3000.0, 0.5, 10, np.random.default_rng(1), "zprime", order="lo")
     assert (from_rng["m_ll"] != other["m_ll"]).all()
 
 
@@ -202,7 +202,7 @@ def test_what_cannot_be_generated_is_refused():
     def attempt(error, match, n=10, **options):
         given = {"mode": "full", "order": "lo", **options}
         with pytest.raises(error, match=match):
-            generate_dilepton(model, 3000.0, 0.5, n, **given)
+            generate_events(model, 3000.0, 0.5, n, **given)
 
     for n in (0, -3, 10**12, 2.5, True):
         attempt(InputError, "number of events", n=n)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, LikelihoodError, UnknownName
-from zprime_recast.events.histogram import LABELS, histogram, predicted, values_of, write_root
+from zprime_recast.events.histograms import LABELS, histogram, predicted, values_of, write_root
 from zprime_recast.events.process import LeptonCuts
 from zprime_recast.events.sample import event_source
 from zprime_recast.limits.families import strength_limit

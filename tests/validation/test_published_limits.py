@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from zprime_recast.io.cards import read_csv
-from zprime_recast.likelihood.expectations import batch_model
+from zprime_recast.likelihood.expectations import expectations_of
 from zprime_recast.likelihood.toys import null_toys, signal_toys, statistics
-from zprime_recast.limits.analyses import prepare
-from zprime_recast.limits.contour import exclusion_contour
-from zprime_recast.limits.resonance import generic_hypotheses, generic_limits, null_of
+from zprime_recast.limits.analyses import load_analyses
+from zprime_recast.limits.contour import contour
+from zprime_recast.limits.resonance import resonance_limits, resonances
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
 from zprime_recast.partons.luminosity_set import load_luminosities
@@ -21,16 +21,17 @@ from zprime_recast.process.cross_section import full_coefficients, sigma_br_narr
 from zprime_recast.report.validation import validate, validation_table, verdicts
 from zprime_recast.searches.acceptance import acceptance
 from zprime_recast.searches.limit_curve import find_limit_curve
-from zprime_recast.searches.spectrum import find_search, list_searches, load_search
+from zprime_recast.searches.search import find_search, list_analyses
+from zprime_recast.searches.spectrum import load_spectrum
 from zprime_recast.signal.fold import fold_search
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("search_id", [i for i in list_searches() if find_limit_curve(i) is None])
+@pytest.mark.parametrize("search_id", [i for i in list_analyses() if find_limit_curve(i) is None])
 def test_every_search_is_within_the_tolerances_of_its_card(search_id):
     """Median |ratio - 1| of expected and observed limits, every channel and width with published limits."""
-    search = load_search(search_id)
+    search = load_spectrum(search_id)
     points = 24 if search.validation[0].calculator == "asymptotic" else 9
     results = verdicts(search, validate(search, points))
     print("\n".join(validation_table(results)))
@@ -43,13 +44,13 @@ def test_public_bins_are_what_weakens_narrow_limits(channel):
     """Zero width, expected, against ATLAS's: median |ratio - 1| 4 % in bins of 0.5 % (largest 8 %), 8 % in those of the
     published spectrum (31 %); bins of 0.3 % change the limits by less than 1 %.
     """
-    search = load_search("atlas-139fb-dilepton")
+    search = load_spectrum("atlas-139fb-dilepton")
     (published,) = [v for v in search.validation if v.channel == channel]
     rows = (published.gamma_over_m == 0) & np.isfinite(published.limit_exp_fb)
     masses, reference = published.mass_gev[rows][::8], published.limit_exp_fb[rows][::8]
 
     def expected(of_search, spectrum_bins=False):
-        return generic_limits(fold_search(of_search), masses, 0.0, channel, spectrum_bins=spectrum_bins)[3]
+        return resonance_limits(fold_search(of_search), masses, 0.0, channel, spectrum_bins=spectrum_bins)[3]
 
     fine, coarse = expected(search), expected(search, True)
     print(channel, len(masses), np.round(fine / reference, 3), np.round(coarse / reference, 3))
@@ -63,12 +64,12 @@ def test_coverage(mass):
     """A signal at its expected limit (3 % width, ll) is excluded by p(s+b) < 0.05 in 5 +- 1 % of 5,000 toys, and by
     CLs < 0.05 in fewer. p-values are from 5,000 further toys of each hypothesis.
     """
-    folded = fold_search(load_search("atlas-139fb-dilepton"))
-    hypotheses = generic_hypotheses(folded, mass, 0.03, "ll")
-    null = null_of(hypotheses)
-    expected = generic_limits(folded, mass, 0.03, "ll", spectrum_bins=True)[3, 0]
+    folded = fold_search(load_spectrum("atlas-139fb-dilepton"))
+    hypotheses = resonances(folded, mass, 0.03, "ll")
+    null = hypotheses.background
+    expected = resonance_limits(folded, mass, 0.03, "ll", spectrum_bins=True)[3, 0]
     likelihood = hypotheses.likelihood(np.array([[expected]]))
-    model = batch_model(likelihood)
+    model = expectations_of(likelihood)
     rng, n = np.random.default_rng(1), 5000
     test, q_signal = (statistics(model, *signal_toys(model, likelihood.n_obs, null, n, rng), null) for _ in range(2))
     q_null = statistics(model, *null_toys(model, null, n, rng), null)
@@ -84,7 +85,7 @@ def test_mass_limits_of_atlas(model_id, published_tev):
     """Observed lower mass limits, ee + mumu, NNLO with CT18NNLO and no theory uncertainty, as ATLAS: 0.1 TeV."""
     model = load_model(model_id)
     masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
-    result = exclusion_contour(model, masses, prepare(["atlas-139fb-dilepton"], theory=False), workers=1)
+    result = contour(model, masses, load_analyses(["atlas-139fb-dilepton"], theory=False), workers=1)
     limit = result.mass_limit_gev(model.reference_coupling)[0]
     print(f"{model_id}: {limit:.0f} GeV, ATLAS {published_tev} TeV")
     assert limit == pytest.approx(1000 * published_tev, abs=100)
@@ -106,7 +107,7 @@ def test_mass_limits_of_cms(model_id, width, channel, published_tev):
     model, lumi = load_model(model_id), load_luminosities()
     masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
     rate = sigma_br_narrow(model, masses, model.reference_coupling, lumi)
-    limits = generic_limits(fold_search(load_search("cms-140fb-dilepton")), masses, width, channel, "bayes")[0]
+    limits = resonance_limits(fold_search(load_spectrum("cms-140fb-dilepton")), masses, width, channel, "bayes")[0]
     crossing = np.interp(0.0, -np.log(rate / limits), masses)
     print(f"CMS, {channel}, {model_id}: {crossing:.0f} GeV, published {published_tev} TeV")
     assert crossing == pytest.approx(1000 * published_tev, abs=100)
@@ -119,7 +120,7 @@ def test_dimuon_limit_of_atlas_is_predicted():
     table = read_csv(find_search("atlas-139fb-dilepton") / "rate_ssm.csv", ["mass_gev", "sigma_br_smoothed_fb"])
     masses = np.linspace(4000.0, 5000.0, 6)
     rate = np.exp(np.interp(masses, table["mass_gev"], np.log(table["sigma_br_smoothed_fb"])))
-    limits = generic_limits(fold_search(load_search("atlas-139fb-dilepton")), masses, 0.03, "mumu")
+    limits = resonance_limits(fold_search(load_spectrum("atlas-139fb-dilepton")), masses, 0.03, "mumu")
     found = [np.interp(0.0, -np.log(rate / limits[k]), masses) for k in (0, 3)]
     print("SSM mumu, observed and expected:", np.round(found))
     np.testing.assert_allclose(found, 4500.0, atol=120)
@@ -131,7 +132,7 @@ def test_ssm_rate_in_the_fiducial_region():
     Z' mass (Pythia): with them, +2.6 % at 1 TeV and +4.4 % at 5 TeV, the difference is below 7 % everywhere (median
     2 %; scatter of the derived curve 1.3 %, its PDF set was CT14NNLO).
     """
-    search = load_search("atlas-139fb-dilepton")
+    search = load_spectrum("atlas-139fb-dilepton")
     table = read_csv(find_search(search.id) / "rate_ssm.csv", ["mass_gev", "sigma_br_fb", "sigma_br_smoothed_fb"])
     chosen = (table["mass_gev"] >= 1000) & (table["mass_gev"] <= 5000)
     model, lumi, pdf = load_model("ssm"), load_luminosities(), load_pdf("CT18NNLO")

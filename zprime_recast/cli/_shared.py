@@ -12,7 +12,7 @@ import typer
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..limits.analyses import Prepared
+    from ..limits.analyses import Analyses as LoadedAnalyses
     from ..model.zprime import ZprimeModel
     from ..partons.luminosity import LuminosityTable
 
@@ -59,6 +59,12 @@ Order = Annotated[
 NoTheory = Annotated[
     bool, typer.Option("--no-theory-uncertainty", help="No PDF and scale uncertainty of the signal in the likelihood.")
 ]
+Calculator = Annotated[
+    str, typer.Option("--calculator", metavar="NAME", help="asymptotic, toys or bayes, where they apply.")
+]
+Fitter = Annotated[
+    str, typer.Option("--fitter", metavar="NAME", help="newton, or pyhf with the exact template (slow: the judge).")
+]
 NoInterference = Annotated[bool, typer.Option("--no-interference", help="Drop the interference with photon and Z.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -94,15 +100,18 @@ def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
 
 def prepare_searches(
     analyses: Sequence[str] | None, pdf: str | None, order: str | None, no_theory: bool
-) -> tuple[Prepared, ...]:
-    """The searches of --analysis folded with the set of --pdf at --order, or the defaults."""
-    from ..limits.analyses import DEFAULT_ANALYSES, prepare
+) -> LoadedAnalyses:
+    """The analyses of --analysis folded with the set of --pdf at --order, or the defaults."""
+    from ..limits.analyses import load_analyses
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
+    from ..searches.search import DEFAULT_ANALYSES
 
     ids = tuple(analyses or DEFAULT_ANALYSES)
     with member_progress(pdf) as on_member:
-        return prepare(ids, pdf or DEFAULT_SET, order=order or DEFAULT_ORDER, theory=not no_theory, on_member=on_member)
+        return load_analyses(
+            ids, pdf or DEFAULT_SET, order=order or DEFAULT_ORDER, theory=not no_theory, on_member=on_member
+        )
 
 
 def luminosities(pdf: str | None, sqrt_s_gev: float, order: str | None, member: int = 0) -> LuminosityTable:
@@ -134,12 +143,14 @@ def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
 
 def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
     """Print a result: one JSON object, or lines of text."""
+    from ..io.json import json_dict
+
     if as_json:
-        typer.echo(json.dumps(values, allow_nan=False))
+        typer.echo(json.dumps(json_dict(values), allow_nan=False))
     else:
         typer.echo("\n".join(text))
 
 
-def format_number(value: float | None) -> str:
-    """Five digits, '-' for no value."""
-    return "-" if value is None else f"{value:.5g}"
+def format_number(value: Any) -> str:
+    """Five digits, '-' for no value (None or NaN)."""
+    return "-" if value is None or value != value else f"{value:.5g}"

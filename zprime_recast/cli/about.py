@@ -26,10 +26,10 @@ def cite(
 
     Example: zprime-recast cite contour/contour.json > references.bib
     """
-    from ..limits.analyses import DEFAULT_ANALYSES
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
     from ..report.references import bibtex, references
+    from ..searches.search import DEFAULT_ANALYSES
 
     origins, found_order = [], None
     for item in what or [*DEFAULT_ANALYSES, DEFAULT_SET]:
@@ -47,12 +47,12 @@ def _origin(name: str) -> str:
     from ..model.card import list_models, load_model
     from ..partons.luminosity_set import shipped_energies
     from ..partons.pdf_files import list_sets, read_set_info
-    from ..searches.spectrum import list_searches
+    from ..searches.search import list_analyses
 
     models, sets = list_models(), list_sets()
     if name in models or name.endswith(".toml"):
         return load_model(name).reference
-    searches = list_searches()
+    searches = list_analyses()
     if name in searches or (Path(name) / "card.toml").is_file():
         from ..io.cards import read_toml
 

@@ -14,6 +14,7 @@ import typer
 from ..errors import InputError
 from ._shared import (
     Analyses,
+    Calculator,
     Json,
     Model,
     NoInterference,
@@ -29,7 +30,6 @@ from ._shared import (
 )
 
 if TYPE_CHECKING:
-    from ..limits.result import LimitResult
     from ..model.zprime import ZprimeModel
 
 
@@ -55,6 +55,7 @@ def contour(
     no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
+    calculator: Calculator = "asymptotic",
     refine: Annotated[
         int, typer.Option("--refine", metavar="N", help="N times, add masses where the curve bends or ends.")
     ] = 0,
@@ -66,9 +67,9 @@ def contour(
     Example: zprime-recast contour elusive_bl --compare minimal_bl -o contour
     """
     from ..io.files import check_writable
-    from ..limits.contour import exclusion_contour
-    from ..report.contour_files import contour_json, write_contour
-    from ..report.plot_contour import plot_contour
+    from ..limits.contour import contour
+    from ..report.contour_figure import plot_contour
+    from ..report.contour_files import write_contour
     from ..report.style import save_figure
 
     if workers < 1:
@@ -81,25 +82,34 @@ def contour(
     grid = _parse_masses(masses)
     check_writable(output)
     searches = prepare_searches(analysis, pdf, order, no_theory)
-    for folded in searches:
-        folded.search.check_mass(grid if grid is not None else folded.search.mass_range_gev[0])
+    searches.check_mass(grid if grid is not None else searches.mass_range_gev)
     results = []
     with _progress() as progress:
         for card in cards:
             with progress(f"{card.id}", len(grid) if grid is not None else None) as on_point:
-                results.append(exclusion_contour(card, grid, searches, not no_interference, workers, on_point, refine))
+                results.append(
+                    contour(
+                        card,
+                        grid,
+                        searches,
+                        not no_interference,
+                        calculator,
+                        workers=workers,
+                        on_done=on_point,
+                        refine=refine,
+                    )
+                )
             if not results[-1].complete:
                 break
     main_result, others = results[0], results[1:]
-    label = " + ".join(f.search.label for f in searches)
     written = write_contour(main_result, output, others)
-    written += save_figure(plot_contour(main_result, label, others), output, "contour")
+    written += save_figure(plot_contour(main_result, searches.label, others), output, "contour")
     for mass, message in main_result.errors:
         print(f"zprime-recast: no limit at {mass:g} GeV: {message}", file=sys.stderr)
     if not results[-1].complete:
         raise InputError(f"interrupted; the masses done so far are kept in {output}")
     if as_json:
-        typer.echo(json.dumps(contour_json(main_result), allow_nan=False))
+        typer.echo(json.dumps(main_result.to_dict(), allow_nan=False))
     else:
         for result in results:
             _report_contour(result.model, result.mass_limit_gev)
@@ -158,9 +168,6 @@ def _progress() -> Iterator[Any]:
         def track(name: str, total: int | None) -> Iterator[Any]:
             task = bar.add_task(name, total=total or DEFAULT_POINTS)
 
-            def on_point(_: LimitResult | None) -> None:
-                bar.advance(task)
-
-            yield on_point
+            yield lambda done: bar.advance(task, done)
 
         yield track

@@ -26,7 +26,7 @@ def evaluate(
     set_: Set = None,
     limits: Annotated[
         bool,
-        typer.Option("--limits", help="Limits of every row, too: coupling_95, or strength_95 of free couplings."),
+        typer.Option("--limits", help="Limits of every row as well: coupling_95, or strength_95 of free couplings."),
     ] = False,
     workers: Annotated[int, typer.Option("--workers", help="Processes that share the rows.")] = 1,
     scheduler: Annotated[
@@ -45,7 +45,6 @@ def evaluate(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..limits.provenance import provenance_of
     from ..scan.evaluate import evaluator
     from ..scan.files_to_files import scan
     from ..scan.tables import table_format
@@ -57,16 +56,17 @@ def evaluate(
     if not points.exists():
         raise InputError(f"no such file: {points}")
     searches = prepare_searches(analysis, pdf, order, no_theory)
-    inputs: dict[str, Any] = {**provenance_of(searches, not no_interference), "theory": not no_theory, "limits": limits}
-    if card is not None:
-        inputs |= {"model": card.id, "model_digest": card.digest()}
+    evaluate_rows = evaluator(searches, card, not no_interference, limits)
+    origin = searches.provenance(evaluate_rows.method)
+    origin = origin if card is None else origin.of_model(card)
+    inputs: dict[str, Any] = {**origin.to_dict(), "theory": not no_theory, "limits": limits}
     columns = (TextColumn("{task.completed:,} rows"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("rows", total=None)
         result = scan(
             points,
             output,
-            evaluator(searches, card, not no_interference, limits),
+            evaluate_rows,
             inputs,
             workers,
             scheduler,

@@ -166,7 +166,7 @@ def histogram_(
     """
     import numpy as np
 
-    from ..events.histogram import default_edges, histogram, predicted, values_of, write_root
+    from ..events.histograms import default_edges, histogram, predicted, values_of, write_root
     from ..events.storage import stream_events
 
     for path in output or ():
@@ -198,7 +198,7 @@ def histogram_(
         if path.suffix == ".root":
             write_root(path, dict(zip(names, filled, strict=True)))
         else:
-            from ..report.plot_events import plot_histograms, write_figure
+            from ..report.events_figure import plot_histograms, write_figure
 
             write_figure(plot_histograms(filled, names, expected), path)
     values = {
@@ -245,14 +245,14 @@ def template(
     from ..events.storage import stream_events
     from ..io.files import write_text
     from ..likelihood.workspace import build_workspace
-    from ..limits.analyses import DEFAULT_ANALYSES
-    from ..limits.families import strength_limit
-    from ..searches.spectrum import load_search
+    from ..limits.injected import strength_limit
+    from ..searches.search import DEFAULT_ANALYSES
+    from ..searches.spectrum import load_spectrum
     from ..signal.fold import fold_search
     from ..signal.from_events import event_template
 
     sigma = positive_number("--cross-section", cross_section) if cross_section else None
-    searches = [load_search(name) for name in analysis or DEFAULT_ANALYSES]
+    searches = [load_spectrum(name) for name in analysis or DEFAULT_ANALYSES]
     templates = [event_template(fold_search(s), stream_events(events), channel, sigma) for s in searches]
     values: dict[str, Any] = {
         "events": templates[0].events,
@@ -277,14 +277,7 @@ def template(
         text.append(f"wrote {output}")
     if not no_limit:
         result = strength_limit(templates)
-        values |= {
-            "mu_95_observed": result.mu_95_observed,
-            "mu_95_expected": list(result.mu_95_expected),
-            "sigma_95_observed_fb": result.sigma_95_observed_fb,
-            "sigma_95_expected_fb": list(result.sigma_95_expected_fb),
-            "cls_observed": result.cls_observed,
-            "warnings": list(result.warnings),
-        }
+        values |= result.to_dict()
         text += [
             f"95% CL limit on the signal strength: observed {result.mu_95_observed:.4g}",
             "expected (-2..+2 sigma) " + ", ".join(f"{mu:.4g}" for mu in result.mu_95_expected),

@@ -44,9 +44,9 @@ def list_(what: Annotated[str, typer.Argument(metavar="models|analyses|pdfs")], 
         found, title = list_models(), lambda path: load_model(path).title
     elif what == "analyses":
         from ..io.cards import read_toml
-        from ..searches.spectrum import list_searches
+        from ..searches.search import list_analyses
 
-        found, title = list_searches(), lambda folder: read_toml(folder / "card.toml").text("title")
+        found, title = list_analyses(), lambda folder: read_toml(folder / "card.toml").text("title")
     elif what == "pdfs":
         from ..partons.pdf_files import list_sets, read_set_info
 
@@ -179,7 +179,7 @@ def xsec(
     """
     from ..errors import UnknownName
     from ..model.zprime import CHARGED_LEPTONS
-    from ..process.cross_section import sigma_br
+    from ..process.cross_section import cross_section
 
     if lepton not in CHARGED_LEPTONS:
         raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
@@ -188,7 +188,7 @@ def xsec(
     lumi = luminosities(pdf, positive_number("--sqrt-s", sqrt_s), order, member)
     low_high = _parse_pair("--window", window) if window else None
     g = coupling_or_reference(card, coupling)
-    result = sigma_br(card, mass_gev, g, lumi, method, not no_interference, low_high, lepton, level)
+    result = cross_section(card, mass_gev, g, lumi, method, not no_interference, low_high, lepton, level)
     values = {
         "model": card.id,
         "mass_gev": result.mass_gev,

@@ -20,7 +20,6 @@ from ._shared import (
     Set,
     app,
     load_with,
-    luminosities,
     positive_number,
     prepare_searches,
 )
@@ -65,10 +64,10 @@ def summary(
     """
     from ..io.files import check_writable
     from ..partons.pdf import PAPER_SET
-    from ..report.plot_summary import plot_summary
     from ..report.style import save_figure
     from ..report.summary import summary as make_summary
     from ..report.summary import summary_json, write_summary
+    from ..report.summary_figure import plot_summary
 
     masses = [positive_number("--dm-mass", text) for text in dm_mass.split(",")]
     if lhc_points < 2 or workers < 1:
@@ -117,27 +116,19 @@ def lhc_source(
     A limit curve gives it directly; searches with spectra through the contour.
     """
 
-    from ..limits.contour import default_masses, exclusion_contour
-    from ..limits.curve import curve_coupling
+    from ..limits.contour import contour, default_masses
     from ..report.summary import LhcLimit
-    from ..searches.limit_curve import find_limit_curve
-
-    curve = find_limit_curve(analyses[0]) if len(analyses) == 1 else None
-    if curve is not None:
-        lumi = luminosities(pdf, curve.sqrt_s_gev, order)
-        origin = {"analyses": [{"id": curve.id, "digest": curve.digest, "notes": list(curve.notes)}]}
-        return lambda card: LhcLimit(curve.mass_gev, curve_coupling(curve, card, lumi), f"LHC: {curve.label}", origin)
 
     searches = prepare_searches(analyses, pdf, order, no_theory=False)
-    label = "LHC: " + " + ".join(f.search.label for f in searches)
 
     def limit(card: ZprimeModel) -> LhcLimit:
-        masses = default_masses(searches, points)
-        found = exclusion_contour(card, masses, searches, workers=workers)
+        masses = searches.published_masses_gev
+        found = contour(card, default_masses(searches, points) if masses is None else masses, searches, workers=workers)
         for mass, message in found.errors:
             print(f"zprime-recast: no limit at {mass:g} GeV: {message}", file=sys.stderr)
         if not found.complete:
             raise KeyboardInterrupt
-        return LhcLimit(found.mass_gev, found.coupling_95_observed, label, found.provenance)
+        label = f"LHC: {searches.label}"
+        return LhcLimit(found.mass_gev, found.coupling_95_observed, label, found.provenance.to_dict())
 
     return limit

@@ -30,13 +30,13 @@ def validate(
     Example: zprime-recast validate atlas-139fb-dilepton -o validation
     """
     from ..io.files import check_writable, write_text
-    from ..report.plot_validation import plot_validation
     from ..report.style import save_figure
     from ..report.validation import validate as run
     from ..report.validation import validation_json, validation_table, verdicts
-    from ..searches.spectrum import load_search
+    from ..report.validation_figure import plot_validation
+    from ..searches.spectrum import load_spectrum
 
-    searches = [load_search(name) for name in analysis or _with_limits()]
+    searches = [load_spectrum(name) for name in analysis or _with_limits()]
     if len({s.id for s in searches}) != len(searches):
         raise InputError("an analysis is named twice")
     if output is not None:
@@ -67,10 +67,11 @@ def validate(
 
 def _with_limits() -> list[str]:
     """Ids of the analyses that have a likelihood and published limits."""
-    from ..searches.limit_curve import find_limit_curve
-    from ..searches.spectrum import list_searches, load_search
+    from ..searches.search import kind_of, list_analyses
+    from ..searches.spectrum import load_spectrum
 
-    return [i for i in list_searches() if find_limit_curve(i) is None and load_search(i).validation]
+    spectra = (i for i, folder in list_analyses().items() if kind_of(folder) == "binned-likelihood")
+    return [i for i in spectra if load_spectrum(i).validation]
 
 
 def _report(comparison: Any) -> None:

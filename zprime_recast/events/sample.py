@@ -305,7 +305,7 @@ def _cross_section(tally: Tally, proposal: Proposal) -> tuple[float, float]:
     return proposal.total_fb * mean, proposal.total_fb * float(np.sqrt(variance / tally.proposals))
 
 
-def generate_dilepton(
+def generate_events(
     model: ZprimeModel,
     mass_gev: float,
     coupling: float,

@@ -1,14 +1,13 @@
 """Contours computed in a process beside the page, a few masses at a time, and kept.
 
-Every point is that of :func:`zprime_recast.limits.contour.exclusion_contour`; only the masses come in another order, so
+Every point is that of :func:`zprime_recast.limits.contour.contour`; only the masses come in another order, so
 that the whole range is covered early.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -16,7 +15,8 @@ import numpy as np
 from ..arrays import FloatArray
 from ..errors import ZprimeError
 from ..io.workers import Worker, WorkerLost
-from ..limits.contour import ExclusionContour, default_masses, exclusion_contour
+from ..limits.contour import ExclusionContour, contour, default_masses
+from ..limits.result import joined
 from ..model.zprime import ZprimeModel
 from .point import Bench, Settings
 
@@ -44,29 +44,6 @@ def masses_in_turns(masses: FloatArray) -> list[FloatArray]:
         seen[now] = True
         turns.append(masses[now])
     return [turn for turn in turns if len(turn)]
-
-
-def joined(parts: Sequence[ExclusionContour]) -> ExclusionContour:
-    """One contour of parts with different masses."""
-    mass = np.concatenate([part.mass_gev for part in parts])
-    order = np.argsort(mass)
-
-    def rows(name: str) -> FloatArray:
-        return np.asarray(np.concatenate([getattr(part, name) for part in parts])[order])
-
-    crossings = [c for part in parts for c in part.crossings_observed]
-    return replace(
-        parts[0],
-        mass_gev=mass[order],
-        coupling_95_observed=rows("coupling_95_observed"),
-        coupling_95_expected=rows("coupling_95_expected"),
-        sigma_br_95_observed_fb=rows("sigma_br_95_observed_fb"),
-        coupling_max=rows("coupling_max"),
-        coupling_95_observed_no_theory=rows("coupling_95_observed_no_theory"),
-        errors=tuple(sorted(e for part in parts for e in part.errors)),
-        warnings=tuple(sorted(w for part in parts for w in part.warnings)),
-        crossings_observed=tuple(crossings[i] for i in order),
-    )
 
 
 class Contours:
@@ -152,6 +129,6 @@ def _bench() -> Bench:
 def _turn(_shared: None, task: Task) -> tuple[ExclusionContour, int]:
     """One turn of a contour, and how many there are."""
     model, settings, turn = task
-    searches = _bench().prepared(settings).searches
+    searches = _bench().prepared(settings)
     turns = masses_in_turns(default_masses(searches))
-    return exclusion_contour(model, turns[turn], searches, settings.interference), len(turns)
+    return contour(model, turns[turn], searches, settings.interference), len(turns)

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from ..arrays import FloatArray
 from ..limits.contour import ExclusionContour
 from ..model.zprime import perturbative_coupling
-from ..report.plot_contour import plot_contour
+from ..report.contour_figure import plot_contour
 from ..report.style import STYLE
 from ..units import GEV_PER_TEV
 from .point import PointResult, Spectrum

@@ -18,7 +18,6 @@ from nicegui import background_tasks, ui
 from ..errors import ZprimeError
 from ..model.zprime import GAMMA_EXTRA, QCD_WIDTHS, RUNNING_WIDTH, perturbative_coupling
 from ..partons.n3lo import ORDERS
-from ..report.contour_files import contour_json
 from .contours import Contours, Key
 from .figures import contour_figure, contour_file, plain, spectrum_figure, spectrum_file
 from .point import Bench, PointResult, State, point_json
@@ -374,7 +373,7 @@ class Page:
 
     def _contour_values(self) -> None:
         if (contour := self._contour_now()) is not None:
-            text = json.dumps(contour_json(contour), indent=1, allow_nan=False) + "\n"
+            text = json.dumps(contour.to_dict(), indent=1, allow_nan=False) + "\n"
             ui.download.content(text, "contour.json", "application/json")
 
     async def _contour_figure(self, suffix: str) -> None:

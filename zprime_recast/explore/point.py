@@ -1,7 +1,6 @@
 """From what the fields of the page hold to results: the numbers of the commands ``widths``, ``xsec`` and ``cls``.
 
-CLs comes from the fits of :mod:`zprime_recast.limits.verdicts`, which agree with pyhf's (``cls``) to 1e-5 and take
-milliseconds.
+They are the same to the last digit, since the page asks the same functions.
 """
 
 from __future__ import annotations
@@ -17,19 +16,17 @@ import numpy as np
 
 from ..arrays import FloatArray, checked_number
 from ..errors import InputError, LikelihoodError, RangeError, UnknownName
-from ..likelihood.background_fit import Null
-from ..likelihood.result import CLS_EXCLUDED
-from ..limits.analyses import prepare, with_likelihood
-from ..limits.hypothesis import check_hypothesis
-from ..limits.provenance import provenance
-from ..limits.verdicts import cls_of_hypotheses, null_of
-from ..model.widths import decay_widths
+from ..likelihood.asymptotics import CLS_EXCLUDED
+from ..limits.analyses import Analyses, load_analyses
+from ..limits.hypothesis import PAIRS, checked_family
+from ..limits.method import Method
+from ..limits.provenance import Provenance
 from ..model.zprime import ZprimeModel
 from ..partons.n3lo import checked_order
-from ..process.cross_section import CrossSection, sigma_br
-from ..process.hypotheses import hypotheses_of
-from ..signal.fold import FoldedSearch
-from ..signal.template import batch_template
+from ..process.cross_section import CrossSection, cross_section
+from ..process.family import first_lepton
+from ..searches.search import PreparedSearch
+from ..signal.template import templates
 from .card import ModelCard
 
 
@@ -43,16 +40,6 @@ class Settings:
     theory: bool = True
     """PDF and scale uncertainties as nuisances."""
     interference: bool = True
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Searches ready for points."""
-
-    settings: Settings
-    searches: tuple[FoldedSearch, ...]
-    null: Null
-    mass_range_gev: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -149,7 +136,7 @@ class PointResult:
     """At -2, -1, 0, 1, 2 standard deviations."""
     spectra: tuple[Spectrum, ...]
     warnings: tuple[str, ...]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
     @property
     def excluded(self) -> bool:
@@ -158,67 +145,60 @@ class PointResult:
 
 
 class Bench:
-    """Points evaluated with searches that are prepared once for each choice."""
+    """Points evaluated with analyses that are loaded once for each choice."""
 
     def __init__(self) -> None:
-        self._prepared: dict[Settings, Prepared] = {}
-        self._folded: dict[tuple[str, str, str, bool], FoldedSearch] = {}
+        self._prepared: dict[Settings, Analyses] = {}
+        self._folded: dict[tuple[str, str, str, bool], PreparedSearch] = {}
         self._lock = threading.Lock()
 
     def is_ready(self, settings: Settings) -> bool:
         """Whether a point with these settings takes milliseconds."""
         return settings in self._prepared
 
-    def prepared(self, settings: Settings) -> Prepared:
-        """The searches; some seconds the first time. Errors as :func:`~zprime_recast.limits.analyses.prepare`."""
+    def prepared(self, settings: Settings) -> Analyses:
+        """The analyses; some seconds the first time. Errors as :func:`~zprime_recast.limits.analyses.load_analyses`."""
         with self._lock:
             if settings not in self._prepared:
                 self._prepared[settings] = self._prepare(settings)
             return self._prepared[settings]
 
-    def _prepare(self, settings: Settings) -> Prepared:
-        searches = []
+    def _prepare(self, settings: Settings) -> Analyses:
         for analysis in settings.analyses:
             key = (analysis, settings.pdf_set, settings.order, settings.theory)
             if key not in self._folded:
-                made = prepare([analysis], settings.pdf_set, order=settings.order, theory=settings.theory)
-                self._folded[key] = with_likelihood(made)[0]
-            searches.append(self._folded[key])
-        ranges = np.array([folded.search.mass_range_gev for folded in searches])
-        low, high = float(ranges[:, 0].max()), float(ranges[:, 1].min())
-        if low >= high:
-            raise InputError("the analyses share no mass range; choose fewer of them")
-        return Prepared(settings, tuple(searches), _null(searches, 0.5 * (low + high)), (low, high))
+                loaded = load_analyses(analysis, settings.pdf_set, order=settings.order, theory=settings.theory)
+                self._folded[key] = loaded[0]
+        keys = ((analysis, settings.pdf_set, settings.order, settings.theory) for analysis in settings.analyses)
+        analyses = Analyses(tuple(self._folded[key] for key in keys))
+        _ = analyses.mass_range_gev, analyses.joint.background
+        return analyses
 
     def evaluate(self, state: State) -> PointResult:
         """All results of a point; RangeError, InputError or LikelihoodError where there are none."""
-        prepared = self.prepared(state.settings)
-        model, mass, g, searches = state.model, state.mass_gev, state.coupling, prepared.searches
-        low, high = prepared.mass_range_gev
+        searches, method = self.prepared(state.settings), Method(state.settings.interference)
+        model, mass, g = state.model, state.mass_gev, state.coupling
+        low, high = searches.mass_range_gev
         if not low <= mass <= high:
             raise RangeError(f"mass {mass:g} GeV is outside what the analyses share: {low:g} to {high:g} GeV")
-        check_hypothesis(model, mass, g, searches)
-        interference = state.settings.interference
-        lumi = searches[0].lumi
-        assert lumi is not None
-        sigma = sigma_br(model, mass, g, lumi)
-        hypotheses = hypotheses_of(model, np.array([mass]), np.array([g]), np.atleast_1d(sigma.widths.total_gev))
-        found = cls_of_hypotheses(searches, hypotheses, interference, prepared.null)
+        family, _, _ = checked_family(model, mass, g, searches)
+        sigma = cross_section(model, mass, g, searches.luminosities, lepton=first_lepton(family.partial_over_g2_gev))
+        found = searches.verdicts(family, np.array([g]), method)
         for _, message in found.faults:
             raise LikelihoodError(message)
+        hypotheses = family.at(np.array([0]), np.array([g]))
         spectra = []
-        for folded in searches:
-            template = batch_template(folded, hypotheses, interference, changes=False)
-            for channel in folded.search.channels:
+        for signal in templates(searches.joint.folded, hypotheses, method.interference, changes=False):
+            for channel in signal.search.channels:
                 spectra.append(
                     Spectrum(
-                        folded.search.id,
-                        folded.search.label,
+                        signal.search.id,
+                        signal.search.label,
                         channel.name,
                         channel.edges_gev,
                         channel.n_obs,
                         channel.bkg,
-                        template.yields[channel.name][0],
+                        signal.yields[channel.name][0],
                     )
                 )
         warnings = (*sigma.warnings, *(text for _, text in found.warnings))
@@ -229,16 +209,8 @@ class Bench:
             cls_expected=tuple(found.cls_expected[0].tolist()),
             spectra=tuple(spectra),
             warnings=tuple(dict.fromkeys(warnings)),
-            provenance=provenance(model, searches, interference),
+            provenance=searches.provenance(method).of_model(model),
         )
-
-
-def _null(searches: list[FoldedSearch], mass_gev: float) -> Null:
-    """The background fit; it does not depend on the signal."""
-    from ..model.card import load_model
-
-    model, mass, g = load_model("minimal_bl"), np.array([mass_gev]), np.array([1e-3])
-    return null_of(searches, hypotheses_of(model, mass, g, decay_widths(model, mass, g).total_gev))
 
 
 def point_json(result: PointResult) -> dict[str, Any]:
@@ -255,6 +227,7 @@ def point_json(result: PointResult) -> dict[str, Any]:
         "partial_widths_gev": {name: float(w) for name, w in widths.partial_gev.items()},
         "branching_ratios": {name: float(b) for name, b in widths.branching_ratios.items()},
         "sigma_br_fb": sigma.sigma_br_fb,
+        "sigma_br_flavor": PAIRS[sigma.lepton],
         "k_factor": sigma.k_factor if np.isfinite(sigma.k_factor) else None,
         "pdf_up_fb": sigma.pdf_up_fb,
         "pdf_down_fb": sigma.pdf_down_fb,
@@ -276,5 +249,5 @@ def point_json(result: PointResult) -> dict[str, Any]:
         ],
         "warnings": list(result.warnings),
         "command": state.command(),
-        "provenance": dict(result.provenance),
+        "provenance": result.provenance.to_dict(),
     }

@@ -6,13 +6,11 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 
 from ..errors import InputError, ZprimeError
-from ..limits.analyses import DEFAULT_ANALYSES
 from ..model.zprime import perturbative_coupling
 from ..partons.luminosity_set import DEFAULT_ORDER
 from ..partons.pdf import DEFAULT_SET
 from ..partons.pdf_files import list_sets
-from ..searches.limit_curve import find_limit_curve
-from ..searches.spectrum import list_searches
+from ..searches.search import DEFAULT_ANALYSES, find_search, kind_of, list_analyses
 from .card import load_card
 from .contours import Contours
 from .point import Bench, Settings, State
@@ -72,9 +70,9 @@ def _page(make: type, *arguments: object) -> None:
 def usable_analyses(first: Sequence[str]) -> list[str]:
     """Analyses with a likelihood, those given first."""
     found = list(first)
-    for name in list_searches():
+    for name in list_analyses():
         try:
-            if name not in found and find_limit_curve(name) is None:
+            if name not in found and kind_of(find_search(name)) == "binned-likelihood":
                 found.append(name)
         except (ZprimeError, InputError):  # a broken folder of the user's must not hide the rest
             continue

@@ -1,48 +1,67 @@
-"""The fit without a signal."""
+"""The fit without a signal: one for all hypotheses in the same searches."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import gammaln
 
 from ..arrays import FloatArray
 from ..errors import LikelihoodError
-from .binned import BinnedLikelihood
-from .expectations import BatchModel, background_only, expected_background
+from ..signal.signal import Signal
+from .binned import BinnedLikelihood, binned_likelihood
+from .expectations import background_expectations, expected_background
 from .newton import fit
 
+if TYPE_CHECKING:
+    from ..searches.spectrum import SpectrumSearch
 
-@dataclass(frozen=True)
-class Null:
-    """The fit at mu = 0, the same for every signal in the same searches."""
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BackgroundFit:
+    """The background at its fit to data at mu = 0; arrays of many data sets have a first axis (n,)."""
 
     nuisances: FloatArray
     """Of the background, ([n,] n_background); those of the signal are 0."""
     expected: FloatArray
-    """([n,] n_bins)."""
+    """Expected events, ([n,] n_bins)."""
     inverse: FloatArray
     """Inverse Hessian of its Asimov data, ([n,] n_background, n_background)."""
+    loglike: FloatArray
+    """ln L of the Standard Model, ([n]): Poisson probabilities of all bins, and -alpha^2/2 of each nuisance."""
 
 
-def fit_null(model: BatchModel, n_obs: FloatArray) -> Null:
-    """The fit of the background to counts (n_bins,) or (n_data_sets, n_bins). LikelihoodError if it fails."""
-    counts = np.atleast_2d(n_obs)
-    model = background_only(model, len(counts))
-    start, mu = np.zeros(model.n_nuisances), np.zeros(len(counts))
-    found = fit(model, counts, model.background, start, mu, accuracy=1e-13)
+def background_likelihood(
+    searches: Sequence[SpectrumSearch], channels: Sequence[str] | None = None
+) -> BinnedLikelihood:
+    """The likelihood of searches without a signal, in some channels or all."""
+
+    def nothing(search: SpectrumSearch) -> Signal:
+        used = (c for c in search.channels if channels is None or c.name in channels)
+        return Signal(search, {c.name: np.zeros(len(c.bkg)) for c in used})
+
+    return binned_likelihood([nothing(search) for search in searches])
+
+
+def fit_background(likelihood: BinnedLikelihood, n_obs: FloatArray | None = None) -> BackgroundFit:
+    """The fit of the background to the data of a likelihood, or to counts (n_bins,) or (n_data_sets, n_bins).
+
+    The signal of the likelihood does not matter. LikelihoodError if the fit does not converge.
+    """
+    data = likelihood.n_obs if n_obs is None else n_obs
+    counts = np.atleast_2d(data)
+    model = background_expectations(likelihood, len(counts))
+    found = fit(model, counts, model.background, np.zeros(model.n_nuisances), np.zeros(len(counts)), accuracy=1e-13)
     if not found.converged.all():
         raise LikelihoodError("the fit of the background did not converge; check the spectra of the analyses")
     expected = expected_background(model, found.nuisances)
     slopes = model.background_slopes
     inverse = np.linalg.inv(np.eye(len(slopes)) + np.matmul(slopes * expected[:, None, :], slopes.T))
-    all_sets = Null(found.nuisances, expected, inverse)
-    return all_sets if n_obs.ndim == 2 else Null(found.nuisances[0], expected[0], inverse[0])
-
-
-def loglike_of(likelihood: BinnedLikelihood, null: Null) -> float:
-    """ln L at mu = 0, profiled: Poisson probabilities of all bins, and -alpha^2/2 of each nuisance."""
-    n = likelihood.n_obs
-    terms = n * np.log(null.expected) - null.expected - gammaln(n + 1)
-    return float(terms.sum() - 0.5 * (null.nuisances**2).sum())
+    terms = counts * np.log(expected) - expected - gammaln(counts + 1)
+    loglike = terms.sum(axis=1) - 0.5 * (found.nuisances**2).sum(axis=1)
+    if data.ndim == 2:
+        return BackgroundFit(found.nuisances, expected, inverse, loglike)
+    return BackgroundFit(found.nuisances[0], expected[0], inverse[0], loglike[0])

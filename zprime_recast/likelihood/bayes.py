@@ -19,10 +19,10 @@ from scipy.special import logsumexp, ndtri
 
 from ..arrays import FloatArray
 from ..errors import LikelihoodError
-from .background_fit import Null
+from .background_fit import BackgroundFit
 from .binned import BinnedLikelihood
 from .cls import CHUNK
-from .expectations import batch_model
+from .expectations import expectations_of
 from .newton import fit, log_determinant
 
 CREDIBILITY = 0.95
@@ -33,12 +33,12 @@ SPAN = 3.0
 DRAWS = (4, 16)
 
 
-def log_evidence(likelihood: BinnedLikelihood, null: Null, n_obs: FloatArray) -> FloatArray:
+def log_evidence(likelihood: BinnedLikelihood, null: BackgroundFit, n_obs: FloatArray) -> FloatArray:
     """ln p(n | mu = 1) of every hypothesis up to a constant of the data, nuisances in Laplace's approximation, (n,).
 
     ``n_obs``: counts (n_bins,) or (n, n_bins). LikelihoodError if a fit fails.
     """
-    model = batch_model(likelihood)
+    model = expectations_of(likelihood)
     start = model.padded(null.nuisances)
     n = len(likelihood.signal)
     result = np.empty(n)
@@ -57,7 +57,7 @@ def log_evidence(likelihood: BinnedLikelihood, null: Null, n_obs: FloatArray) ->
 
 def upper_limits(
     likelihood_at: Callable[[FloatArray, FloatArray], BinnedLikelihood],
-    null: Null,
+    null: BackgroundFit,
     estimate: FloatArray,
     n_sampled: int = 0,
     n_obs: FloatArray | None = None,

@@ -10,17 +10,20 @@ turns negative in the tail, where the function is uncertain by more than its val
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray
 from ..errors import InputError
 from ..searches.background import background_nuisances
-from ..searches.channel import Channel
-from ..searches.spectrum import Search
 from ..signal.signal import Signal
+
+if TYPE_CHECKING:
+    from ..searches.channel import Channel
+    from ..searches.spectrum import SpectrumSearch
 
 #: Largest deficit of a bin from interference, as a share of its background.
 DEFICIT_MAX = 0.9
@@ -52,7 +55,7 @@ class LogChanges:
         return LogChanges(self.names, self.change[i if len(self.change) > 1 else 0], self.acts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BinnedLikelihood:
     """The likelihood of hypotheses: Poisson counts of background + mu signal in all bins of all searches, unit-Gaussian
     constraints of the nuisances. The pyhf workspace and the fit of many hypotheses at once are both made of it.
@@ -77,6 +80,18 @@ class BinnedLikelihood:
     def nuisances(self) -> tuple[str, ...]:
         """Names of all nuisances, each once."""
         return self.signal_changes.names + self.background_changes.names
+
+    def take(self, i: int) -> BinnedLikelihood:
+        """The likelihood of hypothesis ``i`` alone."""
+        change = self.signal_changes.change
+        own = change[i : i + 1] if change.ndim == 3 and len(change) > 1 else change
+        return replace(
+            self,
+            signal=self.signal[i : i + 1],
+            signal_changes=replace(self.signal_changes, change=own),
+            faults=tuple((0, text) for k, text in self.faults if k == i),
+            warnings=tuple((0, text) for k, text in self.warnings if k == i),
+        )
 
     @property
     def mu_max(self) -> FloatArray:
@@ -152,7 +167,7 @@ class _Layout:
 
 
 @lru_cache(maxsize=32)
-def _layout(searches: tuple[tuple[Search, tuple[str, ...], tuple[str, ...]], ...]) -> _Layout:
+def _layout(searches: tuple[tuple[SpectrumSearch, tuple[str, ...], tuple[str, ...]], ...]) -> _Layout:
     """Of searches with the names of their ``Signal.nuisances`` and of the channels that have yields."""
     ids = [search.id for search, _, _ in searches]
     if not ids or len(set(ids)) != len(ids):
@@ -193,7 +208,7 @@ def _layout(searches: tuple[tuple[Search, tuple[str, ...], tuple[str, ...]], ...
 
 
 @lru_cache(maxsize=64)
-def _fixed_part(search: Search, channel: Channel) -> BinnedLikelihood:
+def _fixed_part(search: SpectrumSearch, channel: Channel) -> BinnedLikelihood:
     """What is the same for all hypotheses of a channel."""
     n_bins = len(channel.bkg)
     own = [u for u in search.uncertainties if u.kind == "yield"]
@@ -241,7 +256,7 @@ def bounded_interference(background: FloatArray, yields: FloatArray) -> tuple[Fl
 Messages = tuple[tuple[int, str], ...]
 
 
-def _beyond_bounds(layout: _Layout, searches: Sequence[Search], lost: FloatArray) -> tuple[Messages, Messages]:
+def _beyond_bounds(layout: _Layout, searches: Sequence[SpectrumSearch], lost: FloatArray) -> tuple[Messages, Messages]:
     """(index, message) of hypotheses without a likelihood, since more than DEFICIT_LOST_MAX events of a channel are
     concerned or a yield is not finite, and of those that lost a smaller deficit.
     """

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr
 
 from ..arrays import BoolArray, FloatArray, IndexArray
 from ..errors import LikelihoodError
-from .background_fit import Null, fit_null
+from .asymptotics import cls_of, unprofiled_statistic
+from .background_fit import BackgroundFit, fit_background
 from .binned import BinnedLikelihood
-from .expectations import BatchModel, batch_model
-from .newton import fit, fit_regular
-from .pyhf_fit import hypothesis_test
+from .expectations import Expectations, expectations_of
+from .newton import DECREMENT, fit, fit_regular
+from .pyhf_fit import pyhf_cls
 from .workspace import workspace_of
 
 #: Hypotheses fitted in one go: few enough for the cache of a processor.
@@ -27,14 +27,16 @@ CHUNK = 128
 NEGLIGIBLE = 1e-9
 #: The same above which a weaker signal is tested first; its CLs is an upper bound.
 STRONG = 300.0
-#: Minimum of F beyond which a fit may end early: CLs < 1e-6 needs q = 46.
+#: Minimum of F beyond which the fit of Asimov data may end early: CLs < 1e-6 needs q = 46.
 HOPELESS = 30.0
+#: Accuracy of fits that are extrapolated, as DECREMENT.
+EXTRAPOLATED = 1e-13
 #: CLs below this need not be known better.
 CLS_FLOOR = 1e-6
 
 
-@dataclass(frozen=True)
-class BatchCLs:
+@dataclass(frozen=True, eq=False, repr=False)
+class AsymptoticCLs:
     """CLs of hypotheses; NaN only where ``faults`` says why."""
 
     cls_observed: FloatArray
@@ -44,25 +46,25 @@ class BatchCLs:
     q_observed: FloatArray
     """Observed statistic q~ at mu = 1, (n,); a lower bound where CLs is below CLS_FLOOR."""
     q_asimov: FloatArray
+    """The same statistic of the background-only Asimov data, (n,)."""
     log_ratio: FloatArray
-    """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,); where CLs is below CLS_FLOOR extrapolated along the slope
-    from a weaker signal: an upper bound, since ln L is concave in mu.
-    """
+    """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,); as :func:`log_ratios`."""
     recomputed: BoolArray
     """Fits that did not converge and were done with pyhf."""
     faults: tuple[tuple[int, str], ...]
     warnings: tuple[tuple[int, str], ...]
 
 
-def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCLs:
+def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = None) -> AsymptoticCLs:
     """CLs of all hypotheses of a likelihood at mu = 1; ``null``: their fit at mu = 0, if known.
 
     A hypothesis whose fit does not converge is recomputed with pyhf and flagged; if that fails too it is a fault.
     """
     if null is None:
-        null = fit_null(batch_model(likelihood, np.array([0])), likelihood.n_obs)
+        null = fit_background(likelihood)
     n = len(likelihood.signal)
     q_observed, q_asimov, log_ratio = np.zeros((3, n))
+    first_pass = True
     converged = np.ones(n, dtype=bool)
     bound = unprofiled_statistic(likelihood.signal, likelihood.background)
     mu = _tested_strength(likelihood, bound)
@@ -71,10 +73,13 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
     while len(todo):
         for first in range(0, len(todo), CHUNK):
             i = todo[first : first + CHUNK]
-            model = batch_model(likelihood, i, mu[i])
-            q_observed[i], q_asimov[i], log_ratio[i], converged[i] = _statistics(
+            model = expectations_of(likelihood, i, mu[i])
+            q_observed[i], q_asimov[i], ratio, converged[i] = _statistics(
                 model, mu[i], _rows(likelihood.n_obs, i), _taken(null, i)
             )
+            if first_pass:
+                log_ratio[i] = ratio
+        first_pass = False
         observed, expected = cls_of(q_observed[todo], q_asimov[todo])
         # a weaker signal that is not excluded far enough says too little: closer to the full one
         again = (mu[todo] < 1) & ((observed > CLS_FLOOR) | (expected[:, 4] > CLS_FLOOR) | ~converged[todo])
@@ -86,13 +91,14 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
         if k in faults:
             continue
         try:
-            found = hypothesis_test(workspace_of(likelihood, k))
+            found = pyhf_cls(workspace_of(likelihood, k))
+            q_observed[k], q_asimov[k] = found.q_observed, found.q_asimov
             observed[k], expected[k] = found.cls_observed, found.cls_expected
         except LikelihoodError as err:
             faults[k] = str(err)
     bad = list(faults)
     observed[bad], expected[bad], log_ratio[bad], q_observed[bad], q_asimov[bad] = (np.nan,) * 5
-    return BatchCLs(
+    return AsymptoticCLs(
         observed,
         expected,
         q_observed,
@@ -104,8 +110,13 @@ def batch_cls(likelihood: BinnedLikelihood, null: Null | None = None) -> BatchCL
     )
 
 
-def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
-    """``BatchCLs.log_ratio`` alone, for a third of the work; NaN for a hypothesis without likelihood."""
+def log_ratios(likelihood: BinnedLikelihood, null: BackgroundFit) -> FloatArray:
+    """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,); NaN for a hypothesis without a likelihood.
+
+    A signal so strong that the statistic with fixed nuisances is above STRONG is fitted at 1/2, 1/4 ... of its strength
+    and extrapolated along the slope: an upper bound, since ln L is concave in mu. The rule looks at the hypothesis
+    alone, so that its value does not depend on the others.
+    """
     single = len(likelihood.signal) == 1 and likelihood.n_obs.ndim == 1
     ratio = _log_ratio_of_one(likelihood, null) if single else None
     if ratio is None:
@@ -114,14 +125,14 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
         ratio, order = np.empty(len(mu)), np.argsort(bound * mu, kind="stable")
         for first in range(0, len(mu), CHUNK):
             i = order[first : first + CHUNK]
-            model, part = batch_model(likelihood, i, mu[i]), _taken(null, i)
+            model, part = expectations_of(likelihood, i, mu[i]), _taken(null, i)
             found = fit(
                 model,
                 _rows(likelihood.n_obs, i),
                 part.expected,
                 model.padded(part.nuisances),
                 np.ones(len(i)),
-                hopeless=HOPELESS + _floor(part),
+                accuracy=_accuracy(mu[i]),
                 inverse=_first_inverse(model, part),
             )
             ratio[i] = _log_ratio(found.excess, found.slope, mu[i], part)
@@ -130,37 +141,31 @@ def log_ratios(likelihood: BinnedLikelihood, null: Null) -> FloatArray:
     return ratio
 
 
-def _log_ratio_of_one(likelihood: BinnedLikelihood, null: Null) -> FloatArray | None:
+def _log_ratio_of_one(likelihood: BinnedLikelihood, null: BackgroundFit) -> FloatArray | None:
     """None if the fit is not a regular one."""
     mu = np.ones(1)
     # 2 (r - ln(1 + r)) < 12 r^2 above r = -0.999: most signals are seen not to be strong without a logarithm
     if 12 * float((likelihood.signal[0] ** 2 / likelihood.background).sum()) > STRONG:
         mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
-    model = batch_model(likelihood, strength=mu, rotated=False)
-    start, most = model.padded(null.nuisances), HOPELESS + _floor(null)
-    found = fit_regular(model, likelihood.n_obs, null.expected, start, np.ones(1), most, null.inverse)
+    model = expectations_of(likelihood, strength=mu, rotated=False)
+    start = model.padded(null.nuisances)
+    accuracy = float(_accuracy(mu)[0])
+    found = fit_regular(model, likelihood.n_obs, null.expected, start, np.ones(1), null.inverse, accuracy)
     return None if found is None else _log_ratio(*found, mu, null)
 
 
-def _log_ratio(excess: FloatArray, slope: FloatArray, mu: FloatArray, null: Null) -> FloatArray:
+def _accuracy(mu: FloatArray) -> FloatArray:
+    """How well a fit must be known, (n,): an extrapolation takes its slope, which has an error of first order."""
+    return np.where(mu < 1, EXTRAPOLATED, DECREMENT)
+
+
+def _log_ratio(excess: FloatArray, slope: FloatArray, mu: FloatArray, null: BackgroundFit) -> FloatArray:
     """ln of the profiled ratio at strength 1, from F and its slope at strengths ``mu``."""
     return np.asarray(0.5 * (null.nuisances**2).sum(axis=-1) - excess - (1 - mu) / mu * slope)
 
 
-def cls_of(q_observed: FloatArray, q_asimov: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """CLs observed (n,) and expected (n, 5) from the statistics; arXiv:1007.1727, eqs. (59)-(66)."""
-    root, width = np.sqrt(q_observed), np.sqrt(np.maximum(q_asimov, 1e-12))
-    shifted = np.where(root <= width, root - width, (q_observed - q_asimov) / (2 * width))
-    # the logarithms, since both tails may underflow
-    observed = np.exp(np.minimum(log_ndtr(-shifted - width) - log_ndtr(-shifted), 0.0))
-    n = np.arange(-2, 3)
-    expected = ndtr(n - width[:, None]) / ndtr(n)
-    blind = q_asimov < 1e-12
-    return np.where(blind, 1.0, observed), np.where(blind[:, None], 1.0, expected)
-
-
 def _statistics(
-    model: BatchModel, mu: FloatArray, n_obs: FloatArray, null: Null
+    model: Expectations, mu: FloatArray, n_obs: FloatArray, null: BackgroundFit
 ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
     """q~ on the data and on the Asimov data at signals of strength ``mu``, ln of the profiled ratio (at 1), and whether
     the fits converged.
@@ -168,8 +173,7 @@ def _statistics(
     at_null, one = model.padded(null.nuisances), np.ones(len(mu))
     first = _first_inverse(model, null)
     asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
-    most = HOPELESS + _floor(null)
-    fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, hopeless=most, inverse=asimov.inverse)
+    fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, accuracy=_accuracy(mu), inverse=asimov.inverse)
     start = 0.5 * (null.nuisances**2).sum(axis=-1)
     excess = fixed.excess - start
     q = 2 * np.maximum(excess, 0.0)
@@ -198,7 +202,7 @@ def _statistics(
     return q, 2 * np.maximum(asimov.excess, 0.0), log_ratio, converged
 
 
-def _first_inverse(model: BatchModel, null: Null) -> FloatArray:
+def _first_inverse(model: Expectations, null: BackgroundFit) -> FloatArray:
     """Inverse Hessians to begin with: a signal hardly changes that of the background, (n, n_nuisances, n_nuisances)."""
     k = np.arange(model.n_signal)
     inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
@@ -212,16 +216,6 @@ def _minimum_between(slope_0: FloatArray, rise: FloatArray, slope_1: FloatArray)
     square, cube = 3 * rise - 2 * slope_0 - slope_1, slope_0 + slope_1 - 2 * rise
     root = np.sqrt(np.maximum(square**2 - 3 * cube * slope_0, 0.0))
     return np.asarray(np.clip(-slope_0 / np.maximum(square + root, 1e-300), 0.02, 0.98))
-
-
-def _floor(null: Null) -> float:
-    return 0.5 * float((null.nuisances**2).sum(axis=-1).max())
-
-
-def unprofiled_statistic(signal: FloatArray, background: FloatArray) -> FloatArray:
-    """Asimov statistic with every nuisance fixed, of events (..., n_bins): an upper bound of the profiled one."""
-    ratio = np.maximum(signal / background, -0.999)
-    return np.asarray(2 * (background * (ratio - np.log1p(ratio))).sum(axis=-1))
 
 
 def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatArray:
@@ -242,6 +236,6 @@ def _rows(values: FloatArray, i: IndexArray) -> FloatArray:
     return values if values.ndim == 1 else values[i]
 
 
-def _taken(null: Null, i: IndexArray) -> Null:
+def _taken(null: BackgroundFit, i: IndexArray) -> BackgroundFit:
     one = null.expected.ndim == 1
-    return null if one else Null(null.nuisances[i], null.expected[i], null.inverse[i])
+    return null if one else BackgroundFit(null.nuisances[i], null.expected[i], null.inverse[i], null.loglike[i])

@@ -20,8 +20,8 @@ from .factors import Factors, factors
 NEGLIGIBLE_INFORMATION = 1e-7
 
 
-@dataclass(frozen=True)
-class BatchModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class Expectations:
     """Expectations of many hypotheses, ready for fits. Nuisances: those of the signal, rotated, then the others."""
 
     signal: FloatArray
@@ -62,18 +62,18 @@ class BatchModel:
         own = np.matmul(nuisances[:, None, : self.n_signal], self.rotation)[:, 0]
         return np.concatenate([own, nuisances[:, self.n_signal :]], axis=1)
 
-    def take(self, i: IndexArray) -> BatchModel:
+    def take(self, i: IndexArray) -> Expectations:
         """Some of the hypotheses."""
         signal, slopes, rotation, information = self.signal[i], self.slopes[i], self.rotation[i], self.information[i]
         return replace(self, signal=signal, slopes=slopes, rotation=rotation, information=information)
 
 
-def batch_model(
+def expectations_of(
     likelihood: BinnedLikelihood,
     rows: IndexArray | None = None,
     strength: FloatArray | float = 1.0,
     rotated: bool = True,
-) -> BatchModel:
+) -> Expectations:
     """The expectations of hypotheses of a likelihood, ``rows`` of them or all, their signals times ``strength``.
 
     Without ``rotated`` the nuisances of the signal are those of the likelihood: for a single hypothesis, whose fit
@@ -90,7 +90,7 @@ def batch_model(
         change = np.matmul(rotation, change)
     else:
         rotation, information = np.eye(change.shape[-2])[None], np.zeros((len(signal), change.shape[-2]))
-    return BatchModel(
+    return Expectations(
         signal,
         likelihood.background,
         change,
@@ -118,25 +118,28 @@ def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatAr
     return np.ascontiguousarray(np.swapaxes(chosen, -1, -2)), values[:, first:] * matters[:, first:]
 
 
-def background_only(model: BatchModel, n: int) -> BatchModel:
-    """The model without signal, for ``n`` data sets."""
-    n_bins = len(model.background)
-    return replace(
-        model,
-        signal=np.zeros((n, n_bins)),
-        slopes=np.zeros((n, 0, n_bins)),
-        rotation=np.zeros((n, 0, 0)),
-        information=np.zeros((n, 0)),
+def background_expectations(likelihood: BinnedLikelihood, n: int) -> Expectations:
+    """The expectations of ``n`` data sets without a signal."""
+    n_bins, of_background = len(likelihood.background), factors(likelihood.background_changes)
+    return Expectations(
+        np.zeros((n, n_bins)),
+        likelihood.background,
+        np.zeros((n, 0, n_bins)),
+        np.zeros((n, 0, 0)),
+        np.zeros((n, 0)),
+        of_background,
+        of_background.slopes,
+        *of_background.pairs,
     )
 
 
-def expected_background(model: BatchModel, nuisances: FloatArray) -> FloatArray:
+def expected_background(model: Expectations, nuisances: FloatArray) -> FloatArray:
     """Expected events without signal at nuisances (n, n_nuisances), (n, n_bins)."""
     alpha, of = nuisances[:, model.n_signal : model.n_nuisances], model.background_factors
     return np.asarray(model.background * np.exp(of.log(alpha, of.powers(alpha))))
 
 
-def expected_signal(model: BatchModel, nuisances: FloatArray) -> FloatArray:
+def expected_signal(model: Expectations, nuisances: FloatArray) -> FloatArray:
     """Expected events of the signal at nuisances (n, n_nuisances), (n, n_bins)."""
     log = np.matmul(nuisances[:, None, : model.n_signal], model.slopes)[:, 0]
     return np.asarray(model.signal * np.exp(log))

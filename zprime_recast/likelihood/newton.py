@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IndexArray
-from .expectations import BatchModel, expected_background, expected_signal
+from .expectations import Expectations, expected_background, expected_signal
 
 #: Steps after which a fit has failed.
 MAX_STEPS = 120
@@ -35,7 +35,7 @@ SADDLE_STEP = 0.5
 
 
 @dataclass(frozen=True)
-class BatchFit:
+class Fits:
     """Minima of F, one per hypothesis."""
 
     mu: FloatArray
@@ -73,7 +73,7 @@ class _Point:
 
 
 def _point(
-    model: BatchModel,
+    model: Expectations,
     n_obs: FloatArray,
     lowest: FloatArray,
     reference: FloatArray,
@@ -109,7 +109,7 @@ def _point(
     return _Point(f, gradient, along, unit, mu, background, ratio / nu, w, alpha, powers)
 
 
-def _hessian(model: BatchModel, p: _Point, i: IndexArray, free_mu: bool) -> FloatArray:
+def _hessian(model: Expectations, p: _Point, i: IndexArray, free_mu: bool) -> FloatArray:
     """Hessian of F at some of the points, (n, size, size)."""
     k, m = model.n_signal, model.n_nuisances
     every = len(i) == len(p.f)
@@ -142,7 +142,7 @@ def _hessian(model: BatchModel, p: _Point, i: IndexArray, free_mu: bool) -> Floa
 
 
 def _edge(
-    model: BatchModel,
+    model: Expectations,
     slopes: FloatArray,
     unit: FloatArray,
     background: FloatArray,
@@ -155,7 +155,7 @@ def _edge(
     return np.concatenate([of_signal, (fisher * unit * background) @ model.background_slopes.T], axis=1)
 
 
-def _bordered(model: BatchModel, n_obs: FloatArray, x: FloatArray, inverse: FloatArray) -> FloatArray:
+def _bordered(model: Expectations, n_obs: FloatArray, x: FloatArray, inverse: FloatArray) -> FloatArray:
     """Inverses of the Hessians in nuisances and mu at ``x``, from those in the nuisances; 0 if not positive."""
     mu, unit, background = x[:, -1:], expected_signal(model, x), expected_background(model, x)
     with np.errstate(all="ignore"):
@@ -173,7 +173,7 @@ def _bordered(model: BatchModel, n_obs: FloatArray, x: FloatArray, inverse: Floa
 
 
 def fit(
-    model: BatchModel,
+    model: Expectations,
     n_obs: FloatArray,
     reference: FloatArray,
     start: FloatArray,
@@ -181,9 +181,9 @@ def fit(
     centers: FloatArray | None = None,
     free_mu: bool = False,
     hopeless: float = np.inf,
-    accuracy: float = DECREMENT,
+    accuracy: FloatArray | float = DECREMENT,
     inverse: FloatArray | None = None,
-) -> BatchFit:
+) -> Fits:
     """Minimise F for every hypothesis of a model.
 
     ``n_obs`` counts, ``reference`` expectations nu^0 ((n, n_bins), or one row for all), ``start`` first nuisances and
@@ -203,6 +203,7 @@ def fit(
         x[:, -1] = mu
     fixed = np.asarray(np.broadcast_to(mu, (n,)), dtype=float)
     c = np.broadcast_to(np.zeros(m) if centers is None else centers, (n, m))
+    needed = np.asarray(np.broadcast_to(accuracy, (n,)), dtype=float)
     best, slope, done = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=bool)
     # of the hypotheses still at work
     at = np.arange(n)
@@ -246,7 +247,7 @@ def fit(
             highest = value + 1e-10 + 1e-9 * np.abs(value)
             if len(i):
                 left[i[held]] = 0.0
-            sure = falls & (decrement <= accuracy * np.sqrt(np.maximum(p.f, 1e-10)))
+            sure = falls & (decrement <= needed * np.sqrt(np.maximum(p.f, 1e-10)))
             saddle = _not_minima(np.nonzero(sure & unchecked)[0], hessian) if sure.any() else at[:0]
             if len(saddle):  # leave along the direction that falls
                 step[saddle], sure[saddle] = _downhill(p.gradient[saddle], hessian[saddle]), False
@@ -264,21 +265,21 @@ def fit(
                 part, part_nu0, part_c, part_mu = part.take(keep), part_nu0[keep], part_c[keep], part_mu[keep]
                 part_counts, part_lowest = part_counts[keep], part_lowest[keep]
                 base, step, value, length, left = (a[keep] for a in (base, step, value, length, left))
-                highest = highest[keep]
+                highest, needed = highest[keep], needed[keep]
                 inverse, hessian, unchecked = inverse[keep], hessian[keep], unchecked[keep]
             trial = base + _limited(base, step, length, free_mu)
         x[at], best[at], inverses[at] = base, value, inverse
-    return BatchFit(x[:, -1].copy() if free_mu else fixed, x[:, :m], best, slope, done, inverses)
+    return Fits(x[:, -1].copy() if free_mu else fixed, x[:, :m], best, slope, done, inverses)
 
 
 def fit_regular(
-    model: BatchModel,
+    model: Expectations,
     n_obs: FloatArray,
     reference: FloatArray,
     start: FloatArray,
     mu: FloatArray,
-    hopeless: float,
     inverse: FloatArray,
+    accuracy: float = DECREMENT,
 ) -> tuple[FloatArray, FloatArray] | None:
     """``excess`` and ``slope``, (1,), of :func:`fit` for one hypothesis at fixed mu, as long as full steps lead
     downhill and every Hessian is positive; None otherwise. The bookkeeping of many would take longer than the steps.
@@ -303,11 +304,11 @@ def fit_regular(
                 inverse = _inverse(hessian[0])
                 step = inverse @ gradient
                 decrement = float(gradient @ step)
-            sure = decrement <= DECREMENT * max(f, 1e-10) ** 0.5
-            if sure or (f - decrement > hopeless and decrement < 0.3 * f):
+            sure = decrement <= accuracy * max(f, 1e-10) ** 0.5
+            if sure:
                 if not decrement >= 0 or (hessian is not None and len(_not_minima(one, hessian))):
                     return None
-                return p.f - 0.5 * decrement * sure, p.along
+                return p.f - 0.5 * decrement, p.along
             if not np.abs(step).max() <= STEP_MAX:
                 return None
             x, left, highest = x - step, decrement, f + 1e-10 + 1e-9 * abs(f)
@@ -315,7 +316,7 @@ def fit_regular(
     return None
 
 
-def _with_signal(model: BatchModel, p: _Point, of_background: FloatArray) -> FloatArray:
+def _with_signal(model: Expectations, p: _Point, of_background: FloatArray) -> FloatArray:
     """Inverse Hessian of one point, from that of the background, which a signal hardly changes; NaN if singular."""
     k, slopes, signal = model.n_signal, model.slopes[0], p.mu * p.unit[0]
     own = (slopes * (p.fisher * signal**2 + p.w * signal)) @ slopes.T
@@ -337,7 +338,7 @@ def _inverse(matrix: FloatArray) -> FloatArray:
 
 
 def log_determinant(
-    model: BatchModel, n_obs: FloatArray, reference: FloatArray, nuisances: FloatArray, mu: FloatArray
+    model: Expectations, n_obs: FloatArray, reference: FloatArray, nuisances: FloatArray, mu: FloatArray
 ) -> FloatArray:
     """ln det of the Hessian of F in the nuisances, (n,), at nuisances (n, n_nuisances) and strengths mu (n,)."""
     p = _point(model, n_obs, _lowest(n_obs), reference, nuisances, mu, np.zeros_like(nuisances), False)

@@ -9,31 +9,39 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from ..arrays import FloatArray
 from ..errors import LikelihoodError
-from .result import CLsResult
+from .asymptotics import cls_of, unprofiled_statistic
 
 
-def hypothesis_test(
-    workspace: Mapping[str, Any], mu: float = 1.0, background_fit: Sequence[float] | None = None
-) -> CLsResult:
+@dataclass(frozen=True)
+class PyhfCLs:
+    """CLs of one hypothesis, observed and at -2, -1, 0, 1, 2 standard deviations, and the statistics behind it."""
+
+    q_observed: float
+    q_asimov: float
+    cls_observed: float
+    cls_expected: tuple[float, ...]
+
+
+def pyhf_cls(workspace: Mapping[str, Any], mu: float = 1.0, background_fit: Sequence[float] | None = None) -> PyhfCLs:
     """CLs of signal strength ``mu`` in a workspace of :func:`~zprime_recast.likelihood.workspace.build_workspace`.
 
-    ``background_fit``: parameters of the mu = 0 fit, if known (:func:`fit_background`); they do not depend on the
+    ``background_fit``: parameters of the mu = 0 fit, if known (:func:`pyhf_background`); they do not depend on the
     signal. A signal too large for the minimiser (CLs far below any use) gets the CLs of a weaker one that is excluded
     beyond 1e-6, an upper bound. LikelihoodError if the fit fails otherwise.
     """
     if mu > _measurement(workspace)["parameters"][0]["bounds"][0][1]:
         raise LikelihoodError(f"signal strength {mu:g} is above the bound that keeps every bin positive")
     signal = _events(workspace, "signal")
-    if _unprofiled_q(workspace, mu) < 1e-9:
-        return CLsResult(1.0, (1.0,) * 5)
-    null = background_fit if background_fit is not None else fit_background(workspace)
+    if unprofiled_statistic(mu * signal, _events(workspace, "background")) < 1e-9:
+        return PyhfCLs(0.0, 0.0, 1.0, (1.0,) * 5)
+    null = background_fit if background_fit is not None else pyhf_background(workspace)
     result, failure = _asymptotic_cls(workspace, mu, null)
     weaker = 1.0
     while result is None:
@@ -46,7 +54,7 @@ def hypothesis_test(
     return result
 
 
-def fit_background(workspace: Mapping[str, Any]) -> list[float]:
+def pyhf_background(workspace: Mapping[str, Any]) -> list[float]:
     """Parameters of the fit to the data at mu = 0, in pyhf's order; the same for every signal in the same searches."""
     import pyhf
 
@@ -71,7 +79,7 @@ def _pyhf_model(workspace: Mapping[str, Any]) -> tuple[Any, list[float]]:
 
 def _asymptotic_cls(
     workspace: Mapping[str, Any], mu: float, background_fit: Sequence[float]
-) -> tuple[CLsResult | None, str]:
+) -> tuple[PyhfCLs | None, str]:
     """CLs from three pyhf fits, or None and the reason.
 
     The same as pyhf.infer.hypotest(..., test_stat="qtilde") without the two of its five fits whose result is known:
@@ -101,23 +109,14 @@ def _asymptotic_cls(
             q = max(float(fixed) - free, 0.0) if float(best[model.config.poi_index]) <= mu else 0.0
             q_asimov = max(float(fixed_asimov) - float(np.squeeze(twice_nll(null, asimov, model))), 0.0)
             if np.isfinite([q, q_asimov]).all():
-                return _cls_of(np.sqrt(q), np.sqrt(q_asimov)), ""
+                return _result(q, q_asimov), ""
             failure = "the likelihood is not a number"
     return None, failure
 
 
-def _cls_of(sqrt_q: float, sqrt_q_asimov: float) -> CLsResult:
-    """CLs observed and expected from the roots of the observed and the Asimov statistic; arXiv:1007.1727."""
-    if sqrt_q_asimov < 1e-6:
-        return CLsResult(1.0, (1.0,) * 5)  # no sensitivity
-    if sqrt_q <= sqrt_q_asimov:
-        shifted = sqrt_q - sqrt_q_asimov
-    else:
-        shifted = (sqrt_q**2 - sqrt_q_asimov**2) / (2 * sqrt_q_asimov)
-    cl_b = float(ndtr(-shifted))
-    observed = float(ndtr(-shifted - sqrt_q_asimov)) / cl_b if cl_b > 0 else 0.0
-    m2, m1, median, p1, p2 = (float(ndtr(n - sqrt_q_asimov) / ndtr(n)) for n in range(-2, 3))
-    return CLsResult(observed, (m2, m1, median, p1, p2))
+def _result(q: float, q_asimov: float) -> PyhfCLs:
+    observed, expected = cls_of(np.array([q]), np.array([q_asimov]))
+    return PyhfCLs(float(q), float(q_asimov), float(observed[0]), tuple(expected[0].tolist()))
 
 
 def _with_signal_scaled(workspace: Mapping[str, Any], factor: float) -> dict[str, Any]:
@@ -136,13 +135,6 @@ def _measurement(workspace: Mapping[str, Any]) -> dict[str, Any]:
 
 def _events(workspace: Mapping[str, Any], sample: str) -> FloatArray:
     return np.array([s["data"][0] for c in workspace["channels"] for s in c["samples"] if s["name"] == sample])
-
-
-def _unprofiled_q(workspace: Mapping[str, Any], mu: float) -> float:
-    """Asimov statistic of background data with every nuisance fixed: an upper bound of the profiled one."""
-    bkg = _events(workspace, "background")
-    ratio = mu * _events(workspace, "signal") / bkg
-    return float(2 * (bkg * (ratio - np.log1p(np.maximum(ratio, -0.999)))).sum())
 
 
 @contextmanager

@@ -14,10 +14,10 @@ import numpy as np
 
 from ..arrays import BoolArray, FloatArray
 from ..errors import InputError, LikelihoodError
-from .background_fit import Null, fit_null
+from .background_fit import BackgroundFit, fit_background
 from .binned import BinnedLikelihood
 from .cls import CHUNK
-from .expectations import BatchModel, batch_model, expected_background, expected_signal
+from .expectations import Expectations, expectations_of, expected_background, expected_signal
 from .newton import fit
 
 MIN_TOYS = 100
@@ -38,7 +38,7 @@ class ToyCLs:
     n_toys: int
 
 
-def toy_cls(likelihood: BinnedLikelihood, n_toys: int, seed: int, null: Null | None = None) -> ToyCLs:
+def toy_cls(likelihood: BinnedLikelihood, n_toys: int, seed: int, null: BackgroundFit | None = None) -> ToyCLs:
     """CLs of the first hypothesis of a likelihood at mu = 1, with ``n_toys`` toys of each hypothesis.
 
     InputError for fewer than MIN_TOYS; LikelihoodError if a fit fails.
@@ -47,8 +47,8 @@ def toy_cls(likelihood: BinnedLikelihood, n_toys: int, seed: int, null: Null | N
         raise InputError(f"at least {MIN_TOYS} toys are needed, found {n_toys}")
     if likelihood.faults:
         raise LikelihoodError(likelihood.faults[0][1])
-    model = batch_model(likelihood).take(np.array([0]))
-    null = null or fit_null(batch_model(likelihood), likelihood.n_obs)
+    model = expectations_of(likelihood).take(np.array([0]))
+    null = null or fit_background(likelihood)
     rng = np.random.default_rng(seed)
     q_observed = float(statistics(model, likelihood.n_obs[None], np.zeros((1, model.n_nuisances)), null)[0])
     q_signal = statistics(model, *signal_toys(model, likelihood.n_obs, null, n_toys, rng), null)
@@ -71,7 +71,7 @@ def _cls(q_signal: FloatArray, q_null: FloatArray, q: float) -> float:
 
 
 def signal_toys(
-    model: BatchModel, n_obs: FloatArray, null: Null, n_toys: int, rng: np.random.Generator
+    model: Expectations, n_obs: FloatArray, null: BackgroundFit, n_toys: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Counts (n_toys, n_bins) and centres of the constraints (n_toys, n_nuisances) at mu = 1 of a single hypothesis."""
     found = fit(model, n_obs[None], null.expected[None], model.padded(null.nuisances[None]), np.ones(1))
@@ -80,12 +80,14 @@ def signal_toys(
     return _toys(expected_events(model, found.nuisances)[0], found.nuisances[0], n_toys, rng)
 
 
-def null_toys(model: BatchModel, null: Null, n_toys: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def null_toys(
+    model: Expectations, null: BackgroundFit, n_toys: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
     """Counts (n_toys, n_bins) and centres of the constraints (n_toys, n_nuisances) without signal."""
     return _toys(null.expected, model.padded(null.nuisances), n_toys, rng)
 
 
-def expected_events(model: BatchModel, nuisances: FloatArray) -> FloatArray:
+def expected_events(model: Expectations, nuisances: FloatArray) -> FloatArray:
     """Background plus signal at nuisances (n, n_nuisances), (n, n_bins)."""
     return expected_background(model, nuisances) + expected_signal(model, nuisances)
 
@@ -97,7 +99,7 @@ def _toys(
     return counts, rng.normal(nuisances, 1.0, size=(n_toys, len(nuisances)))
 
 
-def statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null: Null) -> FloatArray:
+def statistics(model: Expectations, n_obs: FloatArray, centers: FloatArray, null: BackgroundFit) -> FloatArray:
     """q~ at mu = 1 of data sets: counts (n, n_bins) and centres of the constraints (n, n_nuisances); (n,).
 
     ``model`` has one hypothesis. LikelihoodError if more than one fit in a thousand fails; those few count as q = 0.
@@ -115,7 +117,9 @@ def statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null: 
     return q
 
 
-def _statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null: Null) -> tuple[FloatArray, BoolArray]:
+def _statistics(
+    model: Expectations, n_obs: FloatArray, centers: FloatArray, null: BackgroundFit
+) -> tuple[FloatArray, BoolArray]:
     n = len(n_obs)
     model = _of_each(model, n)
     reference = null.expected[None]
@@ -139,5 +143,5 @@ def _statistics(model: BatchModel, n_obs: FloatArray, centers: FloatArray, null:
     return q, bad
 
 
-def _of_each(model: BatchModel, n: int) -> BatchModel:
+def _of_each(model: Expectations, n: int) -> Expectations:
     return model if len(model.signal) == n else model.take(np.zeros(n, dtype=np.intp))

@@ -1,27 +1,20 @@
-"""Where CLs crosses 0.05 along families of hypotheses, all families at once.
+"""Where CLs crosses 0.05 along families of hypotheses, all families at once: the one root finder of all limits.
 
-CLs is evaluated on a grid of every family, every sign change of CLs - 0.05 is bracketed, and all brackets are narrowed
-together. A CLs that is not monotonic has all its crossings found, as far as they lie a step of the grid apart; the
-limit is the one above which everything is excluded.
+Curves of a free number x (coupling, strength, cross-section) are evaluated on a grid of ln x, every change of sign is
+bracketed, and all brackets are narrowed together. A CLs that is not monotonic has all its crossings found, as far as
+they lie a step of the grid apart; the limit is the one above which everything is excluded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
-from ..arrays import FloatArray, IndexArray
-from ..errors import LikelihoodError
-from ..likelihood.background_fit import Null
-from ..likelihood.cls import unprofiled_statistic
-from ..likelihood.result import CLS_EXCLUDED, CLsResult
-from ..process.hypotheses import Hypotheses
-from ..signal.fold import FoldedSearch
-from ..signal.template import batch_template
-from .verdicts import cls_of_hypotheses
+from ..arrays import BoolArray, FloatArray, IndexArray
+from ..likelihood.asymptotics import CLS_EXCLUDED, sqrt_q_thresholds
 
 #: Points of the first grid.
 GRID = 42
@@ -29,57 +22,79 @@ GRID = 42
 ROOT_TOLERANCE = 1e-5
 #: Asimov statistic with fixed nuisances below which nothing is excluded: it would take data 30 sigma off.
 INSENSITIVE = 0.01
+#: Half the width in ln x of the first bracket around a guess, its growth from step to step, and the largest one.
+NEAR, NEAR_GROWTH, NEAR_MAX = 0.02, 3.0, 6.0
 
 _MAX_STEPS = 40
+_BLIND = 3.0  # value of a curve where nothing is excluded and nothing is computed
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Functions of ln x of families of hypotheses that fall through 0 at a limit: observed, then expected at -2..+2
-    standard deviations.
+class Tested(Protocol):
+    """Hypotheses that were tested: CLs of the data, and the Asimov statistic all expected values follow from."""
 
-    ``ln(CLs/0.05)``, and ``ln(c_N/sqrt(q_A))`` with c_N where Phi(N - c_N)/Phi(N) = 0.05.
-    """
+    @property
+    def cls_observed(self) -> FloatArray:
+        """(n,)."""
 
-    hypotheses: Callable[[IndexArray, FloatArray], Hypotheses]
-    """Members of families: which (n,), at which ln x (n,)."""
-    searches: tuple[FoldedSearch, ...]
-    interference: bool
-    null: Null
+    @property
+    def q_asimov(self) -> FloatArray:
+        """(n,)."""
+
+    @property
+    def faults(self) -> tuple[tuple[int, str], ...]:
+        """(index, message) of hypotheses without a likelihood."""
+
+
+class Curves(Protocol):
+    """Six functions of ln x of families, which fall through 0 at a limit: observed, then expected at -2..+2 sigma."""
 
     def __call__(self, which: IndexArray, log_x: FloatArray) -> tuple[FloatArray, dict[int, str]]:
-        """Values (n, 6), NaN where ``faults`` has a message."""
-        found = cls_of_hypotheses(self.searches, self.hypotheses(which, log_x), self.interference, self.null)
-        n = np.arange(-2, 3)
-        thresholds = n - ndtri(CLS_EXCLUDED * ndtr(n))
+        """Values (n, 6) of the members ``which`` (n,) at ln x (n,), NaN where there is none, and messages why."""
+
+    def sensitive(self, which: IndexArray, log_x: FloatArray) -> BoolArray:
+        """Where any of the six may be below 0, (n,); cheap."""
+
+
+@dataclass(frozen=True, eq=False)
+class CLsCurves:
+    """``ln(CLs/0.05)``, and ``ln(c_N/sqrt(q_A))`` with c_N where Phi(N - c_N)/Phi(N) = 0.05."""
+
+    test: Callable[[IndexArray, FloatArray], Tested]
+    """Members of families, tested at x."""
+    bound: Callable[[IndexArray, FloatArray], FloatArray]
+    """Their Asimov statistic with every nuisance fixed, which profiling can only reduce."""
+
+    def __call__(self, which: IndexArray, log_x: FloatArray) -> tuple[FloatArray, dict[int, str]]:
+        """As :class:`Curves`."""
+        found = self.test(which, np.exp(log_x))
         observed = np.log(np.maximum(found.cls_observed, 1e-30) / CLS_EXCLUDED)
-        expected = np.log(thresholds / np.sqrt(np.maximum(found.q_asimov, 1e-12))[:, None])
+        expected = np.log(sqrt_q_thresholds() / np.sqrt(np.maximum(found.q_asimov, 1e-12))[:, None])
         return np.concatenate([observed[:, None], expected], axis=1), dict(found.faults)
 
-    def sensitive(self, which: IndexArray, log_x: FloatArray) -> FloatArray:
-        """Asimov statistic with nothing but the signal allowed to change, (n,)."""
-        total = np.zeros(len(which))
-        for folded in self.searches:
-            template = batch_template(folded, self.hypotheses(which, log_x), self.interference, changes=False)
-            for name, signal in template.yields.items():
-                total += unprofiled_statistic(signal, folded.search.channel(name).bkg)
-        return total
+    def sensitive(self, which: IndexArray, log_x: FloatArray) -> BoolArray:
+        """As :class:`Curves`."""
+        return np.asarray(self.bound(which, np.exp(log_x)) > INSENSITIVE)
 
 
 @dataclass(frozen=True)
 class Crossings:
-    """Of one family: ln x of all crossings per curve, and whether the curve ends below 0 (excluded)."""
+    """What was found in one family: ln x of all crossings per curve, and whether the curve ends below 0 (excluded)."""
 
     log_x: tuple[tuple[float, ...], ...]
     excluded_at_end: tuple[bool, ...]
     fault: str | None
-    """Of x above the last one with a likelihood."""
+    """Why there is nothing above the last x with a likelihood."""
 
-    def limit(self, curve: int) -> float | None:
-        """The x above which everything is excluded."""
+    def limit(self, curve: int) -> float:
+        """The x above which everything is excluded; NaN if there is none."""
         if not self.excluded_at_end[curve] or not self.log_x[curve]:
-            return None
+            return float("nan")
         return float(np.exp(self.log_x[curve][-1]))
+
+    @property
+    def limits(self) -> FloatArray:
+        """Observed, then expected at -2..+2 standard deviations, (6,)."""
+        return np.array([self.limit(curve) for curve in range(6)])
 
     @property
     def excluded_everywhere(self) -> bool:
@@ -100,14 +115,27 @@ class Crossings:
         return (f"CLs is not monotonic in the {name}: it crosses 0.05 at {text}; {end}",)
 
 
-def crossings(curves: Curves, lowest: FloatArray, largest: FloatArray) -> list[Crossings]:
-    """Crossings of all families between x = ``lowest`` and ``largest``, (n,)."""
-    t = np.linspace(np.log(lowest), np.log(largest), GRID, axis=1)
+def crossings(
+    curves: Curves,
+    lowest: FloatArray,
+    largest: FloatArray,
+    points: int = GRID,
+    tolerance: float | None = ROOT_TOLERANCE,
+) -> list[Crossings]:
+    """Crossings of all families between x = ``lowest`` and ``largest``.
+
+    Arguments:
+        curves: functions of ln x that fall through 0 at a limit.
+        lowest, largest: ends of the grid of each family, (n,).
+        points: of the grid.
+        tolerance: of ln x; None interpolates between the points of the grid, for curves that cost too much to narrow.
+    """
+    t = np.linspace(np.log(lowest), np.log(largest), points, axis=1)
     values, faults = _on_grid(curves, t)
     brackets = []
     for i in range(len(t)):
-        good = np.nonzero(np.isfinite(values[i, :, 0]))[0]
         for curve in range(6):
+            good = np.nonzero(np.isfinite(values[i, :, curve]))[0]
             y = values[i, good, curve]
             for k in np.nonzero((y[:-1] > 0) != (y[1:] > 0))[0]:
                 near = good[np.clip(np.arange(k - 1, k + 3), 0, len(good) - 1)]
@@ -117,30 +145,76 @@ def crossings(curves: Curves, lowest: FloatArray, largest: FloatArray) -> list[C
         which = np.array([bracket[:2] for bracket in brackets], dtype=np.intp)
         around = np.array([bracket[2:] for bracket in brackets])
         t_near, y = around[:, :4], around[:, 4:]
-        guess = _cubic_roots(t_near, y)
-        solved = narrow(curves, which[:, 0], which[:, 1], t_near[:, 1], t_near[:, 2], y[:, 1], y[:, 2], guess)
+        if tolerance is None:
+            share = y[:, 1] / (y[:, 1] - y[:, 2])
+            solved = t_near[:, 1] + share * (t_near[:, 2] - t_near[:, 1])
+        else:
+            solved = _cubic_roots(t_near, y)
+            ends = t_near[:, 1], t_near[:, 2], y[:, 1], y[:, 2]
+            solved = narrow(curves, which[:, 0], which[:, 1], *ends, solved, tolerance)
         for (at, c), root in zip(which.tolist(), solved, strict=True):
             roots.setdefault((at, c), []).append(float(root))
     found = []
     for i in range(len(t)):
-        good = np.nonzero(np.isfinite(values[i, :, 0]))[0]
-        last = values[i, good[-1]] if len(good) else np.ones(6)
-        fault = next((faults[i, k] for k in range(good[-1] + 1 if len(good) else 0, GRID) if (i, k) in faults), None)
+        excluded = []
+        for curve in range(6):
+            good = np.nonzero(np.isfinite(values[i, :, curve]))[0]
+            excluded.append(bool(values[i, good[-1], curve] < 0) if len(good) else False)
+        good = np.nonzero(np.isfinite(values[i]).any(axis=1))[0]
+        after = range(int(good[-1]) + 1 if len(good) else 0, points)
+        fault = next((faults[i, k] for k in after if (i, k) in faults), None)
         log_x = tuple(tuple(sorted(roots.get((i, c), ()))) for c in range(6))
-        found.append(Crossings(log_x, tuple(bool(y < 0) for y in last), fault))
+        found.append(Crossings(log_x, tuple(excluded), fault))
     return found
 
 
 def _on_grid(curves: Curves, t: FloatArray) -> tuple[FloatArray, dict[tuple[int, int], str]]:
-    """The curves on the grid, (n, GRID, 6), evaluated only where something may be excluded."""
+    """The curves on the grid, (n, points, 6), evaluated only where something may be excluded."""
     which = np.repeat(np.arange(len(t)), t.shape[1])
-    values = np.full((t.size, 6), 3.0)
-    todo = np.nonzero(curves.sensitive(which, t.ravel()) > INSENSITIVE)[0]
+    values = np.full((t.size, 6), _BLIND)
+    todo = np.nonzero(curves.sensitive(which, t.ravel()))[0]
     faults = {}
     if len(todo):
         values[todo], bad = curves(which[todo], t.ravel()[todo])
         faults = {divmod(int(todo[k]), t.shape[1]): text for k, text in bad.items()}
     return values.reshape(*t.shape, 6), faults
+
+
+def roots_near(
+    curves: Curves, which: IndexArray, curve: IndexArray, guess: FloatArray, largest: FloatArray
+) -> FloatArray:
+    """ln x of the crossings of ``curve`` of the members ``which`` nearest to a guess, (n,); NaN if there is none.
+
+    ``guess`` and ``largest`` are ln x, (n,). The bracket around the guess grows until the curve changes its sign.
+    """
+    rows = np.arange(len(which))
+
+    def at(some: IndexArray, t: FloatArray) -> FloatArray:
+        return curves(which[some], t)[0][np.arange(len(some)), curve[some]]
+
+    low, high = guess - NEAR, np.minimum(guess + NEAR, largest)
+    f_low, f_high = at(rows, low), at(rows, high)
+    step = NEAR
+    while step < NEAR_MAX:
+        step *= NEAR_GROWTH
+        for todo, up in ((rows[~(f_low > 0)], False), (rows[~(f_high < 0) & (high < largest)], True)):
+            if up and len(todo):
+                low[todo], f_low[todo] = high[todo], f_high[todo]
+                high[todo] = np.minimum(high[todo] + step, largest[todo])
+                f_high[todo] = at(todo, high[todo])
+            elif len(todo):
+                high[todo], f_high[todo] = np.where(
+                    f_low[todo] < 0, (low[todo], f_low[todo]), (high[todo], f_high[todo])
+                )
+                low[todo] -= step
+                f_low[todo] = at(todo, low[todo])
+        if ((f_low > 0) & ((f_high < 0) | (high >= largest))).all():
+            break
+    roots = np.full(len(which), np.nan)
+    ok = np.nonzero((f_low > 0) & (f_high < 0))[0]
+    if len(ok):
+        roots[ok] = narrow(curves, which[ok], curve[ok], low[ok], high[ok], f_low[ok], f_high[ok])
+    return roots
 
 
 def _cubic_roots(t: FloatArray, y: FloatArray) -> FloatArray:
@@ -162,7 +236,7 @@ def _cubic_roots(t: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def narrow(
-    curves: Callable[[IndexArray, FloatArray], tuple[FloatArray, dict[int, str]]],
+    curves: Curves,
     which: IndexArray,
     curve: IndexArray,
     a: FloatArray,
@@ -170,11 +244,12 @@ def narrow(
     fa: FloatArray,
     fb: FloatArray,
     guess: FloatArray | None = None,
+    tolerance: float = ROOT_TOLERANCE,
 ) -> FloatArray:
     """Roots of brackets [a, b], all at once: Chandrupatla's method (Adv. Eng. Softw. 28 (1997) 145), which begins at
     ``guess``, or where the chord is 0.
 
-    A root is taken from the last chord once the chord cannot miss it by more than ROOT_TOLERANCE.
+    A root is taken from the last chord once the chord cannot miss it by more than ``tolerance``.
     """
     a, b, fa, fb = (np.array(x, dtype=float) for x in (a, b, fa, fb))
     root, at = np.full(len(a), np.nan), np.arange(len(a))
@@ -191,13 +266,13 @@ def narrow(
         chord = a - fa * (b - a) / (fb - fa)
         bend = np.abs(fa * fb / (fb - fa) * ((fc - fa) / (c - a) - (fb - fa) / (b - a)) / (fc - fb))
         bend = np.where(np.isfinite(bend), np.abs(bend * (b - a)), np.inf)
-        ended = (np.minimum(bend, np.abs(b - a)) < ROOT_TOLERANCE) | (fa == 0)
+        ended = (np.minimum(bend, np.abs(b - a)) < tolerance) | (fa == 0)
         root[at[ended]] = np.where(fa == 0, a, chord)[ended]
         keep = ~ended
         at, a, b, c, fa, fb, fc = (v[keep] for v in (at, a, b, c, fa, fb, fc))
         if not len(at):
             break
-        least = np.minimum(ROOT_TOLERANCE / np.abs(b - a), 0.5)
+        least = np.minimum(tolerance / np.abs(b - a), 0.5)
         with np.errstate(all="ignore"):
             xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
             inverse = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
@@ -205,117 +280,3 @@ def narrow(
         share = np.clip(np.where(safe, inverse, 0.5), least, 1 - least)
     root[at] = 0.5 * (a + b)
     return root
-
-
-#: A root is accepted where the logarithm of the coupling (or cross-section) is known to this.
-SOLVE_TOLERANCE = 5e-4
-
-_MAX_EVALUATIONS = 60
-
-
-def solve_limits(evaluate: Callable[[float], CLsResult], start: float, low: float, high: float) -> list[float | None]:
-    """Where CLs falls through 0.05: observed, then expected -2..+2; None where it does not up to ``high``.
-
-    All curves share their evaluations. The expected ones follow from one function, the Asimov statistic
-    sqrt(q_A): CLs at N standard deviations is Phi(N - sqrt(q_A))/Phi(N). Each root is bracketed, then refined by
-    inverse interpolation until ln x is known to SOLVE_TOLERANCE. If CLs is not monotonic the crossing at the largest x
-    is taken. LikelihoodError if no bracket is found down to ``low``.
-    """
-    thresholds = _sqrt_q_thresholds()
-    points: dict[float, FloatArray] = {}
-
-    def add(t: float) -> FloatArray:
-        if t not in points:
-            if len(points) >= _MAX_EVALUATIONS:
-                raise LikelihoodError(f"no limit found in {_MAX_EVALUATIONS} evaluations near {np.exp(t):g}")
-            result = evaluate(float(np.exp(t)))
-            observed = np.log(max(result.cls_observed, 1e-30) / CLS_EXCLUDED)
-            median = min(max(result.cls_expected[2], 1e-300), 1.0)
-            sqrt_q = max(float(-ndtri(0.5 * median)), 1e-6)
-            points[t] = np.array([observed, *np.log(thresholds / sqrt_q)])
-        return points[t]
-
-    t_low, t_high = float(np.log(low)), float(np.log(high))
-    add(float(np.clip(np.log(start), t_low, t_high)))
-    roots: dict[int, float | None] = {}
-    for curve in (3, 1, 5, 2, 4, 0):  # the median first, then the outer ones: they bracket the rest
-        roots[curve] = _solve_one(add, points, curve, t_low, t_high)
-    return [roots[curve] for curve in range(6)]
-
-
-def _sqrt_q_thresholds() -> FloatArray:
-    """sqrt(q_A) at which CLs = 0.05 for the -2..+2 standard deviation experiments."""
-    n = np.arange(-2, 3)
-    return np.asarray(n - ndtri(CLS_EXCLUDED * ndtr(n)))
-
-
-def _solve_one(
-    add: Callable[[float], FloatArray],
-    points: dict[float, FloatArray],
-    curve: int,
-    t_low: float,
-    t_high: float,
-) -> float | None:
-    step = 0.15
-    while True:  # bracket
-        ts = sorted(points)
-        above = [t for t in ts if points[t][curve] > 0]
-        below = [t for t in ts if points[t][curve] <= 0 and (not above or t > above[-1])]
-        if above and below:
-            break
-        if not below:  # not excluded at the largest x tried
-            if ts[-1] >= t_high:
-                return None
-            add(min(_step_to(points, curve, ts[-1], step), t_high))
-        else:
-            if ts[0] <= t_low:
-                raise LikelihoodError(f"excluded down to {np.exp(t_low):g}; the data reject every hypothesis")
-            add(max(_step_to(points, curve, ts[0], -step), t_low))
-        step *= 1.7
-    left, right = above[-1], below[0]
-    for _ in range(30):
-        guess, error = _interpolated_root(points, curve, left, right)
-        if error < SOLVE_TOLERANCE or right - left < SOLVE_TOLERANCE:
-            return float(np.exp(guess))
-        value = add(guess)[curve]
-        left, right = (guess, right) if value > 0 else (left, guess)
-    return float(np.exp(0.5 * (left + right)))
-
-
-def _step_to(points: dict[float, FloatArray], curve: int, edge: float, step: float) -> float:
-    """A point beyond ``edge``: about where the curve should cross, between one and three steps away."""
-    value = points[edge][curve]
-    return edge + float(np.sign(step) * np.clip(0.6 * abs(value), abs(step), 3 * abs(step)))
-
-
-def _interpolated_root(points: dict[float, FloatArray], curve: int, left: float, right: float) -> tuple[float, float]:
-    """Root between left and right by inverse interpolation through up to five points, and an estimate of its error.
-
-    The error is the change when the farthest point is left out; the whole bracket if there are too few points.
-    """
-    middle = 0.5 * (left + right)
-    inner = [t for t in sorted(points, key=lambda t: abs(t - middle)) if abs(t - middle) < 1.0]
-    near = [left, right, *[t for t in inner if t not in (left, right)]][:5]
-    y_left, y_right = points[left][curve], points[right][curve]
-    chord = left + (right - left) * y_left / (y_left - y_right)
-    guess, error = chord, right - left
-    while len(near) >= 4:
-        ordered = np.array(sorted(near))
-        y = np.array([points[t][curve] for t in ordered])
-        if (np.diff(y) < 0).all():
-            full = _inverse_lagrange(y, ordered)
-            kept = np.isin(ordered, near[:-1])
-            if left <= full <= right:
-                return full, abs(full - _inverse_lagrange(y[kept], ordered[kept]))
-        near.pop()
-    margin = 0.05 * (right - left)
-    return float(np.clip(guess, left + margin, right - margin)), error
-
-
-def _inverse_lagrange(y: FloatArray, t: FloatArray) -> float:
-    """t at y = 0 by the Lagrange polynomial t(y) through all points."""
-    total = 0.0
-    for i in range(len(y)):
-        others = np.delete(y, i)
-        total += t[i] * float(np.prod(-others / (y[i] - others)))
-    return total

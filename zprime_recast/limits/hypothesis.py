@@ -1,173 +1,194 @@
-"""The coupling or cross-section at 95 % CL, observed and expected.
-
-A hypothesis is (mass, coupling, width of that coupling); its limit g_95 is where CLs = 0.05.
-"""
+"""The verbs of the package: is a hypothesis excluded, and where is the limit on the coupling."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, checked_positive
-from ..errors import InputError, LikelihoodError, UnknownName
-from ..likelihood.binned import binned_likelihood, interference_warnings
-from ..likelihood.cls import unprofiled_statistic
-from ..likelihood.pyhf_fit import fit_background, hypothesis_test
-from ..likelihood.result import CLsResult
-from ..likelihood.toys import toy_cls
-from ..likelihood.workspace import build_workspace
-from ..model.widths import decay_widths
+from ..errors import InputError, LikelihoodError
+from ..likelihood.workspace import workspace_of
+from ..model.card import load_model
 from ..model.zprime import ZprimeModel
-from ..process.cross_section import sigma_br_narrow
-from ..process.hypotheses import GAMMA_OVER_M_MAX, largest_coupling
-from ..signal.fold import FoldedSearch
-from ..signal.reference import signal_template
-from ..signal.signal import Signal, SignalTemplate
-from .analyses import Prepared, sole_curve, with_likelihood
-from .crossings import solve_limits
-from .curve import CurveTest, curve_test
-from .families import coupling_limits
-from .result import COUPLING_MIN, COUPLING_RANGE, LimitResult
+from ..process.family import CouplingFamily, coupling_family, first_lepton
+from ..process.hypotheses import GAMMA_OVER_M_MAX
+from ..searches.search import DEFAULT_ANALYSES
+from .analyses import Analyses, AnalysesLike, load_analyses
+from .method import Method
+from .result import CLsResult, LimitResult
 
-_SQRT_Q_95 = 1.959964  # median expected limit: CLs = 2 (1 - Phi(sqrt q)) = 0.05
-
-
-def workspace(
-    model: ZprimeModel,
-    mass_gev: float,
-    coupling: float,
-    searches: Sequence[Prepared],
-    interference: bool = True,
-) -> dict[str, Any]:
-    """The pyhf workspace of one hypothesis; RangeError outside the mass range of a search."""
-    return build_workspace(hypothesis_signals(model, mass_gev, coupling, searches, interference))
-
-
-def hypothesis_signals(
-    model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[Prepared], interference: bool = True
-) -> list[Signal]:
-    """Expected signal of one hypothesis in every search; RangeError outside the mass range of one."""
-    mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
-    check_hypothesis(model, mass, g, searches)
-    folded = with_likelihood(searches)
-    return [folded_signal(f, signal_template(f, model, mass, g, interference)) for f in folded]
-
-
-def folded_signal(folded: FoldedSearch, template: SignalTemplate) -> Signal:
-    """The template of one hypothesis as the signal of a likelihood."""
-    return Signal(folded.search, template.yields, template.nuisances, template.changes)
-
-
-def check_hypothesis(model: ZprimeModel, mass_gev: float, coupling: float, searches: Sequence[Prepared]) -> None:
-    """RangeError or InputError if a hypothesis is outside what the searches or the line shape cover."""
-    for folded in searches:
-        folded.search.check_mass(mass_gev)
-    ratio = float(decay_widths(model, mass_gev, coupling).total_gev) / mass_gev
-    if ratio > GAMMA_OVER_M_MAX:
-        raise InputError(
-            f"Gamma/M = {ratio:.2f} at coupling {coupling:g}: above {GAMMA_OVER_M_MAX} a fixed-width line shape "
-            "means nothing; use a smaller coupling"
-        )
+#: Columns of rates per charged lepton.
+PAIRS: Mapping[str, str] = {"e": "ee", "mu": "mumu", "tau": "tautau"}
 
 
 def cls(
-    model: ZprimeModel,
-    mass_gev: float,
-    coupling: float,
-    searches: Sequence[Prepared],
+    model: ZprimeModel | str,
+    mass_gev: ArrayLike,
+    coupling: ArrayLike,
+    analyses: AnalysesLike = DEFAULT_ANALYSES,
     interference: bool = True,
     calculator: str = "asymptotic",
+    fitter: str = "newton",
     n_toys: int = 2000,
     seed: int = 1,
-) -> CLsResult | CurveTest:
-    """CLs of one hypothesis, all searches together; for a limit curve, the rate over the limit.
+) -> CLsResult:
+    """CLs of hypotheses, all analyses together; for a limit curve, the rate over the limit.
 
-    ``calculator``: ``asymptotic`` (pyhf's fits), or ``toys`` for ``n_toys`` pseudo-experiments of each hypothesis.
+    Arguments:
+        model: a model, or the id of a card.
+        mass_gev, coupling: mass of the Z' in GeV and coupling; they broadcast to the shape of the result.
+        analyses: from :func:`load_analyses`, or ids and folders of analyses.
+        interference: with photon and Z.
+        calculator: ``asymptotic``, or ``toys`` for ``n_toys`` pseudo-experiments of each of both hypotheses.
+        fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per hypothesis.
+        n_toys, seed: of the toys.
+
+    RangeError outside the masses of an analysis, InputError for a width above half of the mass, LikelihoodError where
+    there is no verdict.
+
+    >>> import zprime_recast as zr
+    >>> bool(zr.cls("ssm", 4000.0, 0.743, "atlas-139fb-dilepton").excluded)
+    True
     """
-    if calculator not in ("asymptotic", "toys"):
-        raise UnknownName("calculator", calculator, ("asymptotic", "toys"))
-    curve = sole_curve(searches)
-    if curve is not None:
-        return curve_test(curve, model, mass_gev, coupling)
-    signals = hypothesis_signals(model, mass_gev, coupling, searches, interference)
-    warnings = interference_warnings(signals)
-    if calculator == "toys":
-        found = toy_cls(binned_likelihood(signals), n_toys, seed)
-        m2, m1, median, p1, p2 = found.cls_expected
-        return CLsResult(found.cls_observed, (m2, m1, median, p1, p2), warnings)
-    return replace(hypothesis_test(build_workspace(signals)), warnings=warnings)
-
-
-def limit(
-    model: ZprimeModel,
-    mass_gev: float,
-    searches: Sequence[Prepared],
-    interference: bool = True,
-    calculator: str = "batch",
-) -> LimitResult:
-    """g_95 at one mass, observed and expected; the width follows the coupling.
-
-    ``calculator``: ``batch`` for the fits of :mod:`zprime_recast.likelihood.newton`, ``pyhf`` for pyhf's, which judge
-    them and take seconds. LikelihoodError if there is no limit for a reason other than a weak signal.
-    """
-    mass = float(checked_positive("mass_gev", mass_gev))
-    if calculator == "batch":
-        largest_coupling(model, mass)
-        (found,) = coupling_limits(model, [mass], searches, interference)
-        if isinstance(found, str):
-            raise LikelihoodError(found)
-        return found
-    if calculator != "pyhf":
-        raise UnknownName("calculator", calculator, ("batch", "pyhf"))
-    for folded in searches:
-        folded.search.check_mass(mass)
-    folded_searches = with_likelihood(searches)
-    g_max, reason = largest_coupling(model, mass)
-
-    def signals_at(g: float) -> list[Signal]:
-        return hypothesis_signals(model, mass, g, searches, interference)
-
-    background_fit = fit_background(build_workspace(signals_at(1e-3 * g_max)))
-
-    def evaluate(g: float) -> CLsResult:
-        return hypothesis_test(build_workspace(signals_at(g)), background_fit=background_fit)
-
-    grid = np.geomspace(max(COUPLING_MIN, COUPLING_RANGE * g_max), g_max, 60)
-    yields = [signal_template(f, model, mass, grid, interference).yields for f in folded_searches]
-    start = float(grid[_first_sensitive(yields, folded_searches)])
-    roots = solve_limits(evaluate, start, float(grid[0]), g_max)
-    lumi = searches[0].lumi
-    assert lumi is not None
-    sigma = [None if g is None else float(sigma_br_narrow(model, mass, g, lumi)) for g in roots]
-    observed = roots[0]
-    largest = max((g for g in roots if g is not None), default=None)
-    signals = [] if largest is None else signals_at(largest)
-    return LimitResult(
+    model, searches = load_model(model), load_analyses(analyses)
+    method = Method(interference, calculator, fitter, n_toys, seed)
+    family, mass, g = checked_family(model, mass_gev, coupling, searches)
+    found = searches.verdicts(family, g.ravel(), method)
+    for i, text in found.faults:
+        raise LikelihoodError(text if mass.ndim == 0 else f"at {mass.ravel()[i]:g} GeV: {text}")
+    return CLsResult(
         mass_gev=mass,
-        coupling_95_observed=observed,
-        coupling_95_expected=tuple(roots[1:]),
-        sigma_br_95_observed_fb=sigma[0],
-        sigma_br_95_expected_fb=tuple(sigma[1:]),
-        gamma_over_m_observed=None if observed is None else float(decay_widths(model, mass, observed).total_gev) / mass,
-        coupling_max=g_max,
-        coupling_max_reason=reason,
-        warnings=interference_warnings(signals),
+        coupling=g,
+        cls_observed=found.cls_observed.reshape(mass.shape),
+        cls_expected=found.cls_expected.reshape(*mass.shape, 5),
+        signal_over_limit_observed=found.signal_over_limit_observed.reshape(mass.shape),
+        signal_over_limit_expected=found.signal_over_limit_expected.reshape(mass.shape),
+        warnings=tuple(dict.fromkeys(text for _, text in found.warnings)),
+        provenance=searches.provenance(method).of_model(model),
     )
 
 
-def _first_sensitive(templates: Sequence[Mapping[str, FloatArray]], searches: Sequence[FoldedSearch]) -> int:
-    """Index of the first hypothesis the median experiment would exclude if nothing but the signal could change.
+def limit(
+    model: ZprimeModel | str,
+    mass_gev: ArrayLike,
+    analyses: AnalysesLike = DEFAULT_ANALYSES,
+    interference: bool = True,
+    calculator: str = "asymptotic",
+    fitter: str = "newton",
+) -> LimitResult:
+    """The coupling at 95 % CL, observed and expected; the width follows the coupling.
 
-    q = 2 sum [S - B ln(1 + S/B)] for data B; a starting point only.
+    Arguments:
+        model: a model, or the id of a card.
+        mass_gev: mass of the Z' in GeV, any shape; the result has it.
+        analyses: from :func:`load_analyses`, or ids and folders of analyses.
+        interference: with photon and Z.
+        calculator: ``asymptotic``.
+        fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per mass.
+
+    RangeError outside the masses of an analysis; LikelihoodError if there is no limit for a reason other than a weak
+    signal (for which the limit is NaN).
+
+    >>> import zprime_recast as zr
+    >>> limit = zr.limit("elusive_bl", 2000.0, "atlas-139fb-dilepton")
+    >>> f"{limit.coupling_95_observed:.3f}"
+    '0.030'
     """
-    total: FloatArray | float = 0.0
-    for template, folded in zip(templates, searches, strict=True):
-        for name, signal in template.items():
-            total = total + unprofiled_statistic(signal, folded.search.channel(name).bkg)
-    q = np.asarray(total)
-    # the last hypothesis below the threshold, so that a small island does not start the search
-    below = np.nonzero(q < _SQRT_Q_95**2)[0]
-    return int(min(below[-1] + 1, len(q) - 1)) if len(below) else 0
+    model, searches = load_model(model), load_analyses(analyses)
+    mass = checked_positive("mass_gev", mass_gev)
+    searches.check_mass(mass)
+    family = coupling_family(model, mass.ravel())
+    for _, text in family.faults():
+        raise InputError(f"model {model.id}: {text}")
+    result = coupling_limits(model, family, searches, Method(interference, calculator, fitter))
+    for at, text in result.errors:
+        raise LikelihoodError(text if mass.ndim == 0 else f"at {at:g} GeV: {text}")
+    return result.reshaped(mass.shape)
+
+
+def workspace(
+    model: ZprimeModel | str,
+    mass_gev: float,
+    coupling: float,
+    analyses: AnalysesLike = DEFAULT_ANALYSES,
+    interference: bool = True,
+) -> dict[str, Any]:
+    """The pyhf workspace of one hypothesis, a JSON-able dict; its parameter of interest ``mu`` is 1 at the hypothesis.
+
+    Arguments and errors as :func:`cls`; a limit curve has no workspace.
+
+    >>> import zprime_recast as zr
+    >>> sorted(zr.workspace("ssm", 3000.0, 0.1, "atlas-139fb-dilepton"))
+    ['channels', 'measurements', 'observations', 'version']
+    """
+    searches = load_analyses(analyses)
+    family, _, g = checked_family(load_model(model), float(mass_gev), float(coupling), searches)
+    return workspace_of(searches.joint.likelihood(family.at(np.array([0]), g.reshape(1)), interference))
+
+
+def checked_family(
+    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, analyses: Analyses
+) -> tuple[CouplingFamily, FloatArray, FloatArray]:
+    """The family of hypotheses, and their masses and couplings, which broadcast.
+
+    RangeError or InputError if one is outside what the analyses or the line shape cover.
+    """
+    mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
+    analyses.check_mass(mass)
+    family = coupling_family(model, mass.ravel())
+    for _, text in family.faults():
+        raise InputError(f"model {model.id}: {text}")
+    ratio = family.gamma_gev(np.arange(mass.size), g.ravel()) / mass.ravel()
+    wide = np.nonzero(ratio > GAMMA_OVER_M_MAX)[0]
+    if len(wide):
+        raise InputError(
+            f"Gamma/M = {ratio[wide[0]]:.2f} at coupling {g.ravel()[wide[0]]:g}: above {GAMMA_OVER_M_MAX} a "
+            "fixed-width line shape means nothing; use a smaller coupling"
+        )
+    return family, mass, g
+
+
+def coupling_limits(
+    model: ZprimeModel,
+    family: CouplingFamily,
+    analyses: Analyses,
+    method: Method | None = None,
+    without_theory: bool = False,
+) -> LimitResult:
+    """g_95 of a model at the masses of its family (n,); families without a limit are in ``errors``.
+
+    ``without_theory``: also the observed limit without the uncertainties of the luminosities.
+    """
+    method = method or Method()
+    n = len(family.mass_gev)
+    rows = np.arange(n)
+    found = analyses.limits(family, method, without_theory)
+    found.x_95[[i for i, _ in found.faults]] = np.nan
+    lumi, lepton = analyses.luminosities, first_lepton(family.partial_over_g2_gev)
+    g = np.where(np.isfinite(found.x_95), found.x_95, 1.0)
+    every = np.repeat(rows, 6)
+    sigma = family.sigma_br_fb(every, g.ravel(), lumi, (lepton,)).reshape(n, 6)
+    sigma = np.where(np.isfinite(found.x_95), sigma, np.nan)
+    width = np.where(np.isfinite(found.x_95[:, 0]), family.gamma_gev(rows, g[:, 0]) / family.mass_gev, np.nan)
+    mass = family.mass_gev
+    return LimitResult(
+        mass_gev=mass,
+        coupling_95_observed=found.x_95[:, 0],
+        coupling_95_expected=found.x_95[:, 1:],
+        sigma_br_95_observed_fb=sigma[:, 0],
+        sigma_br_95_expected_fb=sigma[:, 1:],
+        sigma_br_flavor=PAIRS[lepton],
+        sigma_br_sqrt_s_gev=lumi.sqrt_s_gev,
+        gamma_over_m_observed=width,
+        coupling_max=found.largest,
+        coupling_max_reason=found.largest_because,
+        errors=tuple((float(mass[i]), text) for i, text in found.faults),
+        warnings=tuple((float(mass[i]), text) for i, text in (*found.islands, *found.warnings)),
+        crossings_observed=found.crossings_observed,
+        coupling_95_observed_no_theory=found.no_theory,
+        reference_coupling=model.reference_coupling,
+        provenance=analyses.provenance(method).of_model(model),
+    )

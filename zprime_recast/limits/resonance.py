@@ -1,58 +1,45 @@
-"""Limits on the cross-section of a generic resonance, as an experiment defines them: many at once.
-
-CLs is computed at a grid of cross-sections and again near the limits found; between them ln(CLs) and ln(sqrt(q_A)) are
-interpolated.
-"""
+"""Limits on the cross-section of a generic resonance, as an experiment defines them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import BoolArray, FloatArray, IndexArray, checked_positive
 from ..errors import InputError, LikelihoodError, UnknownName
-from ..likelihood.background_fit import Null, fit_null
+from ..io.threads import one_blas_thread
+from ..likelihood.asymptotics import CLS_EXCLUDED, unprofiled_statistic
+from ..likelihood.background_fit import BackgroundFit, background_likelihood, fit_background
 from ..likelihood.bayes import upper_limits
 from ..likelihood.binned import BinnedLikelihood, binned_likelihood
-from ..likelihood.cls import batch_cls
-from ..likelihood.expectations import batch_model
-from ..likelihood.result import CLS_EXCLUDED
+from ..likelihood.cls import AsymptoticCLs, asymptotic_cls
 from ..likelihood.toys import toy_cls
 from ..process.hypotheses import GAMMA_OVER_M_MAX
-from ..searches.spectrum import Uncertainty
-from ..signal.fold import FoldedSearch
-from ..signal.resonance import generic_template
+from ..searches.search import check_mass
+from ..searches.spectrum import SpectrumSearch, Uncertainty, load_spectrum
+from ..signal.fold import FoldedSearch, fold_search
+from ..signal.resonance import resonance_template
 from ..signal.signal import Signal
 from ..signal.systematics import expected_limit, held_detector
+from .crossings import ROOT_TOLERANCE, CLsCurves, Curves, crossings
+from .method import Method
+from .result import ResonanceLimit
 
-CALCULATORS = ("asymptotic", "bayes", "toys")
-
-#: First grid of cross-sections, over an estimate of the expected limit.
-_GRID = np.geomspace(0.12, 8.0, 12)
-_HYPOTHESES = 96  # fitted in one go: bounds the memory
-
-
-@dataclass(frozen=True)
-class GenericLimitResult:
-    """Cross-section times BR per lepton flavour at 95 % CL, as the experiment defines it."""
-
-    analysis: str
-    channel: str
-    mass_gev: float
-    gamma_over_m: float
-    sigma_br_95_observed_fb: float
-    sigma_br_95_expected_fb: tuple[float, ...]
-    """At -2, -1, 0, 1, 2 standard deviations."""
-    calculator: str = "asymptotic"
+#: Cross-sections looked at, over an estimate of the expected limit, and the points of the grid between them.
+SEARCHED, POINTS = (0.05, 20.0), 20
+#: Cross-sections toys are drawn at, over the lowest and the highest asymptotic limit, and their number.
+TOY_SEARCHED, TOY_POINTS = (0.7, 3.0), 12
+#: Hypotheses fitted together, which bounds the memory; and resonances of a Bayesian limit.
+CHUNK, BAYES_CHUNK = 512, 24
 
 
-@dataclass(frozen=True)
-class GenericHypotheses:
+@dataclass(frozen=True, eq=False, repr=False)
+class Resonances:
     """Generic resonances in one search, whose cross-section is still free."""
 
     folded: FoldedSearch
@@ -72,13 +59,13 @@ class GenericHypotheses:
             channels = tuple(f.channel.name for f in folded.channels if self.channel in ("ll", f.channel.name))
             folded = _held(folded, channels, names, tuple(held.tolist()))
         mass, ratio, sigma = np.broadcast_arrays(self.mass_gev[:, None], self.gamma_over_m[:, None], sigma_br_fb)
-        template = generic_template(folded, mass.ravel(), ratio.ravel(), sigma.ravel())
+        template = resonance_template(folded, mass.ravel(), ratio.ravel(), sigma.ravel())
         yields = {name: y for name, y in template.yields.items() if self.channel in ("ll", name)}
         return binned_likelihood([Signal(folded.search, yields, template.nuisances, template.changes)])
 
     def estimate(self) -> FloatArray:
         """Expected limits in fb to a factor of two, (n,), without a fit."""
-        yields = generic_template(self.folded, self.mass_gev, self.gamma_over_m).yields
+        yields = resonance_template(self.folded, self.mass_gev, self.gamma_over_m).yields
         folds = [f for f in self.folded.channels if self.channel in ("ll", f.channel.name)]
         each = [expected_limit(f.information, yields[f.channel.name]) for f in folds]
         return np.asarray(sum(1 / limit**2 for limit in each) ** -0.5)
@@ -90,9 +77,32 @@ class GenericHypotheses:
         moving = (u for u in self.folded.search.uncertainties if u.kind in ("scale", "resolution"))
         return tuple(u for u in moving if set(u.channels) & names)
 
-    def take(self, i: slice) -> GenericHypotheses:
-        """Some of them."""
-        return GenericHypotheses(self.folded, self.mass_gev[i], self.gamma_over_m[i], self.channel)
+    @cached_property
+    def background(self) -> BackgroundFit:
+        """The fit of the background in the channels in use."""
+        channels = None if self.channel == "ll" else (self.channel,)
+        return fit_background(background_likelihood([self.folded.search], channels))
+
+    def test(self, which: IndexArray, x: FloatArray) -> AsymptoticCLs:
+        """Asymptotic CLs of the resonances ``which`` (k,) at cross-sections x (k,) in fb."""
+        parts = [
+            asymptotic_cls(self.take(which[at]).likelihood(x[at, None]), self.background)
+            for at in (slice(first, first + CHUNK) for first in range(0, len(which), CHUNK))
+        ]
+        faults = tuple((k * CHUNK + i, text) for k, part in enumerate(parts) for i, text in part.faults)
+        names = ("cls_observed", "cls_expected", "q_observed", "q_asimov", "log_ratio", "recomputed")
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return AsymptoticCLs(**joined, faults=faults, warnings=())
+
+    def bound(self, which: IndexArray, x: FloatArray) -> FloatArray:
+        """Asimov statistic with every nuisance fixed, (k,)."""
+        yields = resonance_template(self.folded, self.mass_gev[which], self.gamma_over_m[which], x).yields
+        used = [f.channel for f in self.folded.channels if self.channel in ("ll", f.channel.name)]
+        return np.asarray(sum(unprofiled_statistic(yields[c.name], c.bkg) for c in used))
+
+    def take(self, i: slice | IndexArray) -> Resonances:
+        """Some of the resonances."""
+        return Resonances(self.folded, self.mass_gev[i], self.gamma_over_m[i], self.channel)
 
 
 @lru_cache(maxsize=24)  # the points of a prior
@@ -109,175 +119,141 @@ def _held(
     return replace(folded, search=replace(search, uncertainties=rest), channels=tuple(folds))
 
 
-def generic_hypotheses(
-    folded: FoldedSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLike, channel: str = "ll"
-) -> GenericHypotheses:
-    """Checked hypotheses; masses and relative widths broadcast. RangeError outside the search, InputError for a width
-    that is not between 0 and GAMMA_OVER_M_MAX, UnknownName for a channel the search has not (``ll``: all of them).
+def resonances(folded: FoldedSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLike, channel: str = "ll") -> Resonances:
+    """Checked resonances (n,); masses and relative widths broadcast.
+
+    RangeError outside the search, InputError for a width that is not between 0 and GAMMA_OVER_M_MAX, UnknownName for a
+    channel the search does not have (``ll``: all of them).
     """
     mass, ratio = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), np.asarray(gamma_over_m, dtype=float))
-    folded.search.check_mass(mass)
+    check_mass(folded.search, mass)
     bad = ~(np.isfinite(ratio) & (ratio >= 0) & (ratio <= GAMMA_OVER_M_MAX))
     if bad.any():
         raise InputError(f"relative width must be between 0 and {GAMMA_OVER_M_MAX}, found {ratio[bad].flat[0]}")
     names = [c.channel.name for c in folded.channels]
     if channel != "ll" and channel not in names:
         raise UnknownName(f"channel of {folded.search.id}", channel, [*names, "ll"])
-    return GenericHypotheses(folded, mass.ravel(), ratio.ravel(), channel)
+    return Resonances(folded, mass.ravel(), ratio.ravel(), channel)
 
 
-def generic_limits(
-    folded: FoldedSearch,
+def resonance_limit(
+    analysis: str | Path | SpectrumSearch | FoldedSearch,
     mass_gev: ArrayLike,
     gamma_over_m: ArrayLike,
     channel: str = "ll",
     calculator: str = "asymptotic",
     spectrum_bins: bool = False,
-) -> FloatArray:
-    """Limits in fb, (6, n): observed, then expected at -2, -1, 0, 1, 2 standard deviations (``bayes``: the median only,
-    from the background-only Asimov data; the others are NaN). Masses and widths broadcast to n.
+    n_toys: int = 2000,
+    seed: int = 1,
+) -> ResonanceLimit:
+    """Limit at 95 % CL on sigma x BR of generic resonances, observed and expected, as the experiment defines it.
 
-    ``calculator``: ``asymptotic`` (CLs) or ``bayes`` (flat prior in the cross-section). Expected asymptotic limits are
-    computed in the bins the card of the search gives for them, if it does, unless ``spectrum_bins``.
+    Arguments:
+        analysis: id, folder, a search with a spectrum, or one that is folded already.
+        mass_gev, gamma_over_m: mass in GeV and relative width; they broadcast to the shape of the result.
+        channel: of the analysis; ``ll`` for all.
+        calculator: ``asymptotic`` (CLs), ``toys`` (CLs), or ``bayes`` (flat prior in the cross-section; the median of
+            the expected band alone, from the background-only Asimov data).
+        spectrum_bins: expected asymptotic limits in the bins of the published spectrum; otherwise in the finer ones the
+            card of the search gives for them, if it does.
+        n_toys, seed: of the toys of each hypothesis.
+
+    RangeError outside the masses of the search; LikelihoodError if CLs does not fall through 0.05.
+
+    >>> import zprime_recast as zr
+    >>> limit = zr.resonance_limit("atlas-139fb-dilepton", 2000.0, 0.03, "ee")
+    >>> f"{limit.sigma_br_95_observed_fb:.2f} fb"
+    '0.07 fb'
     """
-    if calculator not in ("asymptotic", "bayes"):
-        raise UnknownName("calculator", calculator, ("asymptotic", "bayes"))
-    hypotheses = generic_hypotheses(folded, mass_gev, gamma_over_m, channel)
-    null = null_of(hypotheses)
-    solve = _asymptotic if calculator == "asymptotic" else _bayesian
-    size = _HYPOTHESES if calculator == "asymptotic" else _HYPOTHESES // 4
-    parts = [slice(i, i + size) for i in range(0, len(hypotheses.mass_gev), size)]
-    limits = np.concatenate([solve(hypotheses.take(part), null) for part in parts], axis=1)
-    if calculator == "asymptotic" and not spectrum_bins and folded.fine is not None:
-        limits[1:] = generic_limits(folded.fine, mass_gev, gamma_over_m, channel, spectrum_bins=True)[1:]
-    return limits
-
-
-def generic_limit(
-    folded: FoldedSearch,
-    mass_gev: float,
-    gamma_over_m: float,
-    channel: str = "ll",
-    calculator: str = "asymptotic",
-    spectrum_bins: bool = False,
-) -> GenericLimitResult:
-    """Limit on sigma x BR of one generic resonance, for validation and quick use; arguments as
-    :func:`generic_limits`.
-    """
-    limits = generic_limits(folded, float(mass_gev), float(gamma_over_m), channel, calculator, spectrum_bins)[:, 0]
-    observed, *expected = (float(x) for x in limits)
-    return GenericLimitResult(
-        folded.search.id, channel, float(mass_gev), float(gamma_over_m), observed, tuple(expected), calculator
+    folded = analysis if isinstance(analysis, FoldedSearch) else fold_search(load_spectrum(analysis))
+    method = Method(calculator=calculator, n_toys=n_toys, seed=seed)
+    mass, ratio = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), np.asarray(gamma_over_m, dtype=float))
+    asked = resonances(folded, mass, ratio, channel)
+    bins = folded.search.expected_bins if calculator == "asymptotic" and not spectrum_bins else None
+    with one_blas_thread():
+        limits = _CALCULATORS[method.calculator](asked, method)
+        if bins is not None and folded.fine is not None:
+            limits[:, 1:] = _asymptotic(resonances(folded.fine, mass, ratio, channel), method)[:, 1:]
+    return ResonanceLimit(
+        analysis=folded.search.id,
+        channel=channel,
+        mass_gev=mass,
+        gamma_over_m=ratio,
+        sigma_br_95_observed_fb=limits[:, 0].reshape(mass.shape),
+        sigma_br_95_expected_fb=limits[:, 1:].reshape(*mass.shape, 5),
+        calculator=calculator,
+        definition=folded.search.limit_definition,
+        expected_bins=bins,
+        notes=folded.search.notes,
     )
 
 
-def null_of(hypotheses: GenericHypotheses) -> Null:
-    """The fit of the background to the data, the same for all hypotheses."""
-    one = hypotheses.take(slice(0, 1))
-    likelihood = one.likelihood(one.estimate()[:, None])
-    return fit_null(batch_model(likelihood), likelihood.n_obs)
+def _asymptotic(asked: Resonances, method: Method) -> FloatArray:
+    estimate = asked.estimate()
+    low, high = (x * estimate for x in SEARCHED)
+    return _found(asked, CLsCurves(asked.test, asked.bound), low, high, POINTS)
 
 
-def _bayesian(hypotheses: GenericHypotheses, null: Null) -> FloatArray:
-    estimate = hypotheses.estimate()
-    limits = np.full((6, len(estimate)), np.nan)
-    n_sampled = len(hypotheses.peak_nuisances)
-    limits[0] = upper_limits(hypotheses.likelihood, null, estimate, n_sampled)
-    limits[3] = upper_limits(hypotheses.likelihood, null, estimate, n_sampled, null.expected)
+def _toys(asked: Resonances, method: Method) -> FloatArray:
+    """CLs at rising cross-sections around the asymptotic limits, with the same seed at each."""
+    asymptotic = _asymptotic(asked, method)
+    low, high = TOY_SEARCHED[0] * asymptotic.min(axis=1), TOY_SEARCHED[1] * asymptotic.max(axis=1)
+    return _found(asked, ToyCurves(asked, method.n_toys, method.seed), low, high, TOY_POINTS, None)
+
+
+def _bayesian(asked: Resonances, method: Method) -> FloatArray:
+    n, n_sampled = len(asked.mass_gev), len(asked.peak_nuisances)
+    limits = np.full((n, 6), np.nan)
+    for first in range(0, n, BAYES_CHUNK):
+        rows = slice(first, first + BAYES_CHUNK)
+        part = asked.take(rows)
+        estimate, null = part.estimate(), asked.background
+        limits[rows, 0] = upper_limits(part.likelihood, null, estimate, n_sampled)
+        limits[rows, 3] = upper_limits(part.likelihood, null, estimate, n_sampled, null.expected)
     return limits
 
 
-def _asymptotic(hypotheses: GenericHypotheses, null: Null) -> FloatArray:
-    n = len(hypotheses.mass_gev)
-    sigma = hypotheses.estimate()[:, None] * _GRID
-    curves = _curves(hypotheses, null, sigma)
-    for _ in range(2):
-        roots = _roots(sigma, curves)
-        sigma = np.concatenate([sigma, roots], axis=1)
-        curves = np.concatenate([curves, _curves(hypotheses, null, roots)], axis=2)
-    return np.asarray(_roots(sigma, curves).T.reshape(6, n))
+_CALCULATORS: dict[str, Callable[[Resonances, Method], FloatArray]] = {
+    "asymptotic": _asymptotic,
+    "toys": _toys,
+    "bayes": _bayesian,
+}
 
 
-def _curves(hypotheses: GenericHypotheses, null: Null, sigma: FloatArray) -> FloatArray:
-    """ln(CLs observed) and ln(sqrt(q_A)), (2, n, m)."""
-    found = batch_cls(hypotheses.likelihood(sigma), null)
-    for i, message in found.faults:
-        mass = hypotheses.mass_gev[i // sigma.shape[1]]
-        raise LikelihoodError(f"{hypotheses.folded.search.id}, {mass:g} GeV: {message}")
-    observed = np.log(np.maximum(found.cls_observed, 1e-12))
-    width = 0.5 * np.log(np.maximum(found.q_asimov, 1e-12))
-    return np.stack([observed, width]).reshape(2, *sigma.shape)
+@dataclass(frozen=True, eq=False)
+class ToyCurves:
+    """``ln(CLs/0.05)`` from toys, observed and expected; the same seed everywhere makes it fall smoothly."""
+
+    asked: Resonances
+    n_toys: int
+    seed: int
+
+    def __call__(self, which: IndexArray, log_x: FloatArray) -> tuple[FloatArray, dict[int, str]]:
+        """Values (n, 6)."""
+        values = np.empty((len(which), 6))
+        for k, x in enumerate(np.exp(log_x)):
+            likelihood = self.asked.take(which[k : k + 1]).likelihood(np.array([[x]]))
+            found = toy_cls(likelihood, self.n_toys, self.seed, self.asked.background)
+            values[k] = np.maximum([found.cls_observed, *found.cls_expected], 0.1 / self.n_toys)
+        return np.log(values / CLS_EXCLUDED), {}
+
+    def sensitive(self, which: IndexArray, log_x: FloatArray) -> BoolArray:
+        """Everywhere."""
+        return np.ones(len(which), dtype=bool)
 
 
-def _roots(sigma: FloatArray, curves: FloatArray) -> FloatArray:
-    """Where CLs = 0.05: observed and expected -2..+2, (n, 6); at the edge of what was computed if beyond it."""
-    n = np.arange(-2, 3)
-    widths = np.log(n - ndtri(CLS_EXCLUDED * ndtr(n)))
-    roots = np.empty((len(sigma), 6))
-    for row, x, observed, width in zip(roots, np.log(sigma), *curves, strict=True):
-        row[0] = _crossing(x, -observed, [-np.log(CLS_EXCLUDED)])[0]
-        row[1:] = _crossing(x, width, widths)
-    return np.exp(roots)
-
-
-def _crossing(x: FloatArray, y: FloatArray, targets: Sequence[float] | FloatArray) -> FloatArray:
-    """Largest x where a rising y passes each target; one grid step beyond the range if it does not inside."""
-    from scipy.interpolate import PchipInterpolator
-
-    order = np.argsort(x)
-    x, y = x[order], y[order]
-    apart = np.append(True, np.diff(x) > 1e-9)
-    x, y = x[apart], y[apart]
-    found = np.empty(len(targets))
-    for k, target in enumerate(targets):
-        above = np.nonzero(y < target)[0]
-        if len(above) == 0:
-            found[k] = x[0] - 1.0
-        elif above[-1] == len(y) - 1:
-            found[k] = x[-1] + 1.0
-        else:
-            i = above[-1]
-            near = slice(max(i - 2, 0), i + 4)
-            piece = PchipInterpolator(x[near], y[near])
-            low, high = x[i], x[i + 1]
-            for _ in range(40):
-                middle = 0.5 * (low + high)
-                low, high = (middle, high) if piece(middle) < target else (low, middle)
-            found[k] = 0.5 * (low + high)
-    return found
-
-
-_POINTS = 14
-
-
-def generic_toy_limit(
-    folded: FoldedSearch, mass_gev: float, gamma_over_m: float, channel: str, n_toys: int, seed: int
-) -> GenericLimitResult:
-    """CLs limit of a generic resonance from toys, observed and expected.
-
-    CLs is computed at rising cross-sections around the asymptotic limits, with the same seed at each, and interpolated
-    in ln(CLs). LikelihoodError if it does not fall through 0.05 there.
-    """
-    hypotheses = generic_hypotheses(folded, mass_gev, gamma_over_m, channel)
-    null = null_of(hypotheses)
-    asymptotic = generic_limits(folded, mass_gev, gamma_over_m, channel, spectrum_bins=True)[:, 0]
-    lowest, median = float(asymptotic.min()), float(asymptotic[3])
-    x, curves = [], []
-    for sigma in np.geomspace(0.8 * lowest, 8 * median, _POINTS):
-        result = toy_cls(hypotheses.likelihood(np.array([[sigma]])), n_toys, seed, null)
-        x.append(np.log(sigma))
-        curves.append(np.log(np.maximum([result.cls_observed, *result.cls_expected], 0.1 / n_toys) / CLS_EXCLUDED))
-        if (curves[-1] < 0).all():
-            break
-    found = [_root(np.array(x), y) for y in np.array(curves).T]
-    name = folded.search.id
-    return GenericLimitResult(name, channel, float(mass_gev), float(gamma_over_m), found[0], tuple(found[1:]), "toys")
-
-
-def _root(x: FloatArray, y: FloatArray) -> float:
-    """exp(x) where y falls through 0 for the last time."""
-    above = np.nonzero(y > 0)[0]
-    if len(above) == 0 or above[-1] == len(y) - 1:
-        raise LikelihoodError("CLs from toys does not fall through 0.05 near the asymptotic limit; use more toys")
-    i = above[-1]
-    return float(np.exp(x[i] + (x[i + 1] - x[i]) * y[i] / (y[i] - y[i + 1])))
+def _found(
+    asked: Resonances,
+    curves: Curves,
+    low: FloatArray,
+    high: FloatArray,
+    points: int,
+    tolerance: float | None = ROOT_TOLERANCE,
+) -> FloatArray:
+    """Limits (n, 6); LikelihoodError where one is missing."""
+    found = crossings(curves, low, high, points, tolerance)
+    limits = np.array([one.limits for one in found]).reshape(-1, 6)
+    for i in np.nonzero(~np.isfinite(limits).all(axis=1))[0]:
+        why = found[i].fault or f"CLs does not fall through 0.05 between {low[i]:.3g} and {high[i]:.3g} fb"
+        raise LikelihoodError(f"{asked.folded.search.id}, {asked.mass_gev[i]:g} GeV: {why}")
+    return limits

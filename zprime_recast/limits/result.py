@@ -1,31 +1,297 @@
-"""What a limit on the coupling is, and how far it is looked for."""
+"""What verdicts and limits look like: arrays with the shape of the masses, NaN where there is no value."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
-#: Smallest coupling a limit is looked for at, and the same as a share of the largest.
-COUPLING_MIN, COUPLING_RANGE = 1e-6, 1e-5
+import numpy as np
+
+from ..arrays import BoolArray, FloatArray
+from ..io.json import json_dict
+from ..likelihood.asymptotics import CLS_EXCLUDED
+from .provenance import Provenance
+
+#: Endings of the columns of an expected band at -2..+2 standard deviations; the median has none.
+BANDS = ("_m2s", "_m1s", "", "_p1s", "_p2s")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Verdicts:
+    """Tests of hypotheses (n,) in all analyses together; NaN where there is no value."""
+
+    cls_observed: FloatArray
+    cls_expected: FloatArray
+    """(n, 5)."""
+    signal_over_limit_observed: FloatArray
+    signal_over_limit_expected: FloatArray
+    log_ratio: FloatArray
+    """ln L over that of the Standard Model, both profiled, (n,)."""
+    faults: tuple[tuple[int, str], ...]
+    """(index, message) of hypotheses without a verdict."""
+    warnings: tuple[tuple[int, str], ...]
+    """(index, message) for the reader of a result."""
+
+    @property
+    def excluded(self) -> BoolArray:
+        """Observed exclusion at 95 % CL, (n,)."""
+        return np.asarray((self.cls_observed < CLS_EXCLUDED) | (self.signal_over_limit_observed >= 1))
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class FamilyLimits:
+    """The free number x of families (n,) at 95 % CL."""
+
+    x_95: FloatArray
+    """Observed, then expected at -2, -1, 0, 1, 2 standard deviations, (n, 6); NaN where nothing is excluded."""
+    largest: FloatArray
+    """Largest x a limit was looked for at, (n,)."""
+    largest_because: tuple[str, ...]
+    no_theory: FloatArray
+    """Observed limits without the uncertainties of the luminosities, (n,); NaN unless asked for."""
+    crossings_observed: tuple[tuple[float, ...], ...]
+    faults: tuple[tuple[int, str], ...]
+    """(index, message) of families that have no limit for a reason other than a weak signal."""
+    islands: tuple[tuple[int, str], ...]
+    """(index, message) of families whose CLs is not monotonic."""
+    warnings: tuple[tuple[int, str], ...]
+    """(index, message) of remarks on the signal at the limit."""
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class CLsResult:
+    """Whether hypotheses are excluded; arrays have the broadcast shape of mass and coupling."""
+
+    mass_gev: FloatArray
+    coupling: FloatArray
+    cls_observed: FloatArray
+    """NaN for a limit curve, which has no likelihood."""
+    cls_expected: FloatArray
+    """At -2, -1, 0, 1, 2 standard deviations, (*shape, 5)."""
+    signal_over_limit_observed: FloatArray
+    """Rate over the published limit; NaN for a likelihood, and where the curve has no limit."""
+    signal_over_limit_expected: FloatArray
+    warnings: tuple[str, ...]
+    provenance: Provenance
+
+    @property
+    def excluded(self) -> BoolArray:
+        """Observed exclusion at 95 % CL."""
+        return np.asarray((self.cls_observed < CLS_EXCLUDED) | (self.signal_over_limit_observed >= 1))
+
+    def __repr__(self) -> str:
+        return f"CLsResult({_shown(self.mass_gev, 'M')}: {int(np.sum(self.excluded))} of {self.mass_gev.size} excluded)"
+
+    def columns(self) -> dict[str, FloatArray]:
+        """Equal columns (n,) for a table, such as ``pandas.DataFrame(result.columns())``."""
+        names = ("mass_gev", "coupling", "cls_observed", "signal_over_limit_observed", "signal_over_limit_expected")
+        found = {name: np.ravel(getattr(self, name)) for name in names}
+        bands = self.cls_expected.reshape(-1, 5).T
+        return found | {f"cls_expected{band}": row for band, row in zip(BANDS, bands, strict=True)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values, null for NaN."""
+        return json_dict(
+            {
+                "mass_gev": self.mass_gev,
+                "coupling": self.coupling,
+                "cls_observed": self.cls_observed,
+                "cls_expected": self.cls_expected,
+                "signal_over_limit_observed": self.signal_over_limit_observed,
+                "signal_over_limit_expected": self.signal_over_limit_expected,
+                "excluded": self.excluded,
+                "kind": self.provenance.kind,
+                "calculator": self.provenance.calculator,
+                "warnings": self.warnings,
+                "provenance": self.provenance.to_dict(),
+            }
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class LimitResult:
-    """Coupling at 95 % CL for one mass; None where nothing is excluded up to ``coupling_max``."""
+    """Couplings at 95 % CL; arrays have the shape of the masses, NaN where nothing is excluded up to ``coupling_max``.
 
-    mass_gev: float
-    coupling_95_observed: float | None
-    coupling_95_expected: tuple[float | None, ...]
-    """At -2, -1, 0, 1, 2 standard deviations."""
-    sigma_br_95_observed_fb: float | None
-    """Narrow-width sigma x BR (one lepton flavour) of the excluded coupling."""
-    sigma_br_95_expected_fb: tuple[float | None, ...]
-    gamma_over_m_observed: float | None
-    coupling_max: float
-    coupling_max_reason: str
-    warnings: tuple[str, ...] = ()
-    crossings_observed: tuple[float, ...] = ()
-    """Every coupling where the observed CLs crosses 0.05, ascending; more than one if CLs is not monotonic."""
-    coupling_95_observed_no_theory: float | None = None
-    """The observed limit without the uncertainties of the luminosities; None also where it was not asked for."""
-    kind: str = "likelihood"
-    """``limit-curve`` if it comes from a published cross-section limit, without a likelihood."""
+    A limit is the coupling above which every hypothesis is excluded.
+    """
+
+    mass_gev: FloatArray
+    coupling_95_observed: FloatArray
+    coupling_95_expected: FloatArray
+    """At -2, -1, 0, 1, 2 standard deviations, (*shape, 5)."""
+    sigma_br_95_observed_fb: FloatArray
+    """Narrow-width sigma x BR of the excluded coupling, into ``sigma_br_flavor`` at ``sigma_br_sqrt_s_gev``."""
+    sigma_br_95_expected_fb: FloatArray
+    """(*shape, 5)."""
+    sigma_br_flavor: str
+    """The first charged lepton the Z' couples to: ``ee``, ``mumu`` or ``tautau``."""
+    sigma_br_sqrt_s_gev: float
+    """The highest collider energy of the analyses."""
+    gamma_over_m_observed: FloatArray
+    coupling_max: FloatArray
+    """Largest coupling a limit was looked for at."""
+    coupling_max_reason: tuple[str, ...]
+    """Per mass."""
+    errors: tuple[tuple[float, str], ...]
+    """(mass in GeV, message) where there is no limit for a reason other than a weak signal."""
+    warnings: tuple[tuple[float, str], ...]
+    """(mass in GeV, message) of limits that come with a remark."""
+    crossings_observed: tuple[tuple[float, ...], ...]
+    """Per mass every coupling where the observed CLs crosses 0.05, ascending; more than one if it is not monotonic."""
+    coupling_95_observed_no_theory: FloatArray
+    """The observed limit without the uncertainties of the luminosities; NaN also where it was not asked for."""
+    reference_coupling: float | None
+    """Coupling at which the model is its benchmark."""
+    provenance: Provenance
+
+    @property
+    def kind(self) -> str:
+        """``likelihood``, or ``limit-curve`` if the limit comes from a published cross-section limit."""
+        return self.provenance.kind
+
+    def __repr__(self) -> str:
+        found = int(np.isfinite(self.coupling_95_observed).sum())
+        return f"{type(self).__name__}({_shown(self.mass_gev, 'M')}: {found} observed limits)"
+
+    def mass_limit_gev(self, coupling: float) -> tuple[float | None, float | None]:
+        """(observed, expected) mass where g_95 crosses a coupling: the lower mass limit of a benchmark model.
+
+        None where it does not cross within the masses. Masses must ascend.
+        """
+        return (
+            mass_at(self.mass_gev, self.coupling_95_observed, coupling),
+            mass_at(self.mass_gev, self.coupling_95_expected[..., 2], coupling),
+        )
+
+    def with_faults(self, faults: Sequence[tuple[float, str]]) -> LimitResult:
+        """The result (n,) with further masses (GeV) that have no limit, and the reasons."""
+        if not faults:
+            return self
+        more = len(faults)
+
+        def padded(values: FloatArray) -> FloatArray:
+            return np.concatenate([values, np.full((more, *values.shape[1:]), np.nan)])
+
+        arrays = (f.name for f in fields(LimitResult) if isinstance(getattr(self, f.name), np.ndarray))
+        changed: dict[str, Any] = {name: padded(getattr(self, name)) for name in arrays}
+        changed["mass_gev"] = np.concatenate([self.mass_gev, [mass for mass, _ in faults]])
+        changed["coupling_max_reason"] = (*self.coupling_max_reason, *(text for _, text in faults))
+        changed["crossings_observed"] = (*self.crossings_observed, *((),) * more)
+        return replace(self, **changed, errors=(*self.errors, *faults))
+
+    def reshaped(self, shape: tuple[int, ...]) -> LimitResult:
+        """The result with another shape of its masses."""
+        names = ("mass_gev", "coupling_95_observed", "sigma_br_95_observed_fb", "gamma_over_m_observed", "coupling_max")
+        plain = (*names, "coupling_95_observed_no_theory")
+        changed: dict[str, Any] = {name: getattr(self, name).reshape(shape) for name in plain}
+        for name in ("coupling_95_expected", "sigma_br_95_expected_fb"):
+            changed[name] = getattr(self, name).reshape(*shape, 5)
+        return replace(self, **changed)
+
+    def columns(self) -> dict[str, FloatArray]:
+        """Equal columns (n,) for a table, such as ``pandas.DataFrame(result.columns())``."""
+        found = {"mass_gev": np.ravel(self.mass_gev), "coupling_95_observed": np.ravel(self.coupling_95_observed)}
+        bands = zip(BANDS, self.coupling_95_expected.reshape(-1, 5).T, strict=True)
+        found |= {f"coupling_95_expected{band}": row for band, row in bands}
+        return found | {"sigma_br_95_observed_fb": np.ravel(self.sigma_br_95_observed_fb)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values, null for NaN; of a single mass plain numbers."""
+        reasons: Any = self.coupling_max_reason if self.mass_gev.ndim else self.coupling_max_reason[0]
+        return json_dict(
+            {
+                **self._values(),
+                "coupling_max_reason": reasons,
+                "kind": self.kind,
+                "errors": [text for _, text in self.errors],
+                "warnings": [text for _, text in self.warnings],
+                "provenance": self.provenance.to_dict(),
+            }
+        )
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "mass_gev": self.mass_gev,
+            "coupling_95_observed": self.coupling_95_observed,
+            "coupling_95_expected": self.coupling_95_expected,
+            "sigma_br_95_observed_fb": self.sigma_br_95_observed_fb,
+            "sigma_br_95_expected_fb": self.sigma_br_95_expected_fb,
+            "sigma_br_flavor": self.sigma_br_flavor,
+            "sigma_br_sqrt_s_gev": self.sigma_br_sqrt_s_gev,
+            "gamma_over_m_observed": self.gamma_over_m_observed,
+            "coupling_max": self.coupling_max,
+            "reference_coupling": self.reference_coupling,
+        }
+
+
+AnyLimits = TypeVar("AnyLimits", bound=LimitResult)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ResonanceLimit:
+    """Cross-section times BR per lepton flavour at 95 % CL, as the experiment defines it, (n,) resonances."""
+
+    analysis: str
+    channel: str
+    mass_gev: FloatArray
+    gamma_over_m: FloatArray
+    sigma_br_95_observed_fb: FloatArray
+    sigma_br_95_expected_fb: FloatArray
+    """At -2, -1, 0, 1, 2 standard deviations, (*shape, 5); of ``bayes`` the median alone."""
+    calculator: str
+    definition: str
+    """What the limit is on."""
+    expected_bins: float | None
+    """Relative width of the bins of the expected limits; None if they are those of the published spectrum."""
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"ResonanceLimit({self.analysis}, {self.channel}, {_shown(self.mass_gev, 'M')}, {self.calculator})"
+
+    def columns(self) -> dict[str, FloatArray]:
+        """Equal columns (n,) for a table, such as ``pandas.DataFrame(result.columns())``."""
+        names = ("mass_gev", "gamma_over_m", "sigma_br_95_observed_fb")
+        found = {name: np.ravel(getattr(self, name)) for name in names}
+        bands = zip(BANDS, self.sigma_br_95_expected_fb.reshape(-1, 5).T, strict=True)
+        return found | {f"sigma_br_95_expected{band}_fb": row for band, row in bands}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values, null for NaN; of a single resonance plain numbers."""
+        return json_dict({name: getattr(self, name) for name in self.__dataclass_fields__})
+
+
+def joined(parts: Sequence[AnyLimits]) -> AnyLimits:
+    """One result of parts (n,) with different masses, ascending; what is not an array is that of the first."""
+    mass = np.concatenate([part.mass_gev for part in parts])
+    order = np.argsort(mass, kind="stable")
+    changed: dict[str, Any] = {}
+    for f in fields(LimitResult):
+        values = [getattr(part, f.name) for part in parts]
+        if f.name in ("errors", "warnings"):
+            changed[f.name] = tuple(sorted(message for some in values for message in some))
+        elif f.name in ("crossings_observed", "coupling_max_reason"):
+            together = [one for some in values for one in some]
+            changed[f.name] = tuple(together[i] for i in order)
+        elif isinstance(values[0], np.ndarray):
+            changed[f.name] = np.concatenate(values)[order]
+    return replace(parts[0], **changed)
+
+
+def mass_at(mass_gev: FloatArray, coupling_95: FloatArray, coupling: float) -> float | None:
+    """Last mass up to which g_95 < coupling, interpolated in log g; None if it never crosses."""
+    mass, g = np.atleast_1d(mass_gev), np.atleast_1d(coupling_95)
+    excluded = g < coupling  # False for NaN
+    if not excluded.any() or excluded[-1]:
+        return None
+    last = int(np.nonzero(excluded)[0][-1])
+    if not np.isfinite(g[last + 1]):
+        return float(mass[last])
+    fraction = np.log(coupling / g[last]) / np.log(g[last + 1] / g[last])
+    return float(mass[last] + fraction * (mass[last + 1] - mass[last]))
+
+
+def _shown(mass_gev: FloatArray, name: str) -> str:
+    if mass_gev.size == 1:
+        return f"{name} = {float(mass_gev.ravel()[0]):g} GeV"
+    return f"{mass_gev.size} masses, {mass_gev.min():g} to {mass_gev.max():g} GeV" if mass_gev.size else "no masses"

@@ -1,58 +1,220 @@
-"""Many hypotheses from couplings to CLs, in chunks of bounded memory."""
+"""Searches with a likelihood, taken together: verdicts on hypotheses and limits of families."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..likelihood.background_fit import Null, fit_null
+from ..arrays import FloatArray, IndexArray
+from ..errors import InputError, LikelihoodError
+from ..io.threads import one_blas_thread
+from ..likelihood.asymptotics import unprofiled_statistic
+from ..likelihood.background_fit import BackgroundFit, background_likelihood, fit_background
 from ..likelihood.binned import BinnedLikelihood, binned_likelihood
-from ..likelihood.cls import BatchCLs, batch_cls
-from ..likelihood.expectations import batch_model
+from ..likelihood.cls import AsymptoticCLs, asymptotic_cls, log_ratios
+from ..likelihood.pyhf_fit import pyhf_background, pyhf_cls
+from ..likelihood.toys import toy_cls
+from ..likelihood.workspace import workspace_of
+from ..process.family import Family
 from ..process.hypotheses import Hypotheses
 from ..signal.fold import FoldedSearch
-from ..signal.signal import Signal
-from ..signal.template import batch_templates
+from ..signal.reference import exact_templates
+from ..signal.template import templates
+from .crossings import CLsCurves
+from .families import family_limits
+from .method import Method
+from .result import FamilyLimits, Verdicts
 
 #: Hypotheses worked on together: what they need stays in the cache of a processor.
 CHUNK = 512
 
 
-def batch_likelihood(
-    searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool = True
-) -> BinnedLikelihood:
-    """The likelihood of hypotheses in all searches."""
-    templates = batch_templates(searches, hypotheses, interference)
-    signals = [Signal(f.search, t.yields, t.nuisances, t.changes) for f, t in zip(searches, templates, strict=True)]
-    return binned_likelihood(signals)
+@dataclass(frozen=True, eq=False, repr=False)
+class JointLikelihood:
+    """The likelihood of all bins of some searches; one name is one nuisance in all of them."""
 
+    folded: tuple[FoldedSearch, ...]
+    theory: bool = True
+    """Whether the uncertainties of the luminosities, where the searches have them, are nuisances."""
+    _alone: dict[str, JointLikelihood] = field(default_factory=dict)
 
-def null_of(searches: Sequence[FoldedSearch], hypotheses: Hypotheses) -> Null:
-    """The fit of the background, the same for all hypotheses."""
-    likelihood = batch_likelihood(searches, hypotheses.take(slice(0, 1)))
-    return fit_null(batch_model(likelihood), likelihood.n_obs)
+    kind = "likelihood"
 
+    def __post_init__(self) -> None:
+        ids = [f.search.id for f in self.folded]
+        if not ids or len(set(ids)) != len(ids):
+            raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
 
-def cls_of_hypotheses(
-    searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool = True, null: Null | None = None
-) -> BatchCLs:
-    """CLs of hypotheses, all searches together. Rows do not depend on each other; they are worked on in the order of
-    their masses, which is fastest.
-    """
-    null = null or null_of(searches, hypotheses)
-    n = len(hypotheses.mass_gev)
-    order = np.argsort(hypotheses.mass_gev, kind="stable")
-    arrays: dict[str, Any] = {}
-    texts: tuple[list[tuple[int, str]], ...] = ([], [])
-    for first in range(0, n, CHUNK):
-        rows = order[first : first + CHUNK]
-        part = batch_cls(batch_likelihood(searches, hypotheses.take(rows), interference), null)
-        for name in ("cls_observed", "cls_expected", "q_observed", "q_asimov", "log_ratio", "recomputed"):
-            values = getattr(part, name)
-            arrays.setdefault(name, np.empty((n, *values.shape[1:]), values.dtype))[rows] = values
-        for found, ours in zip(texts, (part.faults, part.warnings), strict=True):
-            found += [(int(rows[k]), text) for k, text in ours]
-    faults, warnings = (tuple(sorted(found)) for found in texts)
-    return BatchCLs(**arrays, faults=faults, warnings=warnings)
+    @property
+    def published_masses_gev(self) -> None:
+        """None: limits are computed at any mass."""
+        return None
+
+    def used(self, method: Method) -> Method:
+        """As asked; InputError for what a verdict on a model cannot be computed with."""
+        possible = (("asymptotic", "newton"), ("asymptotic", "pyhf"), ("toys", "newton"))
+        method.only("a verdict on a model", *possible)
+        return method
+
+    def verdicts(self, family: Family, which: IndexArray, x: FloatArray, method: Method) -> Verdicts:
+        """CLs of the members ``which`` (n,) at x (n,)."""
+        self.used(method)
+        hypotheses = family.at(which, x)
+        if method.calculator == "toys":
+            found = self.toys(hypotheses, method.interference, method.n_toys, method.seed)
+        else:
+            found = self._fitted_by(method.fitter)(hypotheses, method.interference)
+        nan = np.full(len(which), np.nan)
+        again = tuple((int(i), "fitted with pyhf") for i in np.nonzero(found.recomputed)[0])
+        return Verdicts(
+            cls_observed=found.cls_observed,
+            cls_expected=found.cls_expected,
+            signal_over_limit_observed=nan,
+            signal_over_limit_expected=nan,
+            log_ratio=found.log_ratio,
+            faults=found.faults,
+            warnings=(*found.warnings, *again),
+        )
+
+    def limits(self, family: Family, method: Method, without_theory: bool = False) -> FamilyLimits:
+        """The x of each family where CLs falls through 0.05."""
+        method.only("a limit on a model", ("asymptotic", "newton"), ("asymptotic", "pyhf"))
+        return family_limits(self, family, method, without_theory)
+
+    def _fitted_by(self, fitter: str) -> Callable[[Hypotheses, bool], AsymptoticCLs]:
+        return {"newton": self.test, "pyhf": self.judge}[fitter]
+
+    @cached_property
+    def background(self) -> BackgroundFit:
+        """The fit without a signal."""
+        with one_blas_thread():
+            return fit_background(background_likelihood([f.search for f in self.folded]))
+
+    @cached_property
+    def without_theory(self) -> JointLikelihood:
+        """The same searches without the uncertainties of the luminosities."""
+        return JointLikelihood(self.folded, False)
+
+    def alone(self, search_id: str) -> JointLikelihood:
+        """The likelihood of one of the searches."""
+        if len(self.folded) == 1 and self.folded[0].search.id == search_id:
+            return self
+        if search_id not in self._alone:
+            one = tuple(f for f in self.folded if f.search.id == search_id)
+            self._alone[search_id] = JointLikelihood(one, self.theory)
+        return self._alone[search_id]
+
+    def likelihood(self, hypotheses: Hypotheses, interference: bool = True) -> BinnedLikelihood:
+        """The likelihood of hypotheses (n,)."""
+        return binned_likelihood(templates(self.folded, hypotheses, interference, theory=self.theory))
+
+    def exact_likelihood(self, hypotheses: Hypotheses, interference: bool = True) -> BinnedLikelihood:
+        """The likelihood of hypotheses (n,) from the exact template: slow, and the judge of :meth:`likelihood`."""
+        return binned_likelihood(exact_templates(self.folded, hypotheses, interference, theory=self.theory))
+
+    def test(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
+        """Asymptotic CLs of hypotheses (n,). Rows do not depend on each other; they are worked on in the order of their
+        masses, which is fastest.
+        """
+        n = len(hypotheses.mass_gev)
+        order = np.argsort(hypotheses.mass_gev, kind="stable")
+        arrays: dict[str, Any] = {}
+        texts: tuple[list[tuple[int, str]], ...] = ([], [])
+        background = self.background
+        with one_blas_thread():
+            for first in range(0, max(n, 1), CHUNK):
+                rows = order[first : first + CHUNK]
+                part = asymptotic_cls(self.likelihood(hypotheses.take(rows), interference), background)
+                for name in ("cls_observed", "cls_expected", "q_observed", "q_asimov", "log_ratio", "recomputed"):
+                    values = getattr(part, name)
+                    arrays.setdefault(name, np.empty((n, *values.shape[1:]), values.dtype))[rows] = values
+                for found, ours in zip(texts, (part.faults, part.warnings), strict=True):
+                    found += [(int(rows[k]), text) for k, text in ours]
+        faults, warnings = (tuple(sorted(found)) for found in texts)
+        return AsymptoticCLs(**arrays, faults=faults, warnings=warnings)
+
+    def judge(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
+        """Asymptotic CLs of hypotheses (n,) from the exact template and pyhf's fits: seconds each."""
+        likelihood = self.exact_likelihood(hypotheses, interference)
+        n = len(likelihood.signal)
+        q_observed, q_asimov, observed = np.full((3, n), np.nan)
+        expected = np.full((n, 5), np.nan)
+        faults = dict(likelihood.faults)
+        for i in range(n):
+            if i in faults:
+                continue
+            try:
+                workspace = workspace_of(likelihood, i)
+                found = pyhf_cls(workspace, background_fit=self._pyhf_background(workspace))
+            except LikelihoodError as err:
+                faults[i] = str(err)
+                continue
+            q_observed[i], q_asimov[i], observed[i] = found.q_observed, found.q_asimov, found.cls_observed
+            expected[i] = found.cls_expected
+        # pyhf's fits give no ln L without the signal
+        no_ratio, none = np.full(n, np.nan), np.zeros(n, dtype=bool)
+        faulty = tuple(sorted(faults.items()))
+        return AsymptoticCLs(observed, expected, q_observed, q_asimov, no_ratio, none, faulty, likelihood.warnings)
+
+    def _pyhf_background(self, workspace: dict[str, Any]) -> list[float]:
+        if "pyhf" not in self._judged:
+            self._judged["pyhf"] = pyhf_background(workspace)
+        return self._judged["pyhf"]
+
+    @cached_property
+    def _judged(self) -> dict[str, list[float]]:
+        return {}
+
+    def toys(self, hypotheses: Hypotheses, interference: bool, n_toys: int, seed: int) -> AsymptoticCLs:
+        """CLs of hypotheses (n,) from ``n_toys`` pseudo-experiments of each of both hypotheses."""
+        n = len(hypotheses.mass_gev)
+        observed, q_observed, expected = np.full(n, np.nan), np.full(n, np.nan), np.full((n, 5), np.nan)
+        likelihood = self.likelihood(hypotheses, interference)
+        faults = dict(likelihood.faults)
+        with one_blas_thread():
+            for i in range(n):
+                if i in faults:
+                    continue
+                try:
+                    found = toy_cls(likelihood.take(i), n_toys, seed, self.background)
+                except LikelihoodError as err:
+                    faults[i] = str(err)
+                    continue
+                observed[i], expected[i], q_observed[i] = found.cls_observed, found.cls_expected, found.q_observed
+        unknown, none = np.full(n, np.nan), np.zeros(n, dtype=bool)
+        faulty = tuple(sorted(faults.items()))
+        return AsymptoticCLs(observed, expected, q_observed, unknown, unknown, none, faulty, likelihood.warnings)
+
+    def log_ratios(self, hypotheses: Hypotheses, interference: bool = True) -> FloatArray:
+        """ln L(hypothesis) - ln L(Standard Model), both profiled, (n,); NaN for a hypothesis without a likelihood."""
+        background = self.background
+        with one_blas_thread():
+            parts = [
+                log_ratios(self.likelihood(hypotheses.take(slice(first, first + CHUNK)), interference), background)
+                for first in range(0, len(hypotheses.mass_gev), CHUNK)
+            ]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def bound(self, hypotheses: Hypotheses, interference: bool = True) -> FloatArray:
+        """Asimov statistic of hypotheses (n,) with every nuisance fixed, without a fit."""
+        total = np.zeros(len(hypotheses.mass_gev))
+        with one_blas_thread():
+            for signal in templates(self.folded, hypotheses, interference, changes=False):
+                for name, events in signal.yields.items():
+                    total += unprofiled_statistic(events, signal.search.channel(name).bkg)
+        return total
+
+    def curves(self, family: Family, interference: bool = True, fitter: str = "newton") -> CLsCurves:
+        """The curves of a family for :func:`zprime_recast.limits.crossings.crossings`."""
+
+        def tested(which: IndexArray, x: FloatArray) -> AsymptoticCLs:
+            return self._fitted_by(fitter)(family.at(which, x), interference)
+
+        def bound(which: IndexArray, x: FloatArray) -> FloatArray:
+            return self.bound(family.at(which, x), interference)
+
+        return CLsCurves(tested, bound)

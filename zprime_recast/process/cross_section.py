@@ -36,7 +36,7 @@ from .poles import panels, pole, pole_weights
 FULL_WINDOW_LOW = 0.5
 
 
-def dsigma_dm(
+def spectrum(
     model: ZprimeModel,
     mass_gev: float,
     coupling: float,
@@ -68,7 +68,11 @@ def dsigma_dm(
         propagator = residue / (s - m_pole**2 + 1j * m_pole * gamma_pole)
         zprime = g**4 * np.multiply.outer(products.zprime_squared, np.abs(propagator) ** 2)
         if component != "zprime":
-            zprime = zprime + g**2 * (interference_amplitude(model, products, s).conj() * propagator).real
+            zprime = (
+                zprime
+                + g**2
+                * (interference_amplitude(products, s, model.sm.m_z_gev, model.sm.gamma_z_gev).conj() * propagator).real
+            )
         partonic += s / (144 * np.pi) * zprime
     return np.asarray(HBARC2_GEV2_FB * 2 * m_ll / lumi.sqrt_s_gev**2 * (partonic * lumi(m_ll)).sum(axis=0))
 
@@ -105,8 +109,26 @@ def narrow_coefficients(
     result = decay_widths(model, mass_gev, coupling)
     mass, g = result.mass_gev, result.coupling
     partial = np.stack([partial_width(model, q, mass, g) for q in FLAVORS])
-    rate = 4 * np.pi**2 / 3 * partial * result.branching_ratios[lepton] / (sqrt_s_gev**2 * mass)
+    return narrow_rate(partial, result.branching_ratios[lepton], mass, sqrt_s_gev)
+
+
+def narrow_rate(
+    quark_gev: FloatArray, branching_ratio: FloatArray, mass_gev: FloatArray, sqrt_s_gev: float
+) -> FloatArray:
+    """fb of sigma x BR per unit of LQ_q(M), (5, *shape): arXiv:1707.08606, eq. (4.1).
+
+    ``quark_gev``: tree-level widths into the quarks of FLAVORS, (5, *shape); QCD corrections of the production are in
+    the luminosities. ``branching_ratio`` and ``mass_gev`` have that shape.
+    """
+    rate = 4 * np.pi**2 / 3 * quark_gev * branching_ratio / (sqrt_s_gev**2 * mass_gev)
     return np.asarray(HBARC2_GEV2_FB * rate)
+
+
+def narrow_rate_fb(
+    quark_gev: FloatArray, branching_ratio: FloatArray, mass_gev: FloatArray, lumi: LuminosityTable
+) -> FloatArray:
+    """sigma x BR in fb from widths, as :func:`narrow_rate`, the shape of ``mass_gev``."""
+    return np.asarray((narrow_rate(quark_gev, branching_ratio, mass_gev, lumi.sqrt_s_gev) * lumi(mass_gev)).sum(axis=0))
 
 
 def sigma_br_full(
@@ -160,7 +182,7 @@ def full_coefficients(
     squared = -propagator.imag / (m_pole * gamma_pole)
     coefficients = g**4 * abs(residue) ** 2 * np.multiply.outer(products.zprime_squared, smooth * squared)
     if interference:
-        amplitude = interference_amplitude(model, products, grid.s)
+        amplitude = interference_amplitude(products, grid.s, model.sm.m_z_gev, model.sm.gamma_z_gev)
         coefficients = coefficients + g**2 * smooth * (amplitude.conj() * residue * propagator).real
     return grid.m_gev, np.asarray(coefficients)
 
@@ -172,14 +194,16 @@ def default_window_gev(mass_gev: float, lumi: LuminosityTable) -> tuple[float, f
 
 @dataclass(frozen=True)
 class CrossSection:
-    """sigma x BR of one hypothesis, one lepton flavour, in fb."""
+    """sigma x BR of one hypothesis into one lepton flavour, in fb."""
 
     mass_gev: float
     coupling: float
+    lepton: str
+    """``e``, ``mu`` or ``tau``."""
     widths: Widths
     sigma_br_fb: float
     k_factor: float
-    """Over LO with the same PDF set; NaN if LO is 0."""
+    """Over LO with the same PDF set; NaN if the rate at LO is 0, as for a lepton the Z' does not couple to."""
     pdf_up_fb: float | None
     """Size of the PDF uncertainty upwards, >= 0; None for a set without error members."""
     pdf_down_fb: float | None
@@ -195,7 +219,7 @@ class CrossSection:
     warnings: tuple[str, ...]
 
 
-def sigma_br(
+def cross_section(
     model: ZprimeModel,
     mass_gev: float,
     coupling: float,
@@ -235,6 +259,7 @@ def sigma_br(
     return CrossSection(
         mass_gev=mass,
         coupling=g,
+        lepton=lepton,
         widths=result,
         sigma_br_fb=sigma,
         k_factor=sigma / leading if leading else float("nan"),

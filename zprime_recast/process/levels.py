@@ -99,6 +99,8 @@ def pole_nodes(grids: Grids, panel: int) -> PoleNodes:
 
 def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:
     """Neighbouring hypotheses, (n,), whose poles are in the same panel of the middle level, and which one it is."""
+    if not len(mass_gev):
+        return []
     own = np.searchsorted(middle.edges_s[1:-1], mass_gev**2, side="right")
     starts = [0, *(np.nonzero(own[1:] != own[:-1])[0] + 1).tolist(), len(own)]
     return [(slice(first, last), int(own[first])) for first, last in pairwise(starts)]

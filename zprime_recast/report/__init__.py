@@ -1,1 +1,12 @@
 """Figures, files and papers; computes no physics."""
+
+from __future__ import annotations
+
+from .._exports import lazy
+
+_NAMES = {
+    "write_contour": "contour_files",
+    "validate": "validation",
+}
+__all__ = [*_NAMES]
+__getattr__, __dir__ = lazy(__name__, _NAMES)

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import InputError
-from ..limits.resonance import generic_limits
-from ..searches.spectrum import Search, Tolerance, Validation
+from ..limits.resonance import resonance_limit
+from ..searches.spectrum import SpectrumSearch, Tolerance, Validation
 from ..signal.fold import FoldedSearch, fold_search
 
 #: Masses per relative width.
@@ -72,7 +72,7 @@ class Verdict:
 
 
 def validate(
-    search: Search, points: int = DEFAULT_POINTS, on_done: Callable[[Comparison], None] | None = None
+    search: SpectrumSearch, points: int = DEFAULT_POINTS, on_done: Callable[[Comparison], None] | None = None
 ) -> list[Comparison]:
     """Compare at about ``points`` masses per channel and width. InputError if the search has no published limits."""
     if not search.validation:
@@ -107,26 +107,26 @@ def compare(folded: FoldedSearch, validation: Validation, gamma_over_m: float, p
     # about evenly spaced in ln(mass), at tabulated masses
     wanted = np.geomspace(masses[0], masses[-1], points)
     masses = np.unique(masses[np.abs(masses[:, None] - wanted).argmin(axis=0)])
-    ours = generic_limits(folded, masses, gamma_over_m, validation.channel, validation.calculator)
+    ours = resonance_limit(folded, masses, gamma_over_m, validation.channel, validation.calculator)
     return Comparison(
         folded.search.id,
         validation.channel,
         gamma_over_m,
         validation.calculator,
         masses,
-        ours[0],
-        ours[3],
+        ours.sigma_br_95_observed_fb,
+        ours.sigma_br_95_expected_fb[:, 2],
         _interpolated(observed, masses),
         _interpolated(expected, masses),
     )
 
 
-def verdicts(search: Search, comparisons: list[Comparison]) -> list[Verdict]:
+def verdicts(search: SpectrumSearch, comparisons: list[Comparison]) -> list[Verdict]:
     """One verdict per comparison and region of the card's tolerances."""
     return [verdict for c in comparisons for verdict in _verdicts(search, c)]
 
 
-def _verdicts(search: Search, c: Comparison) -> Iterator[Verdict]:
+def _verdicts(search: SpectrumSearch, c: Comparison) -> Iterator[Verdict]:
     (validation,) = (v for v in search.validation if v.channel == c.channel)
     for region in validation.tolerances:
         if region.gamma_over_m[0] <= c.gamma_over_m <= region.gamma_over_m[1]:

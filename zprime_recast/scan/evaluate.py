@@ -2,218 +2,193 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
-from ..likelihood.background_fit import Null, fit_null, loglike_of
-from ..likelihood.cls import log_ratios
-from ..likelihood.expectations import batch_model
-from ..likelihood.result import CLS_EXCLUDED
-from ..limits.analyses import Prepared, with_likelihood
-from ..limits.families import point_limits
-from ..limits.verdicts import CHUNK, batch_likelihood, cls_of_hypotheses
-from ..model.widths import decay_widths
+from ..arrays import FloatArray, IndexArray
+from ..errors import InputError
+from ..likelihood.asymptotics import CLS_EXCLUDED
+from ..limits.analyses import Analyses, AnalysesLike, load_analyses
+from ..limits.hypothesis import PAIRS
+from ..limits.method import Method
+from ..limits.result import BANDS
+from ..model.card import load_model
 from ..model.zprime import ZprimeModel
-from ..partons.drell_yan import FLAVORS
-from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses, hypotheses_of
-from ..signal.fold import FoldedSearch
-from ..units import HBARC2_GEV2_FB
-from .points import Columns, Points, check_columns, columns_of, read_points
+from ..process.family import first_lepton, grouped_gev
+from ..searches.search import DEFAULT_ANALYSES, outside
+from .points import Columns, Points, Texts, carried_columns, columns_of, read_points
 
-#: Suffixes of the expected CLs; the median has none.
-BANDS = ("_m2s", "_m1s", "", "_p1s", "_p2s")
 #: Endings of the columns of limits.
 LIMIT_COLUMNS = ("observed", *(f"expected{band}" for band in BANDS))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluator:
     """Searches whose background is fitted: a function from a table of points to a table of results.
 
     Can be pickled, and called from several threads and processes at once.
     """
 
-    searches: tuple[FoldedSearch, ...]
+    analyses: Analyses
     model: ZprimeModel | None = None
-    interference: bool = True
-    nulls: dict[str, Null] = field(default_factory=dict)
-    """Of each analysis, and of all together under ""."""
-    loglike_sm: dict[str, float] = field(default_factory=dict)
-    """ln L at mu = 0 of the same."""
+    method: Method = field(default_factory=Method)
     limits: bool = False
-    """Whether rows have their limits, too: twenty times the work."""
-
-    @property
-    def mass_range_gev(self) -> tuple[float, float]:
-        """Pole masses that all searches cover."""
-        lows, highs = zip(*(f.search.mass_range_gev for f in self.searches), strict=True)
-        return max(lows), min(highs)
+    """Whether rows get their limits as well: twenty times the work."""
 
     def __call__(self, points: Any) -> Columns:
         """See :func:`evaluate`."""
         columns = columns_of(points)
-        check_columns(columns, self.model)
+        self.check(columns)
         n = len(columns["mass_gev"])
+        groups, errors = read_points(columns, self.model, self._outside)
         results = {**columns, **self._empty(n)}
-        for rows, group in read_points(columns, self.model):
-            for name, values in self._group(group).items():
-                results[name][rows] = values
+        results["error"] = errors
+        for group in groups:
+            if len(group.rows):
+                for name, values in self._group(group).items():
+                    results[name][group.rows] = values
         return results
 
+    def check(self, columns: Columns) -> list[str]:
+        """The columns that are carried along unchanged; InputError for one that would be misread or overwritten."""
+        models = np.unique(columns["model"].astype(str)).tolist() if "model" in columns else ()
+        carried = carried_columns(columns, self.model, models)
+        taken = sorted(set(carried) & set(self._empty(0)))
+        if taken:
+            raise InputError(f"column {taken[0]} has the name of a result: rename it")
+        return carried
+
+    def _outside(self, mass_gev: FloatArray) -> Texts:
+        texts: Texts = np.full(len(mass_gev), "", dtype=object)
+        for prepared in self.analyses:
+            low, high = prepared.search.mass_range_gev
+            for i in np.nonzero(~((mass_gev >= low) & (mass_gev <= high)) & (texts == ""))[0].tolist():
+                texts[i] = outside(prepared.search, float(mass_gev[i]))
+        return texts
+
     def _empty(self, n: int) -> Columns:
-        ids = [f.search.id for f in self.searches]
-        names = ["gamma_gev", "br_ll", "br_quarks", "br_charged_leptons", "br_invisible", "sigma_br_fb", "cls_observed"]
-        names += [f"cls_expected{band}" for band in BANDS]
-        logs = ["loglike", "loglike_sm", *(f"loglike_{i}" for i in ids), *(f"loglike_sm_{i}" for i in ids)]
-        columns: Columns = {name: np.full(n, np.nan) for name in (*names, *logs)}
+        names = ["gamma_gev", "br_ll", *(f"br_{pair}" for pair in PAIRS.values())]
+        names += ["br_quarks", "br_charged_leptons", "br_invisible"]
+        names += ["sigma_br_fb", *(f"sigma_br_{pair}_fb" for pair in PAIRS.values()), "sigma_br_sqrt_s_gev"]
+        names += ["cls_observed", *(f"cls_expected{band}" for band in BANDS)]
+        names += [
+            "loglike",
+            "loglike_sm",
+            *(f"{log}_{i}" for i in self.analyses.ids for log in ("loglike", "loglike_sm")),
+        ]
+        columns: Columns = {name: np.full(n, np.nan) for name in names}
         if self.limits:
             kinds = ("coupling_95", "strength_95")
             columns |= {f"{kind}_{which}": np.full(n, np.nan) for kind in kinds for which in LIMIT_COLUMNS}
         columns["excluded"] = np.full(n, None, dtype=object)
-        columns |= {name: np.full(n, "", dtype=object) for name in ("warning", "error")}
+        columns |= {name: np.full(n, "", dtype=object) for name in ("sigma_br_flavor", "warning", "error")}
         return columns
 
     def _group(self, points: Points) -> Columns:
-        h, errors = points.hypotheses, points.errors.copy()
-        for folded in self.searches:
-            low, high = folded.search.mass_range_gev
-            for i in np.nonzero(((h.mass_gev < low) | (h.mass_gev > high)) & (errors == ""))[0].tolist():
-                errors[i] = f"mass {h.mass_gev[i]:g} GeV is outside {folded.search.id}: {low:g} to {high:g} GeV"
-        good = np.nonzero(errors == "")[0]
-        columns = self._empty(len(errors))
-        columns["error"] = errors
-        if not len(good):
-            return columns
-        for name, values in self._rates(points).items():
-            columns[name][good] = values[good]
-        some = h.take(good)
-        found = cls_of_hypotheses(self.searches, some, self.interference, self.nulls[""])
-        columns["cls_observed"][good] = found.cls_observed
+        """Results of rows that are hypotheses."""
+        n = len(points.x)
+        columns = {**self._empty(n), **self._rates(points)}
+        found = self.analyses.verdicts(points.family, points.x, self.method)
+        columns["cls_observed"] = found.cls_observed
         for k, band in enumerate(BANDS):
-            columns[f"cls_expected{band}"][good] = found.cls_expected[:, k]
-        columns["excluded"][good] = found.cls_observed < CLS_EXCLUDED
+            columns[f"cls_expected{band}"] = found.cls_expected[:, k]
+        excluded = found.cls_observed < CLS_EXCLUDED
+        columns["excluded"] = np.array([bool(one) for one in excluded], dtype=object)
         for i, text in found.faults:
-            columns["error"][good[i]], columns["excluded"][good[i]] = text, None
-        remarks = [*found.warnings, *((k, "fitted with pyhf") for k in np.nonzero(found.recomputed)[0].tolist())]
+            columns["error"][i], columns["excluded"][i] = text, None
+        remarks = list(found.warnings)
         if self.limits:
-            kind, limits, texts = point_limits(points, good, self.searches, self.interference, self.nulls[""])
+            limited = self.analyses.limits(points.family, self.method)
+            variable = points.family.variable
             for k, which in enumerate(LIMIT_COLUMNS):
-                columns[f"{kind}_95_{which}"][good] = limits[:, k]
-            remarks += [(i, text) for i, text in enumerate(texts.tolist()) if text]
+                columns[f"{variable}_95_{which}"] = limited.x_95[:, k]
+            remarks += [*limited.islands, *((i, f"no limit on the {variable}: {text}") for i, text in limited.faults)]
         for i, text in remarks:
-            columns["warning"][good[i]] = "; ".join(filter(None, (columns["warning"][good[i]], text)))
-        parts = {"": found.log_ratio}
-        for folded in self.searches:
-            alone = len(self.searches) == 1
-            parts[f"_{folded.search.id}"] = found.log_ratio if alone else self._log_ratios(folded, some)
-        for suffix, ratios in parts.items():
-            log_sm = self.loglike_sm[suffix[1:] if suffix[1:] in self.nulls else ""]
-            columns[f"loglike_sm{suffix}"][good] = np.where(np.isfinite(ratios), log_sm, np.nan)
-            columns[f"loglike{suffix}"][good] = log_sm + ratios
+            known = str(columns["warning"][i]).split("; ")
+            columns["warning"][i] = "; ".join(filter(None, dict.fromkeys((*known, text))))
+        parts = {"": (self.analyses.joint, found.log_ratio)}
+        for search_id in self.analyses.ids:
+            alone = self.analyses.joint.alone(search_id)
+            ratio = (
+                found.log_ratio
+                if len(self.analyses) == 1
+                else alone.log_ratios(points.hypotheses, self.method.interference)
+            )
+            parts[f"_{search_id}"] = (alone, ratio)
+        for suffix, (joint, ratios) in parts.items():
+            log_sm = float(joint.background.loglike)
+            columns[f"loglike_sm{suffix}"] = np.where(np.isfinite(ratios), log_sm, np.nan)
+            columns[f"loglike{suffix}"] = log_sm + ratios
         return columns
 
-    def _log_ratios(self, folded: FoldedSearch, hypotheses: Hypotheses) -> FloatArray:
-        null = self.nulls[folded.search.id]
-        parts = []
-        for first in range(0, len(hypotheses.mass_gev), CHUNK):
-            some = hypotheses.take(slice(first, first + CHUNK))
-            parts.append(log_ratios(batch_likelihood([folded], some, self.interference), null))
-        return np.concatenate(parts)
-
-    def _rates(self, points: Points) -> dict[str, FloatArray]:
-        h, partial = points.hypotheses, points.partial_gev
-        total = h.gamma_gev
-        lumi = self.searches[0].lumi
-        assert lumi is not None
-        quarks = sum((w for f, w in partial.items() if f in ("u", "d", "s", "c", "b", "t")), np.zeros(len(total)))
-        leptons = sum((w for f, w in partial.items() if f in ("e", "mu", "tau")), np.zeros(len(total)))
-        rate = sum(partial[f] * lumi(h.mass_gev)[k] for k, f in enumerate(FLAVORS))
-        br_ll = partial["e"] / total
-        sigma = HBARC2_GEV2_FB * 4 * np.pi**2 / 3 * rate * br_ll / (lumi.sqrt_s_gev**2 * h.mass_gev)
-        return {
-            "gamma_gev": total,
-            "br_ll": br_ll,
-            "br_quarks": quarks / total,
-            "br_charged_leptons": leptons / total,
-            "br_invisible": (total - quarks - leptons) / total,
-            "sigma_br_fb": sigma,
-        }
+    def _rates(self, points: Points) -> Columns:
+        family, x, lumi = points.family, points.x, self.analyses.luminosities
+        rows: IndexArray = np.arange(len(x))
+        partial, total = family.partial_gev(rows, x), family.gamma_gev(rows, x)
+        columns: Columns = {"gamma_gev": total, "sigma_br_sqrt_s_gev": np.full(len(x), lumi.sqrt_s_gev)}
+        for lepton, pair in PAIRS.items():
+            columns[f"br_{pair}"] = partial[lepton] / total
+            columns[f"sigma_br_{pair}_fb"] = family.sigma_br_fb(rows, x, lumi, (lepton,))
+        columns |= {f"br_{name}": width / total for name, width in grouped_gev(partial, total).items()}
+        first = np.array([first_lepton({name: partial[name][i : i + 1] for name in PAIRS}) for i in rows])
+        columns["sigma_br_flavor"] = np.array([PAIRS[lepton] for lepton in first], dtype=object)
+        for name, of_pair in (("br_ll", "br_{}"), ("sigma_br_fb", "sigma_br_{}_fb")):
+            columns[name] = np.select(
+                [first == one for one in PAIRS], [columns[of_pair.format(p)] for p in PAIRS.values()]
+            )
+        return columns
 
 
 def evaluator(
-    searches: Sequence[Prepared], model: ZprimeModel | None = None, interference: bool = True, limits: bool = False
+    analyses: AnalysesLike = DEFAULT_ANALYSES,
+    model: ZprimeModel | str | None = None,
+    interference: bool = True,
+    limits: bool = False,
 ) -> Evaluator:
-    """Fit the background of searches, alone and together. InputError for a limit curve, which has no likelihood.
+    """An evaluator with the background of its searches fitted, alone and together.
 
-    ``limits``: rows are to have their limits, too.
+    InputError for a limit curve, which has no likelihood. ``limits``: rows are to have their limits as well.
     """
-    nulls, logs = {}, {}
-    searches = with_likelihood(searches)
-    tuples: dict[str, tuple[FoldedSearch, ...]] = {"": tuple(searches)}
-    tuples |= {f.search.id: (f,) for f in searches if len(searches) > 1}
-    for key, some in tuples.items():
-        likelihood = batch_likelihood(some, _any_hypothesis(some))
-        nulls[key] = fit_null(batch_model(likelihood), likelihood.n_obs)
-        logs[key] = loglike_of(likelihood, nulls[key])
-    return Evaluator(tuple(searches), model, interference, nulls, logs, limits)
-
-
-def _any_hypothesis(searches: Sequence[FoldedSearch]) -> Hypotheses:
-    """A hypothesis to name the nuisances with."""
-    mass = max(f.search.mass_range_gev[0] for f in searches)
-    columns = {"mass_gev": np.array([mass]), "g_uL": np.array([1e-3]), "g_lL": np.array([1e-3])}
-    return read_points(columns)[0][1].hypotheses
+    searches = load_analyses(analyses)
+    for search_id in searches.ids:
+        _ = searches.joint.alone(search_id).background
+    _ = searches.joint.background
+    return Evaluator(searches, None if model is None else load_model(model), Method(interference), limits)
 
 
 def evaluate(
     points: Any,
-    searches: Sequence[Prepared],
-    model: ZprimeModel | None = None,
+    analyses: AnalysesLike = DEFAULT_ANALYSES,
+    model: ZprimeModel | str | None = None,
     interference: bool = True,
     limits: bool = False,
-) -> dict[str, npt.NDArray[Any]]:
+) -> Columns:
     """Widths, rates, CLs and likelihoods of every row of a table, in its order.
 
-    ``points``: columns by name (mapping, pandas, pyarrow, awkward, structured NumPy), see
-    :mod:`zprime_recast.scan.points`. The result has those columns and ``gamma_gev``, ``br_ll`` (one flavour),
-    ``br_quarks``, ``br_charged_leptons``, ``br_invisible``, ``sigma_br_fb`` (narrow width, one flavour),
-    ``cls_observed``, ``cls_expected`` (median; with ``_m2s`` to ``_p2s`` the band), ``excluded``, ``loglike`` and
-    ``loglike_sm`` (profiled, with and without the signal; of each analysis alone ``loglike_<id>``), ``warning`` and
-    ``error``. A row with an error has NaN and None elsewhere. With ``limits`` also ``coupling_95_observed``,
-    ``coupling_95_expected`` (and its band) for rows of a model, and ``strength_95_...``, the factor on the whole signal
-    at the same width, for free couplings; NaN where nothing is excluded. InputError if the table as a whole makes no
-    sense.
+    Arguments:
+        points: columns by name (mapping, pandas, pyarrow, awkward, structured NumPy), see
+            :mod:`zprime_recast.scan.points`.
+        analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
+        model: of all rows; otherwise a column ``model`` names it, or the couplings are free.
+        interference: with photon and Z.
+        limits: also ``coupling_95_observed``, ``coupling_95_expected`` (and its band) for rows of a model, and
+            ``strength_95_...``, the factor on the whole signal at the same width, for free couplings; NaN where nothing
+            is excluded.
+
+    The result has the columns of the table and ``gamma_gev``; ``br_ee``, ``br_mumu``, ``br_tautau``, ``br_quarks``,
+    ``br_charged_leptons``, ``br_invisible``; ``sigma_br_ee_fb``, ``sigma_br_mumu_fb``, ``sigma_br_tautau_fb`` (narrow
+    width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``, those of the
+    first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected`` (median; with ``_m2s``
+    to ``_p2s`` the band), ``excluded``; ``loglike`` and ``loglike_sm`` (profiled, with and without the signal; of each
+    analysis alone ``loglike_<id>``); ``warning`` and ``error``. A row with an error has NaN and None elsewhere.
+
+    InputError if the table as a whole makes no sense, or has a column that is almost one that means something.
+
+    >>> import zprime_recast as zr
+    >>> table = zr.evaluate({"mass_gev": [3000.0], "coupling": [0.1]}, "atlas-139fb-dilepton", "ssm")
+    >>> bool(table["excluded"][0])
+    False
     """
-    return evaluator(searches, model, interference, limits)(points)
-
-
-def cls_plane(
-    model: ZprimeModel,
-    mass_gev: ArrayLike,
-    coupling: ArrayLike,
-    searches: Sequence[FoldedSearch],
-    interference: bool = True,
-) -> tuple[FloatArray, FloatArray]:
-    """CLs of a model on a grid of masses (n,) in GeV and couplings (k,): observed (n, k), expected (n, k, 5).
-
-    NaN where there is no hypothesis: Gamma/M above GAMMA_OVER_M_MAX, or interference beyond the background. RangeError
-    if a mass is outside a search.
-    """
-    masses, g = (np.atleast_1d(checked_positive(n, v)) for n, v in (("mass_gev", mass_gev), ("coupling", coupling)))
-    for folded in searches:
-        folded.search.check_mass(masses)
-    m, c = (a.ravel() for a in np.meshgrid(masses, g, indexing="ij"))
-    width = decay_widths(model, m, c).total_gev
-    observed, expected = np.full(m.shape, np.nan), np.full((len(m), 5), np.nan)
-    good = np.nonzero(width <= GAMMA_OVER_M_MAX * m)[0]
-    if len(good):
-        found = cls_of_hypotheses(searches, hypotheses_of(model, m[good], c[good], width[good]), interference)
-        observed[good], expected[good] = found.cls_observed, found.cls_expected
-    shape = (len(masses), len(g))
-    return observed.reshape(shape), expected.reshape(*shape, 5)
+    return evaluator(analyses, model, interference, limits)(points)

@@ -7,37 +7,39 @@ optionally ``gamma_gev``. Bad rows have a message; they never stop the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import FloatArray
+from ..arrays import BoolArray, FloatArray, IndexArray
 from ..errors import InputError, ZprimeError
 from ..model.card import load_model
-from ..model.standard_model import StandardModel, standard_model
-from ..model.widths import all_partial_widths, free_partial_widths
+from ..model.standard_model import standard_model
+from ..model.widths import free_partial_widths
 from ..model.zprime import (
     CHARGED_LEPTONS,
     DOWN_QUARKS,
     GAMMA_EXTRA,
     NEUTRINOS,
     QCD_WIDTHS,
-    QUARKS,
     RUNNING_WIDTH,
     SM_FERMIONS,
     UP_QUARKS,
     ZprimeModel,
-    perturbative_coupling,
 )
 from ..partons.drell_yan import FLAVORS
-from ..process.couplings import CouplingProducts, lepton_products, products_of
+from ..process.couplings import products_of
+from ..process.family import Family, StrengthFamily, coupling_family
 from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses
 
 Columns = dict[str, npt.NDArray[Any]]
+Texts = npt.NDArray[np.object_]
+Outside = Callable[[FloatArray], Texts]
 
 #: Free couplings and the fermions of generations 1 to 3 they belong to.
 FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
@@ -49,23 +51,27 @@ FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "g_lR": (CHARGED_LEPTONS, 1),
     "g_nuL": (NEUTRINOS, 0),
 }
-_LEPTONS = ("e", "mu", "tau")
-_FERMIONS = SM_FERMIONS
-_QUARK_ROWS, _LEPTON_ROWS = ([_FERMIONS.index(f) for f in some] for some in (FLAVORS, _LEPTONS))
+#: Likeness of a column's name to one that means something above which it is taken for a slip of the pen.
+NEAR_MISS = 0.85
+_QUARK_ROWS, _LEPTON_ROWS = ([SM_FERMIONS.index(f) for f in some] for some in (FLAVORS, CHARGED_LEPTONS))
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Points:
-    """Rows of a table as hypotheses; rows with an error have harmless placeholders."""
+    """Rows of a table that are hypotheses of one family."""
 
-    hypotheses: Hypotheses
-    partial_gev: Mapping[str, FloatArray]
-    """Width per fermion, (n,)."""
-    errors: npt.NDArray[np.object_]
-    """Message per row, "" for a good one."""
-    perturbative_coupling: float | None = None
-    """Largest perturbative coupling of the model; None for free couplings."""
+    rows: IndexArray
+    """Which rows, (n,)."""
+    family: Family
+    """(n,): of couplings for a model, of strengths for free couplings."""
+    x: FloatArray
+    """Where in the family, (n,): the coupling, or 1."""
+
+    @property
+    def hypotheses(self) -> Hypotheses:
+        """(n,)."""
+        return self.family.at(np.arange(len(self.x)), self.x)
 
 
 def columns_of(table: Any) -> Columns:
@@ -95,7 +101,7 @@ def is_number(name: str) -> bool:
 
 
 def numbers(values: npt.NDArray[Any]) -> FloatArray:
-    """A column as floats, NaN for what is none."""
+    """A column as floats; entries that are not numbers become NaN."""
     try:
         return np.asarray(values, dtype=float)
     except (TypeError, ValueError):
@@ -110,7 +116,9 @@ def _number(value: Any) -> float:
 
 
 def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
-    """InputError if a table cannot describe points: no mass, or neither a model nor couplings."""
+    """InputError if a table cannot describe points: no mass, or neither a model nor couplings; or if a column looks
+    like one that means something without being it.
+    """
     known = set(names)
     if "mass_gev" not in known:
         raise InputError(f"the points have no column mass_gev; found {', '.join(sorted(known)) or 'none'}")
@@ -121,9 +129,60 @@ def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
         raise InputError("the points have neither a column coupling nor couplings g_uL, g_lL ...")
     if not free and model is None and "model" not in known:
         raise InputError("the points have no column model: name one for all (--model MODEL)")
+    if not free and "gamma_gev" in known:
+        raise InputError(
+            f"a column gamma_gev goes with free couplings: the width of a model follows from its coupling "
+            f"(extra width: {GAMMA_EXTRA})"
+        )
     wrong = sorted(name for name in known if name.startswith("g_") and not _free_name(name))
     if wrong:
         raise InputError(f"no such coupling: {', '.join(wrong)}; known: {', '.join(FREE_COUPLINGS)}, with _1 to _3")
+
+
+def carried_columns(names: Iterable[str], model: ZprimeModel | None, models: Iterable[str] = ()) -> list[str]:
+    """Columns that mean nothing to an evaluation and are copied unchanged.
+
+    ``models``: names in the column ``model``. InputError for a column whose name is close to one that means something:
+    its values would be ignored.
+    """
+    meant = {"mass_gev", "coupling", "model", "gamma_gev", GAMMA_EXTRA, *FREE_COUPLINGS}
+    known = set(names)
+    if not any(_free_name(name) for name in known):
+        meant |= set(_SWITCHES)
+        for card in [model] if model is not None else _cards(models):
+            meant |= set(card.parameters)
+    carried = [name for name in names if name not in meant and _free_name(name) is None]
+    for name in carried:
+        close = _near(name, meant - known)
+        if close is not None:
+            raise InputError(
+                f"column {name} is not known: is it {close}? Rename it, or the column that is only carried"
+            )
+    return carried
+
+
+def _cards(models: Iterable[str]) -> list[ZprimeModel]:
+    """The models that can be loaded; the rows of the others have their error."""
+    found = []
+    for name in models:
+        try:
+            found.append(load_model(str(name)))
+        except ZprimeError:
+            continue
+    return found
+
+
+def _near(name: str, meant: Iterable[str]) -> str | None:
+    """A name that means something and is almost this one."""
+    plain = {_plain(one): one for one in meant}
+    if _plain(name) in plain:
+        return plain[_plain(name)]
+    close = difflib.get_close_matches(name, plain.values(), 1, NEAR_MISS)
+    return close[0] if close else None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
 @lru_cache(maxsize=1024)
@@ -136,134 +195,141 @@ def _free_name(name: str) -> tuple[str, int | None] | None:
     return None
 
 
-def read_points(columns: Columns, model: ZprimeModel | None = None) -> list[tuple[npt.NDArray[np.intp], Points]]:
-    """Rows as hypotheses, grouped by model; each with the indices of its rows. InputError as :func:`check_columns`."""
+def read_points(
+    columns: Columns, model: ZprimeModel | None = None, outside: Outside | None = None
+) -> tuple[list[Points], Texts]:
+    """The rows that are hypotheses, grouped by model, and a message for every row that is not, (n,).
+
+    ``outside`` says which masses (n,) the analyses do not cover: a message each, "" inside. InputError as
+    :func:`check_columns`.
+    """
     check_columns(columns, model)
     n = len(columns["mass_gev"])
+    errors = Errors(n)
+    mass = errors.checked(columns, "mass_gev", positive=True)
+    if outside is not None:
+        errors.put(outside(mass))
+    groups: list[Points] = []
+    if not n:
+        return groups, errors.texts
     if "coupling" not in columns:
-        return [(np.arange(n), _free_points(columns))] if n else []
+        return [_free_points(columns, errors)], errors.texts
     if model is not None and not any(name in columns for name in _SWITCHES):
-        return [(np.arange(n), _model_points(columns, model))] if n else []
+        return [_model_points(columns, model, np.arange(n), errors)], errors.texts
     names = np.full(n, "") if "model" not in columns or model is not None else columns["model"].astype(str)
-    groups = []
     for name in np.unique(names):
         rows = np.nonzero(names == name)[0]
-        some = {key: values[rows] for key, values in columns.items()}
         try:
             card = model if model is not None else load_model(str(name))
         except ZprimeError as err:
-            groups.append((rows, _unusable(len(rows), str(err))))
+            errors.put(np.where(np.isin(np.arange(n), rows), str(err), ""))
             continue
         # the switches of the width are the same for all hypotheses of a call
-        switches = np.stack([some[s].astype(str) for s in _SWITCHES if s in some] or [rows * 0])
+        switches = np.stack([columns[s][rows].astype(str) for s in _SWITCHES if s in columns] or [rows * 0])
         for pair in np.unique(switches, axis=1).T:
-            same = np.nonzero((switches == pair[:, None]).all(axis=0))[0]
-            part = {key: values[same] for key, values in some.items()}
-            groups.append((rows[same], _model_points(part, card)))
-    return groups
+            same = rows[(switches == pair[:, None]).all(axis=0)]
+            groups.append(_model_points(columns, card, same, errors))
+    return groups, errors.texts
 
 
-def _unusable(n: int, message: str) -> Points:
-    one = np.ones(n)
-    zero = np.zeros(5)
-    products = {lepton: CouplingProducts(zero, zero, zero) for lepton in _LEPTONS}
-    sm = standard_model()
-    hypotheses = Hypotheses(1000 * one, one, one, products, False, sm.m_z_gev, sm.gamma_z_gev)
-    partial = {f: one for f in (*QUARKS, *CHARGED_LEPTONS)}
-    return Points(hypotheses, partial, np.full(n, message, dtype=object))
-
-
-class _Errors:
-    """The first message of each row."""
+class Errors:
+    """The first message of each row of a table."""
 
     def __init__(self, n: int) -> None:
-        self.texts = np.full(n, "", dtype=object)
+        self.texts: Texts = np.full(n, "", dtype=object)
 
-    def add(self, bad: npt.NDArray[np.bool_], text: str, values: npt.NDArray[Any] | None = None) -> None:
-        """A message for the bad rows that have none yet; ``values`` are quoted."""
+    def put(self, texts: Texts) -> None:
+        """Messages (n,) for the rows that have none yet."""
+        for i in np.nonzero((texts != "") & (self.texts == ""))[0]:
+            self.texts[i] = str(texts[i])
+
+    def add(self, rows: IndexArray, bad: BoolArray, text: str, values: npt.NDArray[Any] | None = None) -> None:
+        """A message for the bad ones of some rows; ``values`` of all rows are quoted."""
         if not bad.any():
             return
-        for i in np.nonzero(bad & (self.texts == ""))[0]:
-            self.texts[i] = text if values is None else f"{text}, found {values[i]}"
+        for i in rows[bad]:
+            if self.texts[i] == "":
+                self.texts[i] = text if values is None else f"{text}, found {values[i]}"
 
     def checked(self, columns: Columns, name: str, positive: bool) -> FloatArray:
-        """A column as numbers, 1 where it is none."""
+        """A column as numbers; 1 where an entry is not a number in its range, which is an error of that row."""
         values = numbers(columns[name])
         good = np.isfinite(values) & ((values > 0) if positive else (values >= 0))
         if good.all():
             return values
-        self.add(~good, f"{name} must be a finite number {'> 0' if positive else '>= 0'}", columns[name])
+        rows = np.arange(len(values))
+        self.add(rows, ~good, f"{name} must be a finite number {'> 0' if positive else '>= 0'}", columns[name])
         return np.where(good, values, 1.0)
 
+    def good(self, rows: IndexArray) -> IndexArray:
+        """Those of some rows that have no message."""
+        return np.asarray(rows[self.texts[rows] == ""])
 
-def _model_points(columns: Columns, model: ZprimeModel) -> Points:
-    n = len(columns["mass_gev"])
-    errors = _Errors(n)
+
+def _model_points(columns: Columns, model: ZprimeModel, rows: IndexArray, errors: Errors) -> Points:
     mass, g = (errors.checked(columns, name, positive=True) for name in ("mass_gev", "coupling"))
     given = {name: errors.checked(columns, name, positive=False) for name in columns if name in model.parameters}
     switches: dict[str, float] = {}
     for name in _SWITCHES:
-        if name in given and n:
-            errors.add(~np.isin(given[name], (0.0, 1.0)), f"{name} is a switch: 0 or 1", columns[name])
-            switches[name] = float(given[name][0] == 1.0)
+        if name in given:
+            text = f"{name} is a switch: 0 or 1"
+            errors.add(rows, ~np.isin(given[name][rows], (0.0, 1.0)), text, columns[name])
+            switches[name] = float(given[name][rows[0]] == 1.0)
     if switches:
         model = model.with_parameters(switches)
-    partial = all_partial_widths(model, mass, g, given)
-    products = lepton_products(model)
-    gamma = np.asarray(sum(partial.values(), np.zeros(n)))
-    points = _points(mass, g, partial, gamma, products, model.running_width, model.sm, errors)
-    return replace(points, perturbative_coupling=perturbative_coupling(model))
+    rows = errors.good(rows)
+    family = coupling_family(model, mass[rows], {name: values[rows] for name, values in given.items()})
+    for i, text in family.faults():
+        errors.put(np.where(np.arange(len(mass)) == rows[i], text, ""))
+    return _sensible(Points(rows, family, g[rows]), errors)
 
 
-def _free_points(columns: Columns) -> Points:
+def _free_points(columns: Columns, errors: Errors) -> Points:
     sm = standard_model()
-    n = len(columns["mass_gev"])
-    errors = _Errors(n)
     mass = errors.checked(columns, "mass_gev", positive=True)
-    couplings = np.zeros((len(_FERMIONS), 2, n))
+    n = len(mass)
+    couplings = np.zeros((len(SM_FERMIONS), 2, n))
     # those of one generation after those of all
     named = [(name, *(_free_name(name) or ("", None))) for name in columns if _free_name(name)]
     for name, base, generation in sorted(named, key=lambda c: c[2] is not None):
         values = numbers(columns[name])
         if not (finite := np.isfinite(values)).all():
-            errors.add(~finite, f"{name} must be a finite number", columns[name])
+            errors.add(np.arange(n), ~finite, f"{name} must be a finite number", columns[name])
             values = np.where(finite, values, 0.0)
         fermions, side = FREE_COUPLINGS[base]
         for fermion in fermions if generation is None else fermions[generation : generation + 1]:
-            couplings[_FERMIONS.index(fermion), side] = values
+            couplings[SM_FERMIONS.index(fermion), side] = values
+    given = {
+        name: errors.checked(columns, name, positive=name == "gamma_gev")
+        for name in (GAMMA_EXTRA, "gamma_gev")
+        if name in columns
+    }
+    rows = errors.good(np.arange(n))
+    mass, couplings = mass[rows], couplings[:, :, rows]
+    given = {name: values[rows] for name, values in given.items()}
     partial = free_partial_widths(couplings, mass)
-    visible = np.asarray(sum(partial.values()))
-    if GAMMA_EXTRA in columns:
-        partial["extra"] = errors.checked(columns, GAMMA_EXTRA, positive=False)
-        visible = visible + partial["extra"]
-    total = errors.checked(columns, "gamma_gev", positive=True) if "gamma_gev" in columns else visible
-    if "gamma_gev" in columns:
-        errors.add(visible > total * (1 + 1e-9), "gamma_gev is less than the widths of the couplings given")
+    visible = np.asarray(sum(partial.values())) + given.get(GAMMA_EXTRA, 0.0)
+    total = given.get("gamma_gev", visible)
+    errors.add(rows, visible > total * (1 + 1e-9), "gamma_gev is less than the widths of the couplings given")
     quarks, own = couplings[_QUARK_ROWS], couplings[_LEPTON_ROWS]
     one = products_of(quarks, own[0], sm)
-    alike = [(own[0] == other).all() for other in own]
     products = {
-        lepton: one if same else products_of(quarks, other, sm)
-        for lepton, other, same in zip(_LEPTONS, own, alike, strict=True)
+        lepton: one if (own[0] == other).all() else products_of(quarks, other, sm)
+        for lepton, other in zip(CHARGED_LEPTONS, own, strict=True)
     }
-    return _points(mass, np.ones(n), partial, total, products, False, sm, errors)
+    unit = np.ones(len(rows))
+    hypotheses = Hypotheses(mass, total, unit, products, False, sm.m_z_gev, sm.gamma_z_gev)
+    production = np.stack([partial[quark] for quark in FLAVORS])
+    return _sensible(Points(rows, StrengthFamily(hypotheses, partial, production), unit), errors)
 
 
-def _points(
-    mass: FloatArray,
-    coupling: FloatArray,
-    partial: Mapping[str, FloatArray],
-    gamma: FloatArray,
-    products: Mapping[str, CouplingProducts],
-    running: bool,
-    sm: StandardModel,
-    errors: _Errors,
-) -> Points:
-    errors.add(gamma <= 0, "the Z' has no open decay")
+def _sensible(points: Points, errors: Errors) -> Points:
+    """The points whose width makes sense; the others have a message."""
+    gamma, mass = points.family.gamma_gev(np.arange(len(points.x)), points.x), points.family.mass_gev
+    errors.add(points.rows, ~(gamma > 0), "the Z' has no open decay")
     text = f"Gamma/M is above {GAMMA_OVER_M_MAX}, where a fixed-width line shape means nothing"
-    errors.add(gamma > GAMMA_OVER_M_MAX * mass, text)
-    if not (good := errors.texts == "").all():  # a row that is no hypothesis becomes a harmless one
-        mass, coupling = np.where(good, mass, 1000.0), np.where(good, coupling, 1e-3)
-        gamma = np.where(good, gamma, 1.0)
-    hypotheses = Hypotheses(mass, gamma, coupling, products, running, sm.m_z_gev, sm.gamma_z_gev)
-    return Points(hypotheses, partial, errors.texts)
+    errors.add(points.rows, gamma > GAMMA_OVER_M_MAX * mass, text)
+    good = np.nonzero(errors.texts[points.rows] == "")[0]
+    if len(good) == len(points.rows):
+        return points
+    return Points(points.rows[good], points.family.take(good), points.x[good])

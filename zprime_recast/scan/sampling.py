@@ -8,52 +8,71 @@ from typing import Any
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IndexArray
-from ..errors import InputError
-from ..likelihood.cls import log_ratios
-from ..limits.analyses import DEFAULT_ANALYSES, prepare
-from ..limits.verdicts import batch_likelihood
+from ..errors import InputError, UnknownName
+from ..limits.analyses import AnalysesLike, load_analyses
 from ..model.card import load_model
 from ..model.widths import total_width
-from ..model.zprime import ZprimeModel
+from ..model.zprime import GAMMA_EXTRA, ZprimeModel
 from ..partons.pdf import DEFAULT_SET
 from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses, hypotheses_of
-from ..signal.fold import FoldedSearch
-from .evaluate import Evaluator, evaluator
-from .points import read_points
+from ..searches.search import DEFAULT_ANALYSES
+from .points import FREE_COUPLINGS, carried_columns, read_points
+
+_Values = float | Sequence[float] | FloatArray
 
 
-class DileptonLikelihood:
+class Likelihood:
     """Profiled likelihood of the dilepton spectra for a Z' of given mass, couplings and width.
 
-    ``analyses``: ids, folders, or searches from :func:`zprime_recast.limits.analyses.prepare`. ``model``: what a
-    single coupling belongs to; without one the couplings are free. Immutable, so it can be pickled and called from any
-    number of threads and processes.
+    Arguments:
+        analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
+        model: what a single coupling belongs to, a model or its id; without one the couplings are free.
+        pdf: name of the PDF set the analyses are folded with, unless they are loaded already.
+        interference: with photon and Z.
+
+    Immutable, so it can be pickled and called from any number of threads and processes. InputError for a limit curve,
+    which has no likelihood.
+
+    >>> import zprime_recast as zr
+    >>> likelihood = zr.Likelihood("atlas-139fb-dilepton", model="ssm")
+    >>> likelihood.loglike(3000.0, 0.7) < likelihood.loglike_sm
+    True
     """
 
     def __init__(
         self,
-        analyses: Sequence[str | FoldedSearch] = DEFAULT_ANALYSES,
+        analyses: AnalysesLike = DEFAULT_ANALYSES,
         model: str | ZprimeModel | None = None,
         pdf: str = DEFAULT_SET,
         interference: bool = True,
     ) -> None:
-        folded = [a for a in analyses if isinstance(a, FoldedSearch)]
-        names = [a for a in analyses if not isinstance(a, FoldedSearch)]
-        searches = (*folded, *(prepare(names, pdf) if names else ()))
-        self._evaluator: Evaluator = evaluator(searches, None if model is None else load_model(model), interference)
+        self._analyses = load_analyses(analyses, pdf)
+        self._joint = self._analyses.joint
+        self._range = self._analyses.mass_range_gev
+        self._model = None if model is None else load_model(model)
+        self._interference = interference
+        _ = self._joint.background
+
+    def __repr__(self) -> str:
+        model = "free couplings" if self._model is None else self._model.id
+        return f"Likelihood({model}; {', '.join(self._analyses.ids)})"
 
     @property
     def loglike_sm(self) -> float:
         """ln L without a Z': Poisson probabilities of all bins and -alpha^2/2 of each nuisance, profiled."""
-        return self._evaluator.loglike_sm[""]
+        return float(self._joint.background.loglike)
 
     def loglike(self, mass_gev: float, couplings: float | Mapping[str, float], gamma_gev: float | None = None) -> float:
         """ln L of one hypothesis, profiled over all nuisances; -inf where it has none.
 
-        ``couplings``: the coupling of the model, or free ones by name (``g_uL`` ..., see
-        :mod:`zprime_recast.scan.points`); ``gamma_gev``: total width in GeV of free couplings, computed from them if
-        left out. -inf outside the masses of the searches, for a width above half of the mass, and where interference
-        takes more events than are expected.
+        Arguments:
+            mass_gev: mass of the Z'.
+            couplings: the coupling of the model; or by name, free ones (``g_uL`` ..., see
+                :mod:`zprime_recast.scan.points`), or ``coupling`` with parameters of the card.
+            gamma_gev: total width in GeV of free couplings, computed from them if left out.
+
+        -inf outside the masses of the searches, for a width above half of the mass, and where interference takes more
+        events than are expected. UnknownName for a name that means nothing.
         """
         given = couplings if isinstance(couplings, Mapping) else np.reshape(couplings, 1)
         return float(self.loglikes([mass_gev], given, None if gamma_gev is None else [gamma_gev])[0])
@@ -61,29 +80,32 @@ class DileptonLikelihood:
     def loglikes(
         self,
         mass_gev: Sequence[float] | FloatArray,
-        couplings: float | Sequence[float] | FloatArray | Mapping[str, float | Sequence[float] | FloatArray],
+        couplings: _Values | Mapping[str, _Values],
         gamma_gev: Sequence[float] | FloatArray | None = None,
     ) -> FloatArray:
-        """The same for many hypotheses at once, (n,): for samplers that move walkers together."""
-        mass, e = np.atleast_1d(np.asarray(mass_gev, dtype=float)), self._evaluator
+        """ln L of many hypotheses at once, (n,): for samplers that move walkers together.
+
+        Arguments as :meth:`loglike`, one value for all or (n,).
+        """
+        mass = np.atleast_1d(np.asarray(mass_gev, dtype=float))
         if isinstance(couplings, Mapping):
             found = self._by_name(mass, couplings, gamma_gev)
         elif gamma_gev is not None:
             raise InputError("the width of a model follows from its coupling; set gamma_extra, or use free couplings")
-        elif e.model is None:
+        elif self._model is None:
             raise InputError("without a model the couplings are free: give them by name, as {'g_uL': 0.01, ...}")
         else:
             g = np.asarray(couplings, dtype=float)
-            found = self._of_model(e.model, mass, g if g.shape == mass.shape else np.broadcast_to(g, mass.shape))
+            found = self._of_model(self._model, mass, g if g.shape == mass.shape else np.broadcast_to(g, mass.shape))
         values = np.full(len(mass), -np.inf)
         for rows, hypotheses in found:
             if len(rows):
-                ratios = log_ratios(batch_likelihood(e.searches, hypotheses, e.interference), e.nulls[""])
+                ratios = self._joint.log_ratios(hypotheses, self._interference)
                 values[rows] = np.where(np.isfinite(ratios), self.loglike_sm + ratios, -np.inf)
         return values
 
     def _of_model(self, model: ZprimeModel, mass: FloatArray, g: FloatArray) -> Iterator[tuple[IndexArray, Hypotheses]]:
-        """Which points are hypotheses, and these."""
+        """Indices of the points that are hypotheses, and their hypotheses."""
         rows = np.nonzero(self._inside(mass) & (g > 0) & (g < np.inf))[0]
         mass, g = mass[rows], g[rows]
         gamma = total_width(model, mass, g)
@@ -94,13 +116,17 @@ class DileptonLikelihood:
     def _by_name(
         self, mass: FloatArray, couplings: Mapping[str, Any], gamma_gev: Sequence[float] | FloatArray | None
     ) -> Iterator[tuple[IndexArray, Hypotheses]]:
-        """The same of free couplings, or of a model with parameters of its card."""
+        """Indices of the points that are hypotheses, and their hypotheses, from couplings and parameters by name."""
         given = {"mass_gev": mass, **couplings} | ({} if gamma_gev is None else {"gamma_gev": gamma_gev})
+        for unknown in carried_columns(list(given), self._model):
+            own = ("coupling", *self._model.parameters) if self._model is not None else (*FREE_COUPLINGS, GAMMA_EXTRA)
+            raise UnknownName("coupling or parameter", unknown, own)
         columns = {name: np.zeros(mass.shape) + np.asarray(values, dtype=float) for name, values in given.items()}
-        for rows, points in read_points(columns, self._evaluator.model):
-            good = np.nonzero((points.errors == "") & self._inside(mass[rows]))[0]
-            yield rows[good], points.hypotheses if len(good) == len(rows) else points.hypotheses.take(good)
+        inside = self._inside(mass)
+        groups, _ = read_points(columns, self._model, lambda _: np.where(inside, "", "outside"))
+        for points in groups:
+            yield points.rows, points.hypotheses
 
     def _inside(self, mass: FloatArray) -> BoolArray:
-        low, high = self._evaluator.mass_range_gev
+        low, high = self._range
         return np.asarray((mass >= low) & (mass <= high))

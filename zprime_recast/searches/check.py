@@ -11,6 +11,7 @@ from ..errors import CardError
 from ..io.cards import Section, read_toml
 from .channel import read_background, read_channel, read_efficiency, read_response, read_spectrum
 from .limit_curve import read_limit_curve
+from .search import KINDS
 from .spectrum import read_fiducial, read_search, read_uncertainty, read_validation
 
 
@@ -39,7 +40,7 @@ def check_analysis(folder: Path) -> AnalysisCheck:
     card = attempt(read_toml, folder / "card.toml")
     if card is None:
         return AnalysisCheck(folder, "unknown", tuple(faults), ())
-    kind = attempt(card.choice, "kind", ("binned-likelihood", "limit-curve")) or "unknown"
+    kind = attempt(card.choice, "kind", KINDS) or "unknown"
     whole = None
     if kind == "limit-curve":
         whole = attempt(read_limit_curve, folder)
@@ -83,7 +84,7 @@ def _remarks(folder: Path, card: Section, whole: Any) -> tuple[str, ...]:
             found.append("no [[validation]]: without published limits 'validate' cannot say how close the recast is")
         if not card.values.get("uncertainty"):
             found.append("no [[uncertainty]]: the signal is taken as exactly known")
-    if whole is not None and hasattr(whole, "channels"):
+    if whole is not None and whole.kind == "binned-likelihood":
         low, high = whole.mass_range_gev
         for channel in whole.channels:
             if channel.efficiency_m_gev[0] > low or channel.efficiency_m_gev[-1] < high:

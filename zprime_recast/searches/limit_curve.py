@@ -16,15 +16,30 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
-from ..errors import CardError, RangeError
+from ..errors import CardError
 from ..io.cards import digest, read_csv, read_toml
-from .spectrum import Uncertainty, Validation, find_search
-
-#: Fermions of each final state a curve may be for; ``ll`` is one charged-lepton flavour.
-FINAL_STATES = {"ll": ("e",), "tautau": ("tau",), "jj": ("u", "d", "s", "c", "b"), "tt": ("t",), "bb": ("b",)}
+from .spectrum import Uncertainty, Validation
 
 
 @dataclass(frozen=True)
+class FinalState:
+    """Fermions a limit is on, and which share of the sum of their rates it is compared with."""
+
+    fermions: tuple[str, ...]
+    share: float = 1.0
+
+
+#: Final states a curve may be for; ``ll`` is one charged-lepton flavour, from e and mu together.
+FINAL_STATES = {
+    "ll": FinalState(("e", "mu"), 0.5),
+    "tautau": FinalState(("tau",)),
+    "jj": FinalState(("u", "d", "s", "c", "b")),
+    "tt": FinalState(("t",)),
+    "bb": FinalState(("b",)),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class LimitCurve:
     """A published limit against mass and relative width."""
 
@@ -51,19 +66,12 @@ class LimitCurve:
     digest: str
     uncertainties: tuple[Uncertainty, ...] = ()
     validation: tuple[Validation, ...] = ()
+    kind: str = "limit-curve"
 
     @property
     def mass_range_gev(self) -> tuple[float, float]:
         """Pole masses of the curve."""
         return float(self.mass_gev[0]), float(self.mass_gev[-1])
-
-    def check_mass(self, mass_gev: ArrayLike) -> None:
-        """RangeError that states the range unless every pole mass is inside it."""
-        low, high = self.mass_range_gev
-        masses = np.atleast_1d(np.asarray(mass_gev, dtype=float))
-        bad = ~((masses >= low) & (masses <= high))
-        if bad.any():
-            raise RangeError(f"mass {masses[bad][0]:g} GeV is outside {self.id}: {low:g} to {high:g} GeV")
 
     def at(self, mass_gev: ArrayLike, gamma_over_m: ArrayLike) -> FloatArray:
         """Observed and expected limit, (2, *broadcast); NaN beyond the tabulated masses and widths."""
@@ -134,10 +142,3 @@ def _read_table(path: Path) -> tuple[FloatArray, FloatArray, FloatArray, FloatAr
     limits = np.full((2, len(masses), len(widths)), np.nan)
     limits[0, row, column], limits[1, row, column] = table["limit_obs"], table["limit_exp"]
     return masses, widths, limits[0], limits[1]
-
-
-def find_limit_curve(analysis: str | Path) -> LimitCurve | None:
-    """The limit curve of an analysis id or folder; None if it is of another kind."""
-    folder = find_search(analysis)
-    card = read_toml(folder / "card.toml")
-    return read_limit_curve(folder) if card.text("kind") == "limit-curve" else None

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import FloatArray
-from ..errors import CardError, RangeError, UnknownName
+from ..errors import CardError, UnknownName
 from ..io.cards import Section, digest, read_csv, read_toml
-from ..io.paths import shipped, user_data_dir
 from .channel import BackgroundFunction, Channel, read_channel
+from .search import find_search
 
 #: Kinds of uncertainty of the signal.
 KINDS = ("yield", "scale", "resolution", "spurious")
@@ -89,8 +89,8 @@ class Validation:
     tolerances: tuple[Tolerance, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Search:
+@dataclass(frozen=True, eq=False, repr=False)
+class SpectrumSearch:
     """A recastable search."""
 
     id: str
@@ -110,6 +110,7 @@ class Search:
     notes: tuple[str, ...]
     """What of its input is approximate or unverified; results repeat it."""
     digest: str
+    kind: str = "binned-likelihood"
 
     @property
     def limit_definition(self) -> str:
@@ -124,40 +125,13 @@ class Search:
                 return channel
         raise UnknownName(f"channel of {self.id}", name, [c.name for c in self.channels])
 
-    def check_mass(self, mass_gev: FloatArray | float) -> None:
-        """RangeError that states the range unless every pole mass is inside it."""
-        low, high = self.mass_range_gev
-        masses = np.atleast_1d(np.asarray(mass_gev, dtype=float))
-        bad = ~((masses >= low) & (masses <= high))
-        if bad.any():
-            raise RangeError(f"mass {masses[bad][0]:g} GeV is outside {self.id}: {low:g} to {high:g} GeV")
+
+def load_spectrum(search: str | Path | SpectrumSearch) -> SpectrumSearch:
+    """A search with a spectrum by id, by folder, or itself. UnknownName or CardError if it is not one."""
+    return search if isinstance(search, SpectrumSearch) else read_search(find_search(search))
 
 
-def list_searches() -> dict[str, Path]:
-    """Analysis ids and their folders; a folder of the user's hides a shipped one of the same id."""
-    found = {}
-    for root in (shipped("analyses"), user_data_dir() / "analyses"):
-        if root.is_dir():
-            found.update({card.parent.name: card.parent for card in sorted(root.glob("*/card.toml"))})
-    return dict(sorted(found.items()))
-
-
-def load_search(search: str | Path | Search) -> Search:
-    """A search by id, by folder, or itself. UnknownName or CardError if it is none."""
-    return search if isinstance(search, Search) else read_search(find_search(search))
-
-
-def find_search(search: str | Path) -> Path:
-    """Folder of an analysis by id, or the folder itself; UnknownName if it is neither."""
-    known = list_searches()
-    if str(search) in known:
-        return known[str(search)]
-    if (Path(search) / "card.toml").is_file():
-        return Path(search)
-    raise UnknownName("analysis", str(search), known, "or give the path of its folder")
-
-
-def read_search(folder: Path) -> Search:
+def read_search(folder: Path) -> SpectrumSearch:
     """A search from its folder; CardError names file, key, what was found and what was expected."""
     card = read_toml(folder / "card.toml")
     card.choice("kind", ("binned-likelihood",))
@@ -176,7 +150,7 @@ def read_search(folder: Path) -> Search:
     if len(set(names)) != len(names):
         raise card.fault("channel", names, "different names")
     uncertainties = tuple(read_uncertainty(section, names) for section in card.sections("uncertainty"))
-    search = Search(
+    search = SpectrumSearch(
         id=card.text("id"),
         title=card.text("title"),
         label=card.text("label"),

@@ -18,6 +18,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ..arrays import FloatArray, IndexArray
+from ..errors import InputError
 from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances, theory_nuisances
 from ..partons.pdf import PDFMember
@@ -27,7 +28,7 @@ from ..searches.acceptance import acceptance
 from ..searches.background import finely_binned
 from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
-from ..searches.spectrum import Search
+from ..searches.spectrum import SpectrumSearch
 from ..units import HBARC2_GEV2_FB
 from .systematics import signal_information, varied_detectors
 
@@ -71,7 +72,7 @@ class ChannelColumns:
 class FoldedSearch:
     """A search ready to take hypotheses: panels of true mass, rates of the partons, detector of each channel."""
 
-    search: Search
+    search: SpectrumSearch
     grid: Panels
     parton_rate: FloatArray | None
     """hbarc^2 s/(144 pi S) L_q a_q at the nodes in GeV^2 fb, (5, n_nodes); None if folded without a PDF."""
@@ -80,16 +81,29 @@ class FoldedSearch:
     theory: TheoryNuisances | None
     """None without luminosities, or if they are to carry no uncertainty."""
 
+    @property
+    def luminosities(self) -> LuminosityTable:
+        """Of the collider energy; InputError if the search was folded without a PDF set."""
+        if self.lumi is None:
+            raise InputError(f"{self.search.id} was folded without a PDF set: it knows resonances, but no models")
+        return self.lumi
+
+    @property
+    def rates(self) -> FloatArray:
+        """``parton_rate``; InputError if the search was folded without a PDF set."""
+        if self.parton_rate is None:
+            raise InputError(f"{self.search.id} was folded without a PDF set: it knows resonances, but no models")
+        return self.parton_rate
+
     @cached_property
     def levels(self) -> Levels:
         """Wider panels for what is smooth: of the spectrum, ``detector`` of all channels side by side, then
         ``log_detector``; of |Z'|^2, ``detector``, then its variations (:attr:`columns`).
         """
-        assert self.parton_rate is not None
         detector = [f.detector for f in self.channels]
         signal = np.concatenate([*detector, *(f.log_detector for f in self.channels)], axis=1)
         squared = np.concatenate([*detector, *(v for f in self.channels for v in f.varied.values())], axis=1)
-        return levels(self.grid, self.parton_rate, signal, squared)
+        return levels(self.grid, self.rates, signal, squared)
 
     @cached_property
     def columns(self) -> dict[str, ChannelColumns]:
@@ -111,11 +125,11 @@ class FoldedSearch:
     @cached_property
     def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """ln(mass), parton rates (5, n) and changes of ln LQ_q (n_names, 5, n) at THEORY_POINTS masses."""
-        assert self.theory is not None
-        assert self.parton_rate is not None
+        if self.theory is None:
+            raise InputError(f"{self.search.id}: its luminosities carry no uncertainty")
         m = np.geomspace(self.grid.edges_gev[0], self.grid.edges_gev[-1], THEORY_POINTS)
         nodes, shares = self.grid.values_at(m)
-        return np.log(m), (self.parton_rate[:, nodes] * shares).sum(axis=-1), np.ascontiguousarray(self.theory.at(m))
+        return np.log(m), (self.rates[:, nodes] * shares).sum(axis=-1), np.ascontiguousarray(self.theory.at(m))
 
     def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray) -> FloatArray:
         """Changes of ln(yield) per nuisance of the luminosities, (*hypotheses, n_names, n_bins).
@@ -144,12 +158,6 @@ class FoldedSearch:
         channels = tuple(finely_binned(c, width) for c in self.search.channels)
         return fold_search(replace(self.search, channels=channels), cache=False)
 
-    def without_theory(self) -> FoldedSearch:
-        """The same without the uncertainties of the luminosities."""
-        plain = replace(self, theory=None)
-        plain.__dict__["levels"] = self.levels  # they do not enter there
-        return plain
-
     def flavor_changes(self, zprime_squared: FloatArray) -> FloatArray:
         """The changes at THEORY_POINTS masses, the flavours shared as in |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
         _, rate, changes = self._theory_table
@@ -169,7 +177,7 @@ def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
 
 
 def fold_search(
-    search: Search,
+    search: SpectrumSearch,
     pdf: PDFMember | None = None,
     lumi: LuminosityTable | None = None,
     theory: bool = True,

@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays import FloatArray
 from ..errors import InputError, UnknownName
 from ..events.records import DileptonEvents
-from ..searches.spectrum import Search
+from ..searches.spectrum import SpectrumSearch
 from .fold import FoldedSearch
 from .signal import Signal
 
@@ -28,7 +28,7 @@ ERROR_REMARK = 0.02
 class EventTemplate:
     """Signal of a sample in one search."""
 
-    search: Search
+    search: SpectrumSearch
     yields: Mapping[str, FloatArray]
     """Events per channel and bin, (n_bins,), as the search would record them."""
     errors: Mapping[str, FloatArray]
@@ -111,7 +111,7 @@ def event_template(
     )
 
 
-def fiducial(search: Search, events: DileptonEvents) -> np.ndarray:
+def fiducial(search: SpectrumSearch, events: DileptonEvents) -> np.ndarray:
     """Which events pass the cuts of a search on both leptons, (n,); all where it has no fiducial region."""
     cuts = search.fiducial
     passed = np.ones(len(events), dtype=bool)

@@ -1,4 +1,4 @@
-"""The template of a generic resonance."""
+"""The signal of a generic resonance."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from numpy.typing import ArrayLike
 from ..arrays import checked_positive
 from ..process.poles import pole_weights
 from .fold import FoldedSearch
-from .signal import SignalTemplate
+from .signal import Signal
 from .systematics import nuisance_names, shape_changes
 
 #: Relative width that stands for "zero" in a generic limit; results do not change from 1e-6 down.
 ZERO_WIDTH = 1e-8
 
 
-def generic_template(
+def resonance_template(
     folded: FoldedSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLike, sigma_br_fb: ArrayLike = 1.0
-) -> SignalTemplate:
-    """Events per bin and channel, (*hypotheses, n_bins), for a cross-section times BR per flavour as the limits of the
-    experiment define it; mass, relative width and cross-section broadcast.
+) -> Signal:
+    """Events per bin for a cross-section times branching ratio per flavour, as the experiment's limits define it.
+
+    Mass, relative width and cross-section broadcast to the shape of the hypotheses.
 
     The generic resonance of the experiment: a relativistic Breit-Wigner without parton luminosity; for fiducial limits
     above M - low_widths * Gamma. Normalised to 1 there.
@@ -39,4 +40,4 @@ def generic_template(
         varied = {uncertainty: spectrum @ change for uncertainty, change in fold.varied.items()}
         of = (fold.information, yields[name], yields[name])
         changes[name] = shape_changes(folded.search, fold.channel, mass, *of, varied)
-    return SignalTemplate(yields, nuisance_names(folded.search), changes)
+    return Signal(folded.search, yields, nuisance_names(folded.search), changes)

@@ -17,7 +17,7 @@ from ..arrays import FloatArray
 from ..searches.background import background_modes
 from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
-from ..searches.spectrum import Search, Uncertainty
+from ..searches.spectrum import SpectrumSearch, Uncertainty
 
 #: Largest |log change| of a bin by scale or resolution; beyond lie bins on the far flank of a peak.
 RESPONSE_CAP = 0.5
@@ -26,18 +26,20 @@ SPURIOUS_CAP = 0.5
 
 
 @lru_cache(maxsize=64)
-def shape_uncertainties(search: Search) -> tuple[Uncertainty, ...]:
+def shape_uncertainties(search: SpectrumSearch) -> tuple[Uncertainty, ...]:
     """The uncertainties of a search that are treated here."""
     return tuple(u for u in search.uncertainties if u.kind != "yield")
 
 
 @lru_cache(maxsize=64)
-def nuisance_names(search: Search) -> tuple[str, ...]:
+def nuisance_names(search: SpectrumSearch) -> tuple[str, ...]:
     """Names of :func:`shape_uncertainties` in a likelihood."""
     return tuple(f"{search.id}_{u.name}" for u in shape_uncertainties(search))
 
 
-def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray, cache: bool = False) -> dict[str, FloatArray]:
+def varied_detectors(
+    search: SpectrumSearch, channel: Channel, m_gev: FloatArray, cache: bool = False
+) -> dict[str, FloatArray]:
     """Change of events per fb at true masses, (n_masses, n_bins), per standard deviation of each scale and resolution
     uncertainty of a channel: half the difference of up and down.
     """
@@ -51,7 +53,9 @@ def varied_detectors(search: Search, channel: Channel, m_gev: FloatArray, cache:
     return found
 
 
-def held_detector(search: Search, channel: Channel, m_gev: FloatArray, values: Mapping[str, float]) -> FloatArray:
+def held_detector(
+    search: SpectrumSearch, channel: Channel, m_gev: FloatArray, values: Mapping[str, float]
+) -> FloatArray:
     """Events per fb at true masses, (n_masses, n_bins), with scale and resolution uncertainties of a channel at
     ``values`` in standard deviations, by name.
     """
@@ -65,7 +69,7 @@ def held_detector(search: Search, channel: Channel, m_gev: FloatArray, values: M
 
 
 def shape_changes(
-    search: Search,
+    search: SpectrumSearch,
     channel: Channel,
     mass_gev: FloatArray | float,
     information: FloatArray,

@@ -14,47 +14,56 @@ from functools import lru_cache
 import numpy as np
 
 from ..arrays import ComplexArray, FloatArray
+from ..process.amplitudes import z_propagator
 from ..process.couplings import CouplingProducts
-from ..process.hypotheses import Hypotheses, _rows
+from ..process.hypotheses import Hypotheses, rows_of
 from ..process.levels import Levels, PoleNodes, Ranges, Window, by_panel, grids_of, pole_nodes, window
 from ..process.poles import Panels, pole
 from .fold import MEAN_RANGE, FoldedSearch
-from .signal import SignalTemplate
+from .signal import Signal
 from .systematics import nuisance_names, shape_changes
 
 
-def batch_template(
-    folded: FoldedSearch, hypotheses: Hypotheses, interference: bool = True, changes: bool = True
-) -> SignalTemplate:
-    """Signal events per bin and channel (n, n_bins), and changes (n, n_names, n_bins), of many hypotheses.
+def templates(
+    searches: Sequence[FoldedSearch],
+    hypotheses: Hypotheses,
+    interference: bool = True,
+    changes: bool = True,
+    theory: bool = True,
+) -> list[Signal]:
+    """Signal events per bin and channel (n, n_bins) of hypotheses in some searches, and how uncertainties change them.
 
-    As :func:`zprime_recast.signal.reference.signal_template`, yields to 1e-5 of the largest bin; without ``changes``
-    they are all there is. Fastest for hypotheses in the order of their masses.
+    Yields are those of :func:`zprime_recast.signal.reference.signal_template` to 1e-5 of the largest bin. Fastest for
+    hypotheses in the order of their masses.
+
+    Arguments:
+        searches: folded with a PDF set, InputError otherwise.
+        hypotheses: (n,).
+        interference: with photon and Z; bins may be negative then.
+        changes: whether the changes (n, n_names, n_bins) by the uncertainties are wanted.
+        theory: whether the uncertainties of the luminosities are among them.
     """
-    return batch_templates([folded], hypotheses, interference, changes)[0]
-
-
-def batch_templates(
-    searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool = True, changes: bool = True
-) -> list[SignalTemplate]:
-    """The same in several searches."""
-    if any(folded.parton_rate is None for folded in searches):
-        raise ValueError("this search was folded without a PDF set")
     spectra = _folded(searches, hypotheses, interference, changes)
-    return [_template(f, hypotheses, *found, changes) for f, found in zip(searches, spectra, strict=True)]
+    wanted = (changes, theory)
+    return [_template(f, hypotheses, *found, *wanted) for f, found in zip(searches, spectra, strict=True)]
 
 
 def _template(
-    folded: FoldedSearch, hypotheses: Hypotheses, signal: FloatArray, squared: FloatArray, changes: bool
-) -> SignalTemplate:
-    """From what the levels hold, folded with the spectra: (n, columns)."""
+    folded: FoldedSearch,
+    hypotheses: Hypotheses,
+    signal: FloatArray,
+    squared: FloatArray,
+    changes: bool,
+    with_theory: bool,
+) -> Signal:
+    """The template from the folded spectra, (n, columns)."""
     columns, n_bins = folded.columns, len(folded.log_centers)
     if hypotheses.strength is not None:
         signal = signal * hypotheses.strength[:, None]
     yields = {name: signal[:, own.bins] for name, own in columns.items()}
     if not changes:
-        return SignalTemplate(yields)
-    theory = folded.theory.names if folded.theory else ()
+        return Signal(folded.search, yields)
+    theory = folded.theory.names if with_theory and folded.theory is not None else ()
     names = (*theory, *nuisance_names(folded.search))
     all_changes = np.empty((len(signal), len(names), n_bins))
     if theory:
@@ -68,7 +77,7 @@ def _template(
         varied = {u: squared[:, part] for u, part in own.varied.items()}
         found = shape_changes(folded.search, fold.channel, hypotheses.mass_gev, *of, varied)
         all_changes[:, len(theory) :, own.bins] = found
-    return SignalTemplate(yields, names, {name: all_changes[:, :, own.bins] for name, own in columns.items()})
+    return Signal(folded.search, yields, names, {name: all_changes[:, :, own.bins] for name, own in columns.items()})
 
 
 def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingProducts, slice]]:
@@ -107,7 +116,7 @@ def _folded(
             for k in same:
                 signal, squared = sums[k]
                 for products, of_signal, of_squared in alike[k]:
-                    rate, amplitude = _rates(searches[k].levels, nodes, _rows(products, rows), *boson)
+                    rate, amplitude = _rates(searches[k].levels, nodes, rows_of(products, rows), *boson)
                     size = pure * rate
                     if with_squared:
                         for at, part in _windows(searches[k].levels, nodes, True, of_squared):
@@ -171,7 +180,7 @@ def _parton_rates(
 ) -> tuple[FloatArray, FloatArray, ComplexArray]:
     """At nodes, (5, n_nodes); twice that times the conjugate propagators of photon and Z."""
     rate = np.concatenate([levels[level].parton_rate[:, first:last] for level, first, last in nodes.spans], axis=1)
-    z = 1 / (nodes.s - m_z_gev**2 - 1j * m_z_gev * gamma_z_gev)
+    z = z_propagator(nodes.s, m_z_gev, gamma_z_gev).conj()
     return rate, 2 * rate / nodes.s, np.asarray(2 * rate * z, dtype=complex)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Colours of the 1 and 2 sigma bands (the field's custom, in a tone that survives grey print).
 _BAND_1, _BAND_2 = "#5fbf5f", "#ffdf70"
+#: Colours of the models drawn for comparison.
+_OTHERS = ("#1f4e9c", "#9c1f6b", "#8a5a00")
 
 
 def plot_contour(result: ExclusionContour, label: str, compare: Sequence[ExclusionContour] = ()) -> Figure:
@@ -43,20 +45,21 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
         axes.plot(mass, expected[:, 2], "k--", lw=1.5, zorder=4)
         axes.plot(mass, result.coupling_95_observed, "k-", lw=2, marker="o", ms=3, zorder=5)
         plain = result.coupling_95_observed_no_theory
-        if plain is not None and np.isfinite(plain).any():
+        if np.isfinite(plain).any():
             axes.plot(mass, plain, "-", color="0.45", lw=0.8, zorder=4)
         handles: list[Line2D | Patch] = [
             Line2D([], [], color="k", lw=2, marker="o", ms=3, label=f"{_name(result)}: observed 95% CL"),
             *(
                 [Line2D([], [], color="0.45", lw=0.8, label="observed, no PDF and scale uncertainty")]
-                if plain is not None and np.isfinite(plain).any()
+                if np.isfinite(plain).any()
                 else []
             ),
             Line2D([], [], color="k", ls="--", lw=1.5, label="expected"),
             Patch(color=_BAND_1, label=r"expected $\pm 1\sigma$"),
             Patch(color=_BAND_2, label=r"expected $\pm 2\sigma$"),
         ]
-        for color, other in zip(("#1f4e9c", "#9c1f6b", "#8a5a00"), compare, strict=False):
+        for k, other in enumerate(compare):
+            color = _OTHERS[k % len(_OTHERS)]
             x = other.mass_gev / GEV_PER_TEV
             axes.plot(x, other.coupling_95_observed, color=color, lw=1.8, zorder=3)
             axes.plot(x, other.coupling_95_expected[:, 2], color=color, lw=1.2, ls=":", zorder=3)

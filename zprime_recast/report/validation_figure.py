@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..searches.spectrum import Search
+from ..searches.spectrum import SpectrumSearch
 from .validation import Comparison
 
 
-def plot_validation(search: Search, comparisons: list[Comparison], channel: str) -> Any:
+def plot_validation(search: SpectrumSearch, comparisons: list[Comparison], channel: str) -> Any:
     """A matplotlib figure for one channel: limits of every width above, ours over published below."""
     import matplotlib
 

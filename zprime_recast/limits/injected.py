@@ -1,0 +1,102 @@
+"""Limits on the strength of a signal given as events: shapes and width fixed, any process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import FloatArray, IndexArray
+from ..errors import LikelihoodError
+from ..io.json import json_dict
+from ..likelihood.asymptotics import unprofiled_statistic
+from ..likelihood.background_fit import fit_background
+from ..likelihood.binned import BinnedLikelihood, binned_likelihood
+from ..likelihood.cls import AsymptoticCLs, asymptotic_cls
+from ..signal.from_events import EventTemplate
+from ..signal.signal import Signal
+from .crossings import CLsCurves, crossings
+
+#: Strengths looked at, over an estimate of the expected limit, and the points of the grid between them.
+SEARCHED, POINTS = (1e-3, 1e3), 40
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class StrengthLimit:
+    """Signal strength (multiple of the sample's cross-section) at 95 % CL."""
+
+    mu_95_observed: float
+    mu_95_expected: FloatArray
+    """At -2, -1, 0, 1, 2 standard deviations, (5,)."""
+    cross_section_fb: float
+    """Of the sample."""
+    cls_observed: float
+    """Of the sample as it is (mu = 1)."""
+    warnings: tuple[str, ...]
+
+    @property
+    def sigma_95_observed_fb(self) -> float:
+        """Cross-section at 95 % CL."""
+        return self.mu_95_observed * self.cross_section_fb
+
+    @property
+    def sigma_95_expected_fb(self) -> FloatArray:
+        """Cross-sections at -2..+2 standard deviations, (5,)."""
+        return self.mu_95_expected * self.cross_section_fb
+
+    def __repr__(self) -> str:
+        return f"StrengthLimit(mu_95 = {self.mu_95_observed:.4g}, {self.sigma_95_observed_fb:.4g} fb)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values."""
+        return json_dict(
+            {
+                "mu_95_observed": self.mu_95_observed,
+                "mu_95_expected": self.mu_95_expected,
+                "sigma_95_observed_fb": self.sigma_95_observed_fb,
+                "sigma_95_expected_fb": self.sigma_95_expected_fb,
+                "cls_observed": self.cls_observed,
+                "warnings": self.warnings,
+            }
+        )
+
+
+def strength_limit(templates: Sequence[EventTemplate]) -> StrengthLimit:
+    """Signal strength at 95 % CL from the templates of one sample in one or more searches.
+
+    LikelihoodError if the sample gives no events in any bin, or if no strength is excluded.
+    """
+    if not any(np.any(y > 0) for t in templates for y in t.yields.values()):
+        raise LikelihoodError("the sample gives no signal events in any bin: no limit")
+
+    def likelihood(mu: FloatArray) -> BinnedLikelihood:
+        scaled = [{name: mu[:, None] * y for name, y in t.yields.items()} for t in templates]
+        return binned_likelihood([Signal(t.search, yields) for t, yields in zip(templates, scaled, strict=True)])
+
+    background = fit_background(likelihood(np.zeros(1)))
+
+    def test(which: IndexArray, mu: FloatArray) -> AsymptoticCLs:
+        return asymptotic_cls(likelihood(mu), background)
+
+    def bound(which: IndexArray, mu: FloatArray) -> FloatArray:
+        one = likelihood(mu)
+        return unprofiled_statistic(one.signal, one.background)
+
+    one = likelihood(np.ones(1))
+    signal, expected = np.maximum(one.signal[0], 0.0), one.background
+    estimate = np.array([min(3.0 / signal.sum() + 2.0 / np.sqrt((signal**2 / expected).sum()), 1e9)])
+    curves = CLsCurves(test, bound)
+    (found,) = crossings(curves, SEARCHED[0] * estimate, SEARCHED[1] * estimate, POINTS)
+    limits = found.limits
+    if not np.isfinite(limits).all():
+        raise LikelihoodError(found.fault or "no signal strength is excluded: the interference outweighs the signal")
+    warnings = [text for _, text in likelihood(limits[:1]).warnings]
+    return StrengthLimit(
+        mu_95_observed=float(limits[0]),
+        mu_95_expected=limits[1:],
+        cross_section_fb=templates[0].cross_section_fb,
+        cls_observed=float(test(np.zeros(1, dtype=np.intp), np.ones(1)).cls_observed[0]),
+        warnings=(*warnings, *(w for t in templates for w in t.warnings)),
+    )

@@ -1,0 +1,258 @@
+r"""Families of hypotheses: Z' bosons of fixed mass whose coupling, or signal strength, is still free.
+
+With the widths of the model at unit coupling, :math:`\Gamma(g) = g^2 u + \Gamma_\mathrm{extra}`, a family holds all
+that a limit, a scan or a sampler needs of a model; charges and widths are read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from ..arrays import FloatArray, IndexArray, checked_positive
+from ..model.widths import all_partial_widths, partial_width
+from ..model.zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, ZprimeModel, perturbative_coupling
+from ..partons.drell_yan import FLAVORS
+from ..partons.luminosity import LuminosityTable
+from .couplings import lepton_products
+from .cross_section import narrow_rate_fb
+from .hypotheses import GAMMA_OVER_M_MAX, Hypotheses
+
+#: Smallest coupling a limit is looked for at, absolute and relative to the largest.
+COUPLING_MIN, COUPLING_RANGE = 1e-6, 1e-5
+#: Signal strengths between which a limit is looked for.
+STRENGTH_RANGE = (1e-6, 1e4)
+
+
+class Family(Protocol):
+    """Hypotheses (n,) with one free number x each: the coupling, or the signal strength."""
+
+    @property
+    def variable(self) -> str:
+        """What x is: ``coupling`` or ``strength``."""
+
+    @property
+    def mass_gev(self) -> FloatArray:
+        """Pole masses, (n,)."""
+
+    @property
+    def lowest(self) -> FloatArray:
+        """Smallest x a limit is looked for at, (n,)."""
+
+    @property
+    def largest(self) -> FloatArray:
+        """Largest x a limit is looked for at, (n,)."""
+
+    @property
+    def largest_because(self) -> tuple[str, ...]:
+        """Why there is nothing to look for above ``largest``, (n,)."""
+
+    def widest(self, gamma_over_m: float) -> FloatArray:
+        """Largest x at which Gamma/M is below a value, (n,)."""
+
+    def at(self, which: IndexArray, x: FloatArray) -> Hypotheses:
+        """The members ``which`` (k,) at x (k,)."""
+
+    def gamma_gev(self, which: IndexArray, x: FloatArray) -> FloatArray:
+        """Total widths, (k,)."""
+
+    def partial_gev(self, which: IndexArray, x: FloatArray) -> Mapping[str, FloatArray]:
+        """Partial widths per fermion, all copies, (k,); the extra invisible width is not among them."""
+
+    def sigma_br_fb(
+        self, which: IndexArray, x: FloatArray, lumi: LuminosityTable, fermions: Sequence[str]
+    ) -> FloatArray:
+        """sigma x BR into the sum of some fermions in fb, narrow width, arXiv:1707.08606, eq. (4.1), (k,)."""
+
+    def take(self, which: IndexArray) -> Family:
+        """Some of the members."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CouplingFamily:
+    """Z' bosons of one model whose coupling is free; the width follows it."""
+
+    mass_gev: FloatArray
+    """(n,)."""
+    unit: Hypotheses
+    """At coupling 1, (n,)."""
+    partial_over_g2_gev: Mapping[str, FloatArray]
+    """Partial widths per fermion at unit coupling, all copies, (n,)."""
+    production_over_g2_gev: FloatArray
+    """Tree-level widths into quarks at unit coupling, (5, n): QCD corrections of the production are in the
+    luminosities."""
+    extra_gev: FloatArray
+    """Width that does not depend on the coupling, (n,)."""
+    coupling_perturbative: float
+    variable: str = "coupling"
+
+    @property
+    def gamma_over_g2_gev(self) -> FloatArray:
+        """u in Gamma = g^2 u + extra, (n,)."""
+        return self.unit.gamma_gev - self.extra_gev
+
+    def widest(self, gamma_over_m: float) -> FloatArray:
+        """The coupling a per mille below a relative width, (n,); 0 where ``extra`` alone is wider."""
+        room = np.maximum(gamma_over_m * self.mass_gev - self.extra_gev, 0.0)
+        unit = self.gamma_over_g2_gev
+        squared = np.divide(room, unit, out=np.full(room.shape, np.inf), where=unit > 0)
+        return np.asarray(0.999 * np.sqrt(squared))
+
+    @property
+    def largest(self) -> FloatArray:
+        """Largest coupling a limit is looked for at, (n,): perturbative, and not too wide for a line shape."""
+        return np.maximum(np.minimum(self.widest(GAMMA_OVER_M_MAX), self.coupling_perturbative), COUPLING_MIN)
+
+    @property
+    def largest_because(self) -> tuple[str, ...]:
+        """Which of the two bounds ``largest`` is, (n,)."""
+        names = ("perturbativity, g q_max = sqrt(2 pi)", f"Gamma/M = {GAMMA_OVER_M_MAX}")
+        return tuple(names[int(wide)] for wide in self.widest(GAMMA_OVER_M_MAX) < self.coupling_perturbative)
+
+    @property
+    def lowest(self) -> FloatArray:
+        """Smallest coupling a limit is looked for at, (n,)."""
+        return np.maximum(COUPLING_MIN, COUPLING_RANGE * self.largest)
+
+    def faults(self) -> list[tuple[int, str]]:
+        """(index, message) of members that are no hypothesis at any coupling."""
+        closed = np.nonzero(self.unit.gamma_gev <= 0)[0].tolist()
+        wide = np.nonzero(self.extra_gev >= GAMMA_OVER_M_MAX * self.mass_gev)[0].tolist()
+        text = f"alone makes the Z' wider than {GAMMA_OVER_M_MAX} of its mass"
+        found = [(i, f"the Z' has no open decay at {self.mass_gev[i]:g} GeV") for i in closed]
+        return found + [(i, f"{GAMMA_EXTRA} = {self.extra_gev[i]:g} GeV {text}") for i in wide]
+
+    def at(self, which: IndexArray, x: FloatArray) -> Hypotheses:
+        """Members at couplings x."""
+        return replace(self.unit.take(which), coupling=x, gamma_gev=self.gamma_gev(which, x))
+
+    def gamma_gev(self, which: IndexArray, x: FloatArray) -> FloatArray:
+        """Total widths at couplings x."""
+        return np.asarray(x**2 * self.gamma_over_g2_gev[which] + self.extra_gev[which])
+
+    def partial_gev(self, which: IndexArray, x: FloatArray) -> dict[str, FloatArray]:
+        """Partial widths at couplings x."""
+        return {name: x**2 * unit[which] for name, unit in self.partial_over_g2_gev.items()}
+
+    def sigma_br_fb(
+        self, which: IndexArray, x: FloatArray, lumi: LuminosityTable, fermions: Sequence[str]
+    ) -> FloatArray:
+        """sigma x BR at couplings x."""
+        decay = x**2 * _summed(self.partial_over_g2_gev, fermions, len(self.mass_gev))[which]
+        ratio = decay / self.gamma_gev(which, x)
+        return narrow_rate_fb(x**2 * self.production_over_g2_gev[:, which], ratio, self.mass_gev[which], lumi)
+
+    def take(self, which: IndexArray) -> CouplingFamily:
+        """Some of the members."""
+        return replace(
+            self,
+            mass_gev=self.mass_gev[which],
+            unit=self.unit.take(which),
+            partial_over_g2_gev={name: width[which] for name, width in self.partial_over_g2_gev.items()},
+            production_over_g2_gev=self.production_over_g2_gev[:, which],
+            extra_gev=self.extra_gev[which],
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StrengthFamily:
+    """Z' bosons of given couplings and width, the whole signal (interference included) times a strength."""
+
+    hypotheses: Hypotheses
+    """(n,)."""
+    widths_gev: Mapping[str, FloatArray]
+    """Partial widths per fermion, (n,)."""
+    production_gev: FloatArray
+    """Tree-level widths into quarks, (5, n)."""
+    variable: str = "strength"
+
+    @property
+    def mass_gev(self) -> FloatArray:
+        """Pole masses, (n,)."""
+        return self.hypotheses.mass_gev
+
+    @property
+    def lowest(self) -> FloatArray:
+        """Smallest strength, (n,)."""
+        return np.full(len(self.mass_gev), STRENGTH_RANGE[0])
+
+    @property
+    def largest(self) -> FloatArray:
+        """Largest strength, (n,)."""
+        return np.full(len(self.mass_gev), STRENGTH_RANGE[1])
+
+    @property
+    def largest_because(self) -> tuple[str, ...]:
+        """The bound is arbitrary, (n,)."""
+        return (f"a strength of {STRENGTH_RANGE[1]:g}",) * len(self.mass_gev)
+
+    def widest(self, gamma_over_m: float) -> FloatArray:
+        """The largest strength where the width is below Gamma/M, 0 elsewhere, (n,)."""
+        return np.where(self.hypotheses.gamma_gev <= gamma_over_m * self.mass_gev, self.largest, 0.0)
+
+    def at(self, which: IndexArray, x: FloatArray) -> Hypotheses:
+        """Members at strengths x."""
+        return replace(self.hypotheses.take(which), strength=x)
+
+    def gamma_gev(self, which: IndexArray, x: FloatArray) -> FloatArray:
+        """Total widths, whatever the strength."""
+        return self.hypotheses.gamma_gev[which]
+
+    def partial_gev(self, which: IndexArray, x: FloatArray) -> dict[str, FloatArray]:
+        """Partial widths, whatever the strength."""
+        return {name: width[which] for name, width in self.widths_gev.items()}
+
+    def sigma_br_fb(
+        self, which: IndexArray, x: FloatArray, lumi: LuminosityTable, fermions: Sequence[str]
+    ) -> FloatArray:
+        """sigma x BR times the strength."""
+        ratio = _summed(self.widths_gev, fermions, len(self.mass_gev))[which] / self.hypotheses.gamma_gev[which]
+        return np.asarray(x * narrow_rate_fb(self.production_gev[:, which], ratio, self.mass_gev[which], lumi))
+
+    def take(self, which: IndexArray) -> StrengthFamily:
+        """Some of the members."""
+        widths = {name: width[which] for name, width in self.widths_gev.items()}
+        return replace(
+            self,
+            hypotheses=self.hypotheses.take(which),
+            widths_gev=widths,
+            production_gev=self.production_gev[:, which],
+        )
+
+
+def coupling_family(
+    model: ZprimeModel, mass_gev: object, parameters: Mapping[str, FloatArray] | None = None
+) -> CouplingFamily:
+    """The family of a model at masses (n,) in GeV.
+
+    ``parameters``: values (n,) of parameters of the card that differ from member to member.
+    """
+    mass = np.atleast_1d(checked_positive("mass_gev", mass_gev))
+    one = np.ones(mass.shape)
+    partial = all_partial_widths(model, mass, one, parameters)
+    extra = np.asarray(partial.pop("extra"), dtype=float)
+    total = np.asarray(sum(partial.values(), extra))
+    sm = model.sm
+    unit = Hypotheses(mass, total, one, lepton_products(model), model.running_width, sm.m_z_gev, sm.gamma_z_gev)
+    production = np.stack([partial_width(model, quark, mass, 1.0) for quark in FLAVORS])
+    return CouplingFamily(mass, unit, partial, production, extra, perturbative_coupling(model))
+
+
+def first_lepton(partial_gev: Mapping[str, FloatArray]) -> str:
+    """The first charged lepton (e, mu, tau) any of the Z' bosons decays to; e if there is none."""
+    coupled = (name for name in CHARGED_LEPTONS if name in partial_gev and np.any(partial_gev[name] > 0))
+    return next(coupled, CHARGED_LEPTONS[0])
+
+
+def grouped_gev(partial_gev: Mapping[str, FloatArray], gamma_gev: FloatArray) -> dict[str, FloatArray]:
+    """Widths into ``quarks``, ``charged_leptons`` and ``invisible`` (all the rest of the total), (n,) each."""
+    n = len(gamma_gev)
+    quarks, leptons = (_summed(partial_gev, names, n) for names in (QUARKS, CHARGED_LEPTONS))
+    return {"quarks": quarks, "charged_leptons": leptons, "invisible": gamma_gev - quarks - leptons}
+
+
+def _summed(partial_gev: Mapping[str, FloatArray], fermions: Sequence[str], n: int) -> FloatArray:
+    return np.asarray(sum((partial_gev[name] for name in fermions if name in partial_gev), np.zeros(n)))
