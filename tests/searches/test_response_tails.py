@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -41,16 +43,14 @@ def integral(p, low, high):
     stops = p["mean"] + p["sigma"] * np.array([-p["alpha_low"], 0.0, p["alpha_high"]])
     low, high = np.clip([low, high], -p["r_max"], p["r_max"])
     ends = [low, *stops[(stops > low) & (stops < high)], high]
-    return sum(
-        quad(written_out, a, b, args=(p,), epsabs=1e-15, epsrel=1e-11)[0] for a, b in zip(ends, ends[1:], strict=False)
-    )
+    return sum(quad(written_out, a, b, args=(p,), epsabs=1e-15, epsrel=1e-11)[0] for a, b in pairwise(ends))
 
 
 def by_quadrature(p, mass, edges):
     """Probability of each bin of measured mass for a line at ``mass``."""
     r = edges / mass - 1
     total = integral(p, -1.0, 1.0)
-    return np.array([integral(p, a, b) for a, b in zip(r, r[1:], strict=False)]) / total
+    return np.array([integral(p, a, b) for a, b in pairwise(r)]) / total
 
 
 def between(mass):
