@@ -44,9 +44,9 @@ def counts_of_the_band(background):
 @pytest.mark.parametrize(("background", "signal"), [(5.0, 8.0), (18.0, 13.0), (5.0, 2.5), (18.0, 6.0)])
 def test_quantiles_of_the_expected_band(background, signal):
     """-2 sigma (an experiment with few counts, the strongest exclusion) to +2 sigma (many counts): CLs of each is
-    P(N <= n | S + B)/P(N <= n | B), n the quantile of the Poisson distribution of B, and 1 where
-    the counts reach S + B. To four standard deviations of 20,000 toys. The strong signals test the upper
-    half of the band, the weak ones the lower.
+    P(N <= n | S + B)/P(N <= n | B), n the quantile of the Poisson distribution of B, and 1 where the counts reach S + B.
+    To four standard deviations of 20,000 toys. The strong signals test the upper half of the band, the weak ones the
+    lower.
 
     Killed here: a band whose upper half (15.87 %, 2.28 % of the toys) or lower half is taken at other quantiles, or in
     the reverse order.
@@ -88,3 +88,18 @@ def test_no_event_and_no_background_exclude_three_events():
     observed, expected, _, _ = band(experiment(0.0, 1e-4, 3.0), FEW, seed=2)
     assert observed == pytest.approx(np.exp(-3), abs=5 * np.sqrt(0.05 / FEW))
     np.testing.assert_allclose(expected, observed, rtol=1e-9)
+
+
+def test_the_band_is_the_result_of_experiments_that_count_its_quantiles():
+    """B = 5, S = 2.5: toys of one seed are the same whatever is counted, so the band at -2 ... 2 standard deviations is
+    to the last digit what experiments with 1, 3, 5, 7 and 10 events observe: Poisson's quantiles at 2.28, 15.87, 50,
+    84.13 and 97.72 %.
+
+    Killed here: a band at 5 % and 95 %.
+    """
+    background, signal = 5.0, 2.5
+    assert counts_of_the_band(background).tolist() == [1, 3, 5, 7, 10]
+    _, expected, _, _ = band(experiment(background, background, signal), MANY, seed=7)
+    each = [band(experiment(n, background, signal), MANY, seed=7)[0] for n in (1.0, 3.0, 5.0, 7.0, 10.0)]
+    np.testing.assert_allclose(expected, each, rtol=1e-12)
+    np.testing.assert_allclose(each[1:3], cls_at(np.array([3, 5]), background, signal), rtol=0.08)
