@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import __version__
+from .._version import __version__
 from ..errors import InputError, ZprimeError
 from ..model.zprime import ZprimeModel
 from ..partons.luminosity import LuminosityTable, luminosity_table

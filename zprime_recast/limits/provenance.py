@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._version import __version__
 from ..model.zprime import ZprimeModel
 from .analyses import Prepared
 
@@ -21,8 +22,6 @@ def provenance(model: ZprimeModel, searches: Sequence[Prepared], interference: b
 
 def provenance_of(searches: Sequence[Prepared], interference: bool) -> dict[str, Any]:
     """What a result was made from, beside the model."""
-    from .. import __version__
-
     lumi = searches[0].lumi
     assert lumi is not None
     return {
