@@ -344,10 +344,13 @@ def test_command_survives_kill_9(tmp_path):
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
-    """kill -9 of a scan with workers leaves no process behind."""
+    """kill -9 of a scan with workers leaves neither a process nor a temporary file behind."""
     (tmp_path / "points.csv").write_text("mass_gev,coupling\n" + "2000,0.1\n" * 200)
     command = [sys.executable, "-m", "zprime_recast", "evaluate", "points.csv", "--model", "minimal_bl", "-o", "r.csv"]
-    scan = subprocess.Popen([*command, "--workers", "2", "--chunk", "1"], cwd=tmp_path, stderr=subprocess.PIPE)
+    command += ["--workers", "2", "--chunk", "1"]
+    (temporary := tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    scan = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment)
     children = Path(f"/proc/{scan.pid}/task/{scan.pid}/children")
     if not children.exists():
         scan.kill()
@@ -356,10 +359,14 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     while len(workers := children.read_text().split()) < 3 and time.monotonic() < until:
         time.sleep(0.1)
     assert len(workers) >= 3  # two and multiprocessing's resource tracker
+    while not list((tmp_path / "r.csv.parts").glob("part-*")) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert list(temporary.glob("*.pickle"))
     scan.kill()
     while any(alive(pid) for pid in workers) and time.monotonic() < until:
         time.sleep(0.1)
     assert not [pid for pid in workers if alive(pid)]
+    assert not list(temporary.iterdir())
     scan.communicate()
 
 

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 
 import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import ZprimeError
-from ..io.workers import end_with_parent, for_children
+from ..io.workers import Worker, WorkerLost
 from ..limits.contour import ExclusionContour, default_masses, exclusion_contour
 from ..model.zprime import ZprimeModel
 from .point import Bench, Settings
 
 Key = tuple[str, str, Settings]
+Task = tuple[ZprimeModel, Settings, int]
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Contours:
         self._known: dict[Key, Progress] = {}
         self._change = threading.Condition()
         self._closed = False
-        self._executor: ProcessPoolExecutor | None = None
+        self._worker: Worker[Task, tuple[ExclusionContour, int]] | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -109,11 +107,8 @@ class Contours:
         with self._change:
             self._closed = True
             self._change.notify()
-        if self._executor is not None:
-            processes = list(getattr(self._executor, "_processes", {}).values())
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
+        if self._worker is not None:
+            self._worker.kill()
 
     def _work(self) -> None:
         while True:
@@ -130,23 +125,22 @@ class Contours:
                 self._known[key] = Progress(joined(parts), len(parts) == turns)
             except ZprimeError as err:
                 self._known[key] = Progress(None, True, str(err))
-            except BrokenProcessPool:
-                self._executor = None
-                self._known[key] = Progress(None, True, "the process of the contour was killed (out of memory?)")
-            except (CancelledError, RuntimeError):
+            except WorkerLost:
                 if self._closed:
                     return
-                raise
+                self._worker = None
+                self._known[key] = Progress(None, True, "the process of the contour was killed (out of memory?)")
             if self._known[key].complete:
                 with self._change:
                     self._wanted = [w for w in self._wanted if w[0] != key]
 
     def _run(self, model: ZprimeModel, settings: Settings, turn: int) -> tuple[ExclusionContour, int]:
-        with for_children():
-            if self._executor is None:
-                self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
-            future = self._executor.submit(_turn, model, settings, turn)
-        return future.result()
+        if self._worker is None:
+            worker: Worker[Task, tuple[ExclusionContour, int]] = Worker(_turn)
+            worker.receive()  # it is ready
+            self._worker = worker
+        self._worker.send((model, settings, turn))
+        return self._worker.receive()
 
 
 @cache
@@ -155,8 +149,9 @@ def _bench() -> Bench:
     return Bench()
 
 
-def _turn(model: ZprimeModel, settings: Settings, turn: int) -> tuple[ExclusionContour, int]:
+def _turn(_shared: None, task: Task) -> tuple[ExclusionContour, int]:
     """One turn of a contour, and how many there are."""
+    model, settings, turn = task
     searches = _bench().prepared(settings).searches
     turns = masses_in_turns(default_masses(searches))
     return exclusion_contour(model, turns[turn], searches, settings.interference), len(turns)

@@ -6,10 +6,7 @@ Masses are solved in batches, which worker processes may share. What is done is 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, ZprimeError
-from ..io.workers import end_with_parent, for_children
+from ..io.workers import in_processes
 from ..model.zprime import ZprimeModel, perturbative_coupling
 from .analyses import Prepared
 from .families import coupling_limits
@@ -115,11 +112,12 @@ def exclusion_contour(
     done: dict[float, LimitResult] = {}
     errors: list[tuple[float, str]] = []
     complete = True
+    task: _Task = (model, searches, interference)
     todo = masses
     try:
         for turn in range(refine + 1):
-            with _results(model, todo, searches, interference, min(workers, len(todo))) as results:
-                for mass, result in results:
+            with contextlib.closing(_results(task, todo, min(workers, len(todo)))) as batches:
+                for mass, result in (pair for _, batch in batches for pair in batch):
                     if isinstance(result, str):
                         errors.append((mass, result))
                     else:
@@ -183,46 +181,17 @@ def _or_nan(value: float | None) -> float:
 # Sharing masses among processes
 
 _Task = tuple[ZprimeModel, Sequence[Prepared], bool]
-_task: _Task | None = None  # of a worker process, set once by its initializer
 
 
-@contextlib.contextmanager
 def _results(
-    model: ZprimeModel, masses: FloatArray, searches: Sequence[Prepared], interference: bool, workers: int
-) -> Iterator[Iterator[tuple[float, LimitResult | str]]]:
-    """(mass, limit or error message) as they are done; leaving early ends the workers."""
-    task: _Task = (model, searches, interference)
-    if workers == 1:
-        yield (pair for first in range(0, len(masses), BATCH) for pair in _several(task, masses[first : first + BATCH]))
-        return
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(task,))
-    done = False
-    try:
-        with for_children():
-            size = min(BATCH, -(-len(masses) // (4 * workers)))
-            futures = [executor.submit(_in_worker, masses[i : i + size]) for i in range(0, len(masses), size)]
-        yield (pair for future in as_completed(futures) for pair in future.result())
-        done = True
-    except BrokenProcessPool:
-        raise ZprimeError("a worker process was killed (out of memory?); try fewer --workers") from None
-    finally:
-        if not done:
-            for child in set(multiprocessing.active_children()) - others:
-                child.terminate()
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker(task: _Task) -> None:
-    global _task
-    _task = task
-    end_with_parent()
-
-
-def _in_worker(mass_gev: FloatArray) -> list[tuple[float, LimitResult | str]]:
-    assert _task is not None
-    return _several(_task, mass_gev)
+    task: _Task, masses: FloatArray, workers: int
+) -> Generator[tuple[int, list[tuple[float, LimitResult | str]]], None, None]:
+    """Batches of (mass, limit or error message) with their numbers, as they are done; closing it ends the workers."""
+    size = BATCH if workers == 1 else min(BATCH, -(-len(masses) // (4 * workers)))
+    batches = [masses[first : first + size] for first in range(0, len(masses), size)]
+    if workers > 1:
+        return in_processes(_several, task, enumerate(batches), workers)
+    return ((k, _several(task, batch)) for k, batch in enumerate(batches))
 
 
 def _several(task: _Task, mass_gev: FloatArray) -> list[tuple[float, LimitResult | str]]:

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +18,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, ZprimeError
-from ..io.workers import end_with_parent, for_children
+from ..io.workers import MAX_LOST, in_processes
 from .evaluate import Evaluator
 from .points import Columns, check_columns, is_number, numbers
 from .tables import RAGGED, file_digest, join_parts, read_chunks, table_format, write_manifest, write_parquet
 
 #: Rows of a chunk.
 ROWS = 1000
-#: Times a chunk may be lost with its process before the scan gives up.
-MAX_LOST = 3
 
 Done = tuple[int, Columns]
 
@@ -90,7 +85,7 @@ def scan(
     if scheduler is not None:
         results = _on_cluster(evaluate, todo(), scheduler)
     elif workers > 1:
-        results = _in_processes(evaluate, todo(), workers)
+        results = in_processes(evaluate_chunk, evaluate, todo(), workers)
     else:
         results = ((k, evaluate_chunk(evaluate, columns)) for k, columns in todo())
     with contextlib.closing(results):
@@ -155,68 +150,6 @@ def _count(parts: list[Path], resumed: int) -> ScanResult:
         errors += pc.sum(pc.not_equal(table["error"], "")).as_py() or 0
         excluded += pc.sum(table["excluded"]).as_py() or 0
     return ScanResult(rows, errors, excluded, resumed)
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Sharing chunks
-
-_evaluate: Evaluator | None = None  # of a worker process, set once by its initializer
-
-
-def _start_worker(evaluate: Evaluator) -> None:
-    global _evaluate
-    _evaluate = evaluate
-    end_with_parent()
-
-
-def _in_worker(columns: Columns) -> Columns:
-    assert _evaluate is not None
-    return evaluate_chunk(_evaluate, columns)
-
-
-def _in_processes(evaluate: Evaluator, todo: Iterator[Done], workers: int) -> Generator[Done, None, None]:
-    """Chunks from worker processes; when one is killed they are replaced and what was under way is repeated."""
-    lost: dict[int, int] = {}
-    again: list[Done] = []
-    exhausted = False
-    others = set(multiprocessing.active_children())
-    while again or not exhausted:
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(evaluate,))
-        pending: dict[Future[Columns], Done] = {}
-        try:
-            while True:
-                while len(pending) < 2 * workers and (again or not exhausted):
-                    item = again.pop() if again else next(todo, None)
-                    if item is None:
-                        exhausted = True
-                        break
-                    try:
-                        with for_children():
-                            pending[pool.submit(_in_worker, item[1])] = item
-                    except BrokenProcessPool:
-                        again.append(item)  # taken from the list, but never handed over
-                        raise
-                if not pending:
-                    break
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    k, _columns = pending[future]
-                    result = future.result()
-                    del pending[future]
-                    yield k, result
-        except BrokenProcessPool:
-            again += list(pending.values())
-            for k, _columns in pending.values():
-                lost[k] = lost.get(k, 0) + 1
-            if lost and max(lost.values()) > MAX_LOST:
-                raise ZprimeError(
-                    "worker processes are killed again and again (out of memory?); try fewer --workers or --chunk rows"
-                ) from None
-        finally:
-            for child in set(multiprocessing.active_children()) - others:
-                child.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Generator[Done, None, None]:
