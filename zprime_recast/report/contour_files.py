@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..io.files import write_text
+from ..io.json import json_text, jsonable
 from ..limits.contour import ExclusionContour
 
 
@@ -20,15 +20,15 @@ def contour_json(result: ExclusionContour) -> dict[str, Any]:
     """The result as JSON-able values, null for NaN; keys as in the documentation of ``contour.json``."""
     reference = result.model.reference_coupling
     observed, expected = result.mass_limit_gev(reference) if reference else (None, None)
-    return {
-        "mass_gev": result.mass_gev.tolist(),
-        "coupling_95_observed": _nulls(result.coupling_95_observed),
-        "coupling_95_expected": [_nulls(row) for row in result.coupling_95_expected],
-        "coupling_95_observed_no_theory": _nulls(_no_theory(result)),
-        "crossings_observed": [list(crossings) for crossings in result.crossings_observed],
-        "sigma_br_95_observed_fb": _nulls(result.sigma_br_95_observed_fb),
+    values = {
+        "mass_gev": result.mass_gev,
+        "coupling_95_observed": result.coupling_95_observed,
+        "coupling_95_expected": result.coupling_95_expected,
+        "coupling_95_observed_no_theory": _no_theory(result),
+        "crossings_observed": result.crossings_observed,
+        "sigma_br_95_observed_fb": result.sigma_br_95_observed_fb,
         "coupling_perturbative": result.coupling_perturbative,
-        "coupling_max": _nulls(result.coupling_max),
+        "coupling_max": result.coupling_max,
         "reference_coupling": reference,
         "mass_limit_observed_gev": observed,
         "mass_limit_expected_gev": expected,
@@ -37,15 +37,12 @@ def contour_json(result: ExclusionContour) -> dict[str, Any]:
         "warnings": [{"mass_gev": m, "message": text} for m, text in result.warnings],
         "provenance": result.provenance,
     }
+    return dict(jsonable(values))
 
 
 def _no_theory(result: ExclusionContour) -> FloatArray:
     values = result.coupling_95_observed_no_theory
     return np.full(len(result.mass_gev), np.nan) if values is None else values
-
-
-def _nulls(values: FloatArray) -> list[float | None]:
-    return [float(v) if np.isfinite(v) else None for v in values]
 
 
 def contour_csv(result: ExclusionContour) -> str:
@@ -70,8 +67,6 @@ def write_contour(result: ExclusionContour, folder: Path, compare: Sequence[Excl
     """
     written = []
     for item, stem in [(result, "contour"), *((other, f"contour_{other.model.id}") for other in compare)]:
-        written.append(
-            write_text(folder / f"{stem}.json", json.dumps(contour_json(item), indent=1, allow_nan=False) + "\n")
-        )
+        written.append(write_text(folder / f"{stem}.json", json_text(contour_json(item), indent=1) + "\n"))
         written.append(write_text(folder / f"{stem}.csv", contour_csv(item)))
     return written
