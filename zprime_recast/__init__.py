@@ -82,7 +82,7 @@ _EXPORTS = {
     "Decoupling": "dark_matter.neff",
     "decoupling": "dark_matter.neff",
     "DileptonEvents": "events.records",
-    "LeptonCuts": "events.process",
+    "LeptonCuts": "process.final_state",
     "event_source": "events.sample",
     "generate_dilepton": "events.sample",
     "read_events": "events.storage",
@@ -118,7 +118,6 @@ if TYPE_CHECKING:
     from .errors import ZprimeError
     from .events.histogram import histogram
     from .events.prediction import predicted_histogram
-    from .events.process import LeptonCuts
     from .events.records import DileptonEvents
     from .events.sample import event_source, generate_dilepton
     from .events.shower import shower_events
@@ -151,6 +150,7 @@ if TYPE_CHECKING:
         sigma_br_narrow,
         sigma_br_of_members,
     )
+    from .process.final_state import LeptonCuts
     from .report.contour_files import write_contour
     from .report.plot_contour import plot_contour
     from .report.validation import validate

@@ -66,12 +66,12 @@ def generate(
 
     Example: zprime-recast generate ssm --mass 3000 -n 1e6 --seed 1 -o events.root
     """
-    from ..events.process import LeptonCuts
     from ..events.sample import checked_count, event_source
     from ..events.storage import format_of, write_events
     from ..io.files import check_writable
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
+    from ..process.final_state import LeptonCuts
 
     n = checked_count(_whole("-n", number))
     kind = format_of(output)

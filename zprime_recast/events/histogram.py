@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
 from ..errors import InputError, UnknownName
+from .kinematics import pair_transverse_momentum
 from .records import DileptonEvents
 
 #: Axis label of each variable; ``lepton_*`` are filled with both leptons.
@@ -49,11 +50,7 @@ def values_of(events: DileptonEvents, variable: str) -> tuple[FloatArray, FloatA
         part = variable.removeprefix("lepton")
         return np.concatenate([events["lminus" + part], events["lplus" + part]]), np.concatenate([weight, weight])
     if variable == "pt_ll":
-        px, py = (
-            sum(events[f"{name}_pt"] * f(events[f"{name}_phi"]) for name in ("lminus", "lplus"))
-            for f in (np.cos, np.sin)
-        )
-        return np.hypot(px, py), weight
+        return pair_transverse_momentum(events), weight
     if variable not in LABELS:
         raise UnknownName("variable", variable, LABELS)
     return events[variable], weight
@@ -113,8 +110,8 @@ def predicted(info: Mapping[str, Any], variable: str, edges: ArrayLike) -> Float
     model card has changed since.
     """
     from ..model.card import load_model
+    from ..process.final_state import LeptonCuts
     from .prediction import VARIABLES, predicted_histogram
-    from .process import LeptonCuts
     from .sample import make_inputs
 
     if info.get("generator") != "zprime-recast":

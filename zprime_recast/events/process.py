@@ -28,6 +28,7 @@ from ..partons.luminosity import LuminosityTable
 from ..partons.pdf import PDFMember
 from ..process.amplitudes import Component
 from ..process.couplings import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, z_charges
+from ..process.final_state import LeptonCuts
 from ..process.poles import pole
 from ..units import HBARC2_GEV2_FB
 
@@ -35,25 +36,6 @@ from ..units import HBARC2_GEV2_FB
 K_MAX = 4.0
 #: Channels: flavour (as FLAVORS) times angular term, (1+c)^2 first.
 CHANNELS = 2 * len(FLAVORS)
-
-
-@dataclass(frozen=True)
-class LeptonCuts:
-    """What both leptons must pass."""
-
-    pt_min_gev: float = 0.0
-    eta_max: float = np.inf
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.pt_min_gev) and self.pt_min_gev >= 0 and self.eta_max > 0):
-            raise InputError(
-                f"lepton cuts pt > {self.pt_min_gev} GeV, |eta| < {self.eta_max}: expected pt >= 0, eta > 0"
-            )
-
-    @property
-    def any(self) -> bool:
-        """Whether there is anything to cut."""
-        return self.pt_min_gev > 0 or self.eta_max < np.inf
 
 
 @dataclass(frozen=True)

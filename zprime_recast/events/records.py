@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..arrays import FloatArray
 from ..errors import InputError
+from .kinematics import azimuth, collins_soper, mass_squared, momenta, pseudorapidity, transverse_momentum
 
 #: Columns every sample has, with the type they are stored in. Momenta in GeV, beams along +z and -z.
 COLUMNS: Mapping[str, Any] = {
@@ -33,8 +34,6 @@ COLUMNS: Mapping[str, Any] = {
 }
 #: Columns that are 0 throughout unless a sample has them.
 OPTIONAL_COLUMNS: Mapping[str, Any] = {"lminus_mass": np.float64, "lplus_mass": np.float64}
-
-PDG_ID = {"e": 11, "mu": 13, "tau": 15}
 
 
 @dataclass(frozen=True)
@@ -115,17 +114,15 @@ def from_momenta(
     """Events from momenta (n, 4) as px, py, pz, E in GeV; ids and x (n, 2), 0 if they are not known."""
     n = len(lminus)
     pair = lminus + lplus
-    m2 = pair[:, 3] ** 2 - (pair[:, :3] ** 2).sum(axis=1)
-    m = np.sqrt(np.maximum(m2, 0.0))
+    m = np.sqrt(np.maximum(mass_squared(pair), 0.0))
     columns: dict[str, npt.NDArray[Any]] = {}
     for name, p in (("lminus", lminus), ("lplus", lplus)):
-        pt = np.hypot(p[:, 0], p[:, 1])
-        columns[f"{name}_pt"] = pt
-        columns[f"{name}_eta"] = np.arcsinh(p[:, 2] / np.maximum(pt, 1e-12))
-        columns[f"{name}_phi"] = np.arctan2(p[:, 1], p[:, 0])
+        columns[f"{name}_pt"] = transverse_momentum(p)
+        columns[f"{name}_eta"] = pseudorapidity(p)
+        columns[f"{name}_phi"] = azimuth(p)
     for name, p in (("lminus", lminus), ("lplus", lplus)):
-        mass2 = p[:, 3] ** 2 - (p[:, :3] ** 2).sum(axis=1)
-        # a rounding of the energy is no mass
+        mass2 = mass_squared(p)
+        # the rounding of an energy is not a mass
         mass = np.sqrt(np.where(mass2 > 1e-9 * p[:, 3] ** 2, mass2, 0.0))
         if mass.any():
             columns[f"{name}_mass"] = mass
@@ -137,28 +134,6 @@ def from_momenta(
     columns["scale"] = m if scale is None else scale
     ordered = {name: columns[name] for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in columns}
     return DileptonEvents(ordered, info)
-
-
-def collins_soper(lminus: FloatArray, lplus: FloatArray) -> FloatArray:
-    """cos theta of l- in the Collins-Soper frame, from momenta (n, 4); Phys. Rev. D 16 (1977) 2219."""
-    pair = lminus + lplus
-    plus = [p[:, 3] + p[:, 2] for p in (lminus, lplus)]
-    minus = [p[:, 3] - p[:, 2] for p in (lminus, lplus)]
-    pt2 = pair[:, 0] ** 2 + pair[:, 1] ** 2
-    m2 = np.maximum(pair[:, 3] ** 2 - pair[:, 2] ** 2 - pt2, 1e-300)
-    cos = (plus[0] * minus[1] - minus[0] * plus[1]) / np.sqrt(m2 * (m2 + pt2))
-    return np.asarray(np.clip(np.where(pair[:, 2] < 0, -cos, cos), -1.0, 1.0))
-
-
-def momenta(events: DileptonEvents) -> tuple[FloatArray, FloatArray]:
-    """Momenta of l- and l+ as px, py, pz, E in GeV, (n, 4) each."""
-    result = []
-    for name in ("lminus", "lplus"):
-        pt, eta, phi, mass = (events.column(f"{name}_{part}") for part in ("pt", "eta", "phi", "mass"))
-        pz = pt * np.sinh(eta)
-        energy = np.sqrt(pt**2 + pz**2 + mass**2)
-        result.append(np.stack([pt * np.cos(phi), pt * np.sin(phi), pz, energy], axis=1))
-    return result[0], result[1]
 
 
 def batches(events: DileptonEvents, size: int) -> Iterator[DileptonEvents]:

@@ -19,9 +19,11 @@ from ..partons.luminosity import LuminosityTable, luminosity_table
 from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
 from ..partons.pdf import DEFAULT_SET, PDFMember, load_pdf
 from ..process.amplitudes import Component
-from .process import LeptonCuts, Process, make_process
+from ..process.final_state import LeptonCuts
+from .kinematics import PDG_ID
+from .process import Process, make_process
 from .proposal import Proposal, make_proposal
-from .records import PDG_ID, DileptonEvents
+from .records import DileptonEvents
 from .sampler import RawEvents, Tally, sample_chunk
 
 #: Most events one call makes; files of more are beyond what their readers take.

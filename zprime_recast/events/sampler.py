@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import FloatArray
-from .process import LeptonCuts, Process
+from .alias import IntArray
+from .process import Process
 from .proposal import ETA_CELLS, Proposal
 
 #: Proposals in a chunk: its arrays stay in the processor's cache.
@@ -43,7 +44,7 @@ class RawEvents:
     def __len__(self) -> int:
         return len(self.mass_gev)
 
-    def __getitem__(self, which: slice) -> RawEvents:
+    def __getitem__(self, which: slice | IntArray) -> RawEvents:
         return RawEvents(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
     @staticmethod
@@ -122,7 +123,8 @@ def sample_chunk(process: Process, proposal: Proposal, seed: int, number: int) -
     )
     events = _complete(rng, mass.take(kept), y.take(kept), channel.take(kept), None if sign is None else sign[kept])
     if process.cuts.any:
-        events = _cut(events, process.cuts)
+        largest = process.cuts.largest_cosine(events.mass_gev, events.rapidity)
+        events = events[np.flatnonzero(np.abs(events.cos_theta) <= largest)]
     total = int(events.sign.sum(dtype=np.int64)) if p.signed else len(events)
     return events, tally + Tally(kept=len(events), kept_sign=total)
 
@@ -178,11 +180,3 @@ def _complete(
     y *= direction
     flavor = ((channel >> 1) + 1).astype(np.int8)
     return RawEvents(mass, y, c, phi, flavor, direction, np.ones(n, np.int8) if sign is None else sign)
-
-
-def _cut(events: RawEvents, cuts: LeptonCuts) -> RawEvents:
-    c = events.cos_theta
-    sin = np.sqrt((1 - c) * (1 + c))
-    half_gap = np.arctanh(np.abs(c))
-    passed = (0.5 * events.mass_gev * sin >= cuts.pt_min_gev) & (np.abs(events.rapidity) + half_gap <= cuts.eta_max)
-    return events[np.flatnonzero(passed)]  # type: ignore[index]

@@ -12,12 +12,9 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import InputError, ZprimeError
-from .lhe import DRESSING_R, select_leptons
-from .records import DileptonEvents, from_momenta, momenta
-
-#: Mother of the leptons in the record handed over.
-_BOSON, _BOSON_SM = 32, 23
-_PHOTON = 22
+from ..model.standard_model import standard_model
+from .kinematics import DEFAULT_SQRT_S_GEV, DRESSING_R, PDG_ID, PHOTON_ID, hard_process, select_leptons
+from .records import DileptonEvents, from_momenta
 
 
 def shower_events(
@@ -75,7 +72,7 @@ def _final(event: Any) -> FloatArray:
     rows = [
         (p.id(), p.px(), p.py(), p.pz(), p.e())
         for p in event
-        if p.isFinal() and p.idAbs() in (11, 13, 15, _PHOTON) and p.status() < 80
+        if p.isFinal() and p.idAbs() in (*PDG_ID.values(), PHOTON_ID) and p.status() < 80
     ]
     return np.array(rows, dtype=float).reshape(-1, 5)
 
@@ -116,15 +113,11 @@ def _source(events: DileptonEvents) -> Any:
     """Our events as Pythia asks for them, one by one."""
     import pythia8mc
 
-    lminus, lplus = momenta(events)
-    pair = lminus + lplus
-    plus, minus = 0.5 * (pair[:, 3] + pair[:, 2]), 0.5 * (pair[:, 3] - pair[:, 2])
-    rows = [p.tolist() for p in (np.stack([plus, minus], axis=1), pair, lminus, lplus)]
+    hard, sm = hard_process(events), standard_model()
+    rows = [p.tolist() for p in (hard.first, hard.second, hard.boson, hard.lminus, hard.lplus)]
     id1, id2, scale = (events[name].tolist() for name in ("id1", "id2", "scale"))
     x1, x2, mass = (events[name].tolist() for name in ("x1", "x2", "m_ll"))
-    lepton = int(events.info.get("lepton_pdg_id", 11))
-    boson = _BOSON_SM if events.info.get("mode") == "sm" else _BOSON
-    beam = 0.5 * float(events.info.get("sqrt_s_gev", 13000.0))
+    beam = 0.5 * float(events.info.get("sqrt_s_gev", DEFAULT_SQRT_S_GEV))
     sigma_pb = 1e-3 * abs(float(events.info.get("cross_section_fb") or events.cross_section_fb))
 
     class Source(pythia8mc.LHAup):  # type: ignore[misc]
@@ -146,14 +139,14 @@ def _source(events: DileptonEvents) -> Any:
             if i >= len(id1):
                 return False
             self.position += 1
-            self.setProcess(1, 1.0, scale[i], 1 / 128, 0.118)
-            (up, down), p, a, b = (row[i] for row in rows)
+            self.setProcess(1, 1.0, scale[i], sm.alpha_em, sm.alpha_s)
+            first, second, pair, lminus, lplus = (row[i] for row in rows)
             colors = (501, 0) if id1[i] > 0 else (0, 501)
-            self.addParticle(id1[i], -1, 0, 0, *colors, 0.0, 0.0, up, up, 0.0)
-            self.addParticle(id2[i], -1, 0, 0, *colors[::-1], 0.0, 0.0, -down, down, 0.0)
-            self.addParticle(boson, 2, 1, 2, 0, 0, *p, mass[i])
-            self.addParticle(lepton, 1, 3, 3, 0, 0, *a, 0.0)
-            self.addParticle(-lepton, 1, 3, 3, 0, 0, *b, 0.0)
+            self.addParticle(id1[i], -1, 0, 0, *colors, *first, 0.0)
+            self.addParticle(id2[i], -1, 0, 0, *colors[::-1], *second, 0.0)
+            self.addParticle(hard.boson_id, 2, 1, 2, 0, 0, *pair, mass[i])
+            self.addParticle(hard.lepton_id, 1, 3, 3, 0, 0, *lminus, 0.0)
+            self.addParticle(-hard.lepton_id, 1, 3, 3, 0, 0, *lplus, 0.0)
             self.setPdf(id1[i], id2[i], x1[i], x2[i], scale[i], 0.0, 0.0, False)
             return True
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import CardError, InputError, OutputError
 from ..io.files import write_whole
+from .kinematics import pair_transverse_momentum
 from .records import DileptonEvents, batches
 from .text_stream import TextFile
 
@@ -125,10 +126,7 @@ def _writer(
 
 
 def _check_leading_order(events: DileptonEvents, path: Path) -> None:
-    px, py = (
-        sum(events[f"{name}_pt"] * f(events[f"{name}_phi"]) for name in ("lminus", "lplus")) for f in (np.cos, np.sin)
-    )
-    if (np.hypot(px, py) > 1e-6 * events["m_ll"]).any() or not events["id1"].all():
+    if (pair_transverse_momentum(events) > 1e-6 * events["m_ll"]).any() or not events["id1"].all():
         raise InputError(
             "these events have a pair with transverse momentum, or no partons: LHE and HepMC files hold parton-level "
             "events; write them to .root or .parquet"

@@ -61,6 +61,11 @@ def format_ids(ids: npt.NDArray[np.int8]) -> ByteArray:
     return format_choice(ids.astype(np.int64) + 9, [f"{i:+d}" for i in range(-9, 10)])
 
 
+def format_momentum(p: FloatArray) -> list[str | ByteArray]:
+    """Momenta (n, 4) as pieces for :func:`fill`, a space before each component."""
+    return [piece for column in p.T for piece in (" ", format_numbers(column))]
+
+
 def fill(pieces: Sequence[str | ByteArray], n: int) -> bytes:
     """n records of constant text and columns of text, in order."""
     widths = [len(piece) if isinstance(piece, str) else piece.shape[1] for piece in pieces]

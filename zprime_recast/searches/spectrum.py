@@ -11,6 +11,7 @@ from ..arrays import FloatArray
 from ..errors import CardError, RangeError, UnknownName
 from ..io.cards import Section, digest, read_csv, read_toml
 from ..io.paths import shipped, user_data_dir
+from ..process.final_state import LeptonCuts
 from .channel import BackgroundFunction, Channel, read_channel
 
 #: Kinds of uncertainty of the signal.
@@ -56,13 +57,11 @@ class Uncertainty:
 
 
 @dataclass(frozen=True)
-class Fiducial:
-    """Fiducial region of a generic limit."""
+class Fiducial(LeptonCuts):
+    """Fiducial region of the limit on a generic resonance of pole mass M and width Gamma."""
 
-    pt_min_gev: float
-    eta_max: float
-    low_widths: float
-    """True mass above M - low_widths * Gamma."""
+    low_widths: float = 0.0
+    """The true mass of the pair is above M - low_widths * Gamma."""
 
 
 @dataclass(frozen=True)
@@ -200,13 +199,12 @@ def read_fiducial(card: Section) -> Fiducial | None:
     if card.choice("limits_on", ("fiducial", "total"), "fiducial") == "total":
         return None
     section = card.section("fiducial")
-    fiducial = Fiducial(
-        section.number("pt_min_gev", low=0.0),
-        section.number("eta_max", low=0.0),
-        section.number("low_widths", low=0.0),
-    )
+    pt_min, eta_max = section.number("pt_min_gev", low=0.0), section.number("eta_max", low=0.0)
+    low_widths = section.number("low_widths", low=0.0)
     section.finish()
-    return fiducial
+    if eta_max == 0:
+        raise section.fault("eta_max", eta_max, "a number > 0")
+    return Fiducial(pt_min, eta_max, low_widths)
 
 
 def read_expected_bins(card: Section, channels: tuple[Channel, ...]) -> float | None:
