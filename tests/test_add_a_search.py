@@ -41,7 +41,7 @@ def test_the_steps_of_the_page(example, elusive):
     values = json.loads(checked.stdout)
     assert values["faults"] == []
     assert values["remarks"] == [
-        "no [[validation]]: without published limits 'validate' cannot say how close the recast is"
+        "no [[validation]]: without published limits 'validate' cannot measure the accuracy of the recast"
     ]
     search = load_search(example)
     assert search.channels[0].n_obs.sum() == 1485

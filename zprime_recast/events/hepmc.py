@@ -1,6 +1,6 @@
 """HepMC3 event files (Asciiv3), .hepmc3 and .hepmc3.gz: written here, read with pyhepmc.
 
-Weights are in fb; the cross-section attribute of every event is that of the sample (in pb, as HepMC has it).
+Weights are in fb. Every event carries the cross-section of the sample as an attribute, in pb as in all HepMC files.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class HepmcWriter:
         self.written += n
 
     def close(self) -> None:
-        """Write what ends the file."""
+        """Write the end of the file."""
         self.file.write(_END + b"\n\n")
 
 
 def read_hepmc_info(file: Readable, path: Path) -> dict[str, Any]:
-    """The metadata we wrote, else nothing."""
+    """Read the metadata of a file written here; empty for files of other programs."""
     head = file.read(1 << 16)
     if not head.startswith(b"HepMC::Version") and b"HepMC::" not in head[:200]:
         raise CardError(path, "", "no HepMC header", "a HepMC3 event file")
@@ -86,7 +86,7 @@ def read_hepmc_info(file: Readable, path: Path) -> dict[str, Any]:
 
 
 def stream_hepmc(file: Readable, total: int, info: dict[str, Any]) -> Iterator[DileptonEvents]:
-    """Events of an open file in batches. Of files that are not ours the weights are scaled to the cross-section."""
+    """Read the events of an open file in batches; weights of other programs are scaled to the cross-section."""
     import pyhepmc
 
     ours = "absolute_cross_section_fb" in info

@@ -22,7 +22,7 @@ from .records import DileptonEvents, from_momenta
 from .text import ByteArray, fill, format_choice, format_ids, format_momentum, format_numbers
 from .text_stream import Readable
 
-#: Bytes of a file parsed at once.
+#: Bytes of a file parsed at once, which make one batch.
 BLOCK = 1 << 24
 _FINAL = 1
 
@@ -70,12 +70,12 @@ class LheWriter:
         self.file.write(fill(pieces, n))
 
     def close(self) -> None:
-        """Write what ends the file."""
+        """Write the end of the file."""
         self.file.write(b"</LesHouchesEvents>\n")
 
 
 def read_lhe_info(file: Readable, path: Path) -> tuple[dict[str, Any], FloatArray]:
-    """The metadata (ours, or what <init> says) and the <init> numbers of an open file."""
+    """Read the metadata (those written here, or from <init>) and the <init> numbers of an open file."""
     head = b""
     while b"</init>" not in head:
         more = file.read(1 << 16)
@@ -88,7 +88,7 @@ def read_lhe_info(file: Readable, path: Path) -> tuple[dict[str, Any], FloatArra
         if len(init) < 14:
             raise ValueError
     except ValueError:
-        raise CardError(path, "<init>", "something else", "10 numbers and 4 per process") from None
+        raise CardError(path, "<init>", "a block that cannot be read", "10 numbers and 4 per process") from None
     processes = init[10 : 10 + 4 * int(init[9])].reshape(-1, 4)
     info: dict[str, Any] = {
         "sqrt_s_gev": float(init[2] + init[3]),
@@ -107,7 +107,15 @@ def read_lhe_info(file: Readable, path: Path) -> tuple[dict[str, Any], FloatArra
 def stream_lhe(
     file: Readable, path: Path, init: FloatArray, total: int, info: dict[str, Any]
 ) -> Iterator[DileptonEvents]:
-    """Events of an open file, in batches of what BLOCK bytes hold; an unfinished last event is left out."""
+    """Read the events of an open file in batches; an incomplete last event is left out.
+
+    Arguments:
+        file: the open file.
+        path: its path, for messages.
+        init: the numbers of its <init> block.
+        total: number of events in the file.
+        info: metadata of the events; ``truncated`` becomes True if the file ends early.
+    """
     rest = b""
     while block := file.read(BLOCK):
         block = rest + block
@@ -131,7 +139,7 @@ def _parse(block: bytes, path: Path, init: FloatArray, total: int, info: dict[st
         rows = np.repeat(starts + 2 - offsets, counts) + np.arange(counts.sum())
         table = _numbers([lines[i] for i in rows], 13)
     except (ValueError, IndexError, DeprecationWarning):
-        raise CardError(path, "<event>", "lines that are no event", "6 numbers, then 13 per particle") from None
+        raise CardError(path, "<event>", "lines that cannot be read", "6 numbers, then 13 per particle") from None
     event = np.repeat(np.arange(len(starts)), counts)
     ids, status, p = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 6:10]
     good, lminus, lplus = select_leptons(event, ids, status == _FINAL, p, len(starts))
@@ -154,12 +162,12 @@ def _parse(block: bytes, path: Path, init: FloatArray, total: int, info: dict[st
 def _numbers(lines: list[bytes], columns: int) -> FloatArray:
     """Lines of numbers as a table; ValueError or DeprecationWarning if they are something else."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # what numpy says of text that is no number
+        warnings.simplefilter("error", DeprecationWarning)  # raised by numpy for text that is not a number
         return np.fromstring(b" ".join(lines), dtype=float, sep=" ").reshape(-1, columns)
 
 
 def count_events(file: Readable, mark: bytes) -> int:
-    """How often ``mark`` occurs in an open file, up to where it can be read."""
+    """Count the occurrences of ``mark`` in the readable part of an open file."""
     count, rest = 0, b""
     while block := file.read(BLOCK):
         count += (rest + block).count(mark)

@@ -1,4 +1,4 @@
-r"""Cross-section per bin of a variable by integration, without any event: what histograms are compared with.
+r"""Cross-section per bin of a variable by integration, without any event, to compare histograms with.
 
 Mass integrals run over the mass cells of the sampler with three Gauss-Legendre points each, rapidity over 8-point
 panels, and the angle is integrated in closed form: pt > a means cos^2 theta < 1 - 4 a^2/m^2, and the pseudorapidity
@@ -26,9 +26,10 @@ _PARTS = 6
 
 
 def predicted_histogram(process: Process, variable: str, edges: ArrayLike) -> FloatArray:
-    """Cross-section (fb) in the bins of a variable; lepton cuts of the process must be empty unless it is ``m_ll``.
+    """Cross-section (fb) in the bins of a variable, (bins,).
 
-    ``lepton_pt`` is that of either lepton. With cuts the angular integral runs over what they leave.
+    ``lepton_pt`` is the transverse momentum of either lepton. With lepton cuts, which are meant to be combined with
+    ``m_ll``, the angular integral runs over the angles that pass. UnknownName for a variable without a prediction.
     """
     if variable not in VARIABLES:
         raise UnknownName("variable with a prediction", variable, VARIABLES)
@@ -84,7 +85,7 @@ def _primitive(c: FloatArray) -> FloatArray:
 
 
 def _mass_histogram(process: Process, edges: FloatArray) -> FloatArray:
-    """Rate per mass bin: within a block of masses the luminosity is smooth, so it is taken at its strength's mean."""
+    """Rate per mass bin; in each block of masses the luminosity, which is smooth, is taken at the mean mass."""
     low, high = process.window_gev
     inner = edges[(edges > low) & (edges < high)]
     result = np.zeros(len(edges) - 1)

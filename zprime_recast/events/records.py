@@ -46,9 +46,9 @@ class DileptonEvents:
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
-    """As COLUMNS, (n,) each; ids and x are 0 where a file does not say."""
+    """Arrays (n,) under the names of COLUMNS; ids and x are 0 if a file does not give them."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """What was generated, JSON-able: model, seed, cross-section ..."""
+    """Metadata, JSON-able: model, seed, cross-section ..."""
 
     def __len__(self) -> int:
         return len(self.columns["m_ll"])
@@ -92,7 +92,7 @@ class DileptonEvents:
 
     @staticmethod
     def join(parts: Sequence[DileptonEvents]) -> DileptonEvents:
-        """All events of several samples, in order, with the info of the first."""
+        """Join several samples in order, with the info of the first."""
         if not parts:
             raise InputError("no events to join")
         names = {name for part in parts for name in part.columns}
@@ -111,7 +111,17 @@ def from_momenta(
     x: FloatArray | None = None,
     scale: FloatArray | None = None,
 ) -> DileptonEvents:
-    """Events from momenta (n, 4) as px, py, pz, E in GeV; ids and x (n, 2), 0 if they are not known."""
+    """Make events from the momenta of their leptons.
+
+    Arguments:
+        lminus: momenta of l- as px, py, pz, E in GeV, (n, 4).
+        lplus: momenta of l+, (n, 4).
+        weight: weights in fb, (n,).
+        info: metadata of the sample.
+        ids: codes of the incoming partons, (n, 2); 0 if they are not known.
+        x: their momentum fractions, (n, 2); 0 if they are not known.
+        scale: scale of the process in GeV, (n,); default: the mass of the pair.
+    """
     n = len(lminus)
     pair = lminus + lplus
     m = np.sqrt(np.maximum(mass_squared(pair), 0.0))
@@ -137,15 +147,15 @@ def from_momenta(
 
 
 def batches(events: DileptonEvents, size: int) -> Iterator[DileptonEvents]:
-    """The sample in pieces of at most ``size`` events."""
+    """Split a sample into pieces of at most ``size`` events."""
     for start in range(0, len(events), size):
         yield events[start : start + size]
 
 
 def from_columns(columns: Mapping[str, npt.NDArray[Any]], info: Mapping[str, Any], path: Any) -> DileptonEvents:
-    """Events from the columns of a file; CardError unless the leptons are there and finite.
+    """Make events from the columns of a file; CardError unless those of the leptons are there and all are finite.
 
-    What else is missing is calculated (m_ll, y_ll, cos_theta_cs), 1 (weight), m_ll (scale) or 0.
+    Other missing columns are calculated (m_ll, y_ll, cos_theta_cs) or set to 1 (weight), to m_ll (scale) or to 0.
     """
     from ..errors import CardError
 
@@ -155,7 +165,7 @@ def from_columns(columns: Mapping[str, npt.NDArray[Any]], info: Mapping[str, Any
         raise CardError(path, "columns", f"no {', '.join(missing)}", ", ".join(needed))
     for name, column in columns.items():
         if column.dtype.kind not in "fiu" or not np.isfinite(column).all():
-            raise CardError(path, f"column {name}", "a value that is no finite number", "numbers")
+            raise CardError(path, f"column {name}", "a value that is not a finite number", "numbers")
     n = len(columns["lminus_pt"])
     if all(name in columns for name in COLUMNS):
         return DileptonEvents({name: np.asarray(columns[name]) for name in _known(columns)}, info)

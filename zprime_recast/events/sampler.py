@@ -1,4 +1,4 @@
-"""Exact unweighted events: proposals from the tables, kept by the density; one chunk at a time.
+"""Exact unweighted events: proposed from the tables and accepted by the density, one chunk at a time.
 
 A chunk is a fixed number of proposals from a generator of its own, seeded by (seed, number of the chunk), so that the
 events do not depend on how chunks are shared among workers.
@@ -18,7 +18,7 @@ from .proposal import ETA_CELLS, Proposal
 
 #: Proposals in a chunk: its arrays stay in the processor's cache.
 CHUNK = 16384
-#: Part of the proposals that is evaluated whatever the bounds say, to check them.
+#: Share of the proposals that are evaluated in any case, to check the bounds.
 AUDIT = 1 / 1024
 
 
@@ -27,11 +27,11 @@ class RawEvents:
     """Events of one or more chunks; all arrays (n,)."""
 
     mass_gev: FloatArray
-    """Of the lepton pair."""
+    """Mass of the lepton pair."""
     rapidity: FloatArray
-    """Of the pair, along the first beam (+z)."""
+    """Rapidity of the pair along the first beam (+z)."""
     cos_theta: FloatArray
-    """Between l- and the quark in the rest frame of the pair."""
+    """Cosine of the angle between l- and the quark in the rest frame of the pair."""
     phi: FloatArray
     """Azimuth of l-, -pi to pi."""
     flavor: npt.NDArray[np.int8]
@@ -39,7 +39,7 @@ class RawEvents:
     direction: npt.NDArray[np.int8]
     """+1 if the quark comes from the first beam, -1 from the second."""
     sign: npt.NDArray[np.int8]
-    """Of the weight."""
+    """Sign of the weight."""
 
     def __len__(self) -> int:
         return len(self.mass_gev)
@@ -56,7 +56,7 @@ class RawEvents:
 
 @dataclass(frozen=True)
 class Tally:
-    """What the proposals of some chunks came to."""
+    """Counts of the proposals of some chunks."""
 
     proposals: int = 0
     kept: int = 0
@@ -66,7 +66,7 @@ class Tally:
     above: int = 0
     """Evaluated proposals above their upper bound (kept with weight 1, so lost above it)."""
     above_weight: float = 0.0
-    """Sum of what was above, in proposals."""
+    """Sum of the excess over the bounds, in units of one proposal."""
     below: int = 0
     """Evaluated proposals below their lower bound."""
 
@@ -162,7 +162,7 @@ def _complete(
     channel: npt.NDArray[np.int64],
     sign: npt.NDArray[np.int8] | None,
 ) -> RawEvents:
-    """Angles and the beam of the quark, which do not enter the density beyond the channel."""
+    """Draw the angles and the beam of the quark, on which the density depends only through the channel."""
     n = len(mass)
     # the largest of three uniforms has the distribution of a cube root: (1 + c)^2 on -1..1
     c = rng.random((3, n)).max(axis=0)

@@ -1,7 +1,7 @@
-"""Initial- and final-state radiation of our events by Pythia 8, in memory (extra ``[shower]``: pythia8mc).
+"""Initial- and final-state radiation of events by Pythia 8, in memory (extra ``[shower]``: pythia8mc).
 
-Events go in as a Les Houches process, dressed leptons come out: the leptons of the decay after radiation, with the
-photons within DRESSING_R of them. Sjostrand et al., Comput. Phys. Commun. 191 (2015) 159.
+Pythia takes the events as a Les Houches process and returns dressed leptons: the leptons of the decay after radiation,
+with the photons within DRESSING_R of them. Sjostrand et al., Comput. Phys. Commun. 191 (2015) 159.
 """
 
 from __future__ import annotations
@@ -25,15 +25,23 @@ def shower_events(
     hadronise: bool = False,
     settings: tuple[str, ...] = (),
 ) -> DileptonEvents:
-    """The events after Pythia's showers; weights are kept, events Pythia gives up on are left out with a count.
+    """Shower events with Pythia.
 
-    isr, fsr: QCD and QED radiation of the incoming partons and of the leptons. hadronise: also hadrons and multiple
-    interactions. settings: more Pythia settings. ``info["shower"]`` says what was done. InputError without pythia8mc.
+    Weights are kept; events for which Pythia fails are left out and counted in ``info["shower"]``, with the settings.
+    InputError without pythia8mc.
+
+    Arguments:
+        events: events with their incoming partons.
+        seed: seed of Pythia, from 1 to 899999999.
+        isr: whether the incoming partons radiate (QCD and QED).
+        fsr: whether the leptons radiate.
+        hadronise: whether hadrons and multiple interactions are simulated.
+        settings: further settings of Pythia.
     """
     pythia = _pythia(events, seed, isr, fsr, hadronise, settings)
     source = _source(events)
     if not pythia.setLHAupPtr(source) or not pythia.init():
-        raise ZprimeError("Pythia did not start with these events; see its messages")
+        raise ZprimeError("Pythia cannot be started with these events; see its messages")
     parts, index = [], []
     failed = 0
     for i in range(len(events)):
@@ -43,7 +51,7 @@ def shower_events(
         parts.append(_final(pythia.event))
         index.append(i)
     if not parts:
-        raise ZprimeError("Pythia gave up on every event")
+        raise ZprimeError("Pythia failed for every event; see its messages")
     table = np.concatenate(parts)
     number = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     ids = table[:, 0].astype(np.int64)
@@ -68,7 +76,7 @@ def shower_events(
 
 
 def _final(event: Any) -> FloatArray:
-    """Final leptons and photons that stem from no hadron: id, px, py, pz, E per row."""
+    """Final leptons and photons that do not come from hadrons: id, px, py, pz, E per row."""
     rows = [
         (p.id(), p.px(), p.py(), p.pz(), p.e())
         for p in event
@@ -100,7 +108,7 @@ def _pythia(events: DileptonEvents, seed: int, isr: bool, fsr: bool, hadronise: 
         f"PartonLevel:FSR = {switch(fsr)}",
         f"PartonLevel:MPI = {switch(hadronise)}",
         f"HadronLevel:all = {switch(hadronise)}",
-        "15:mayDecay = off",  # a tau stays what the sample says it is
+        "15:mayDecay = off",  # taus are kept undecayed, as in the sample
         *settings,
     ]
     for line in lines:
@@ -110,7 +118,7 @@ def _pythia(events: DileptonEvents, seed: int, isr: bool, fsr: bool, hadronise: 
 
 
 def _source(events: DileptonEvents) -> Any:
-    """Our events as Pythia asks for them, one by one."""
+    """A source from which Pythia reads the events one by one."""
     import pythia8mc
 
     hard, sm = hard_process(events), standard_model()
@@ -121,7 +129,7 @@ def _source(events: DileptonEvents) -> Any:
     sigma_pb = 1e-3 * abs(float(events.info.get("cross_section_fb") or events.cross_section_fb))
 
     class Source(pythia8mc.LHAup):  # type: ignore[misc]
-        """One process; the weights are ours and stay with us."""
+        """One process; the weights are not handed to Pythia."""
 
         position = 0
 

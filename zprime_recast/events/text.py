@@ -1,4 +1,4 @@
-"""Numbers of whole columns as text of fixed width, for event files millions of lines long."""
+"""Format whole columns of numbers as text of fixed width, for event files with millions of lines."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the protons bring, at every order."""
+"""Parton densities and luminosities of the colliding protons, at every order of QCD."""

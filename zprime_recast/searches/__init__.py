@@ -1,1 +1,1 @@
-"""What an experiment published, checked."""
+"""Searches as the experiments published them: spectra, efficiencies and limits, read and checked."""

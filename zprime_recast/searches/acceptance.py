@@ -1,4 +1,4 @@
-"""Acceptance of the fiducial cuts."""
+"""Acceptance of the fiducial cuts on both leptons."""
 
 from __future__ import annotations
 
@@ -48,8 +48,16 @@ def acceptance_at(
 def acceptance(
     pdf: PDFMember, fiducial: LeptonCuts, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
 ) -> FloatArray:
-    """Fiducial acceptance per quark flavour at many masses, (5, n): exact on a grid of masses, monotone cubics in ln(m)
-    between.
+    """Acceptance of lepton cuts per quark flavour at many masses, (5, n).
+
+    It is exact on a grid of masses, with monotone cubics in ln(m) in between.
+
+    Arguments:
+        pdf: the parton densities.
+        fiducial: the cuts on both leptons.
+        m_gev: masses of the pair in GeV, (n,).
+        lumi: the luminosities, whose energy, scale and range of masses are used.
+        cache: whether the disk cache is used.
     """
     low = max(lumi.range_gev[0], 2.0 * fiducial.pt_min_gev)
     grid = np.geomspace(low, lumi.range_gev[1], _ACCEPTANCE_POINTS)

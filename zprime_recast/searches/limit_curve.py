@@ -1,10 +1,11 @@
-"""Searches known only by a limit: a coupling from a published cross-section limit, without a likelihood.
+"""Searches that published only a limit on a cross-section: limits on couplings without a likelihood.
 
 The curve is a limit on sigma x BR (times a constant acceptance, if the experiment left it in) of a final state at some
-relative widths, or the ratio of a limit to the Z'_SSM rate. The latter times our own Z'_SSM rate is a limit in which
-most of what is uncertain in the rate cancels. The rate of a model is the narrow-width one. Between tabulated masses the
-limit is interpolated in logarithms, between tabulated widths linearly in the width; the narrowest one holds for all
-below it (there the detector decides), and beyond the widest there is no limit.
+relative widths, or the ratio of a limit to the Z'_SSM rate. This ratio is multiplied by our own Z'_SSM rate, so that
+most uncertainties of the rate cancel. The rate of a model is taken in the narrow-width approximation. The limit is
+interpolated between tabulated masses in logarithms, and between tabulated widths linearly in the width. For widths
+below the narrowest one, where the detector resolution dominates, the limit is that for the narrowest; beyond the widest
+there is no limit.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..errors import CardError, RangeError
 from ..io.cards import digest, read_csv, read_toml
 from .spectrum import Uncertainty, Validation, find_search
 
-#: Fermions of each final state a curve may be for; ``ll`` is one charged-lepton flavour.
+#: Fermions of each final state that a curve may have; ``ll`` is one charged-lepton flavour.
 FINAL_STATES = {"ll": ("e",), "tautau": ("tau",), "jj": ("u", "d", "s", "c", "b"), "tt": ("t",), "bb": ("b",)}
 
 
@@ -35,18 +36,18 @@ class LimitCurve:
     sqrt_s_gev: float
     final_state: str
     acceptance: float
-    """What the limit has not divided out: it is on sigma x BR x acceptance."""
+    """Acceptance that the limit still contains: it is a limit on sigma x BR x acceptance."""
     mass_gev: FloatArray
-    """(n,)."""
+    """Tabulated masses, (n,), ascending."""
     gamma_over_m: FloatArray
-    """(w,)."""
+    """Tabulated relative widths, (w,), ascending."""
     limit_obs: FloatArray
-    """fb, or over the Z'_SSM rate; (n, w), NaN where not published."""
+    """Observed limit in fb, or over the Z'_SSM rate, (n, w); NaN where not published."""
     limit_exp: FloatArray
-    """The same for the median expected one."""
+    """Median expected limit, in the units and the shape of ``limit_obs``."""
     over_ssm: bool
     gamma_over_m_max: float
-    """Largest relative width the limit is taken to hold for."""
+    """Largest relative width at which the limit is used."""
     notes: tuple[str, ...]
     digest: str
     uncertainties: tuple[Uncertainty, ...] = ()
@@ -54,11 +55,11 @@ class LimitCurve:
 
     @property
     def mass_range_gev(self) -> tuple[float, float]:
-        """Pole masses of the curve."""
+        """Lowest and highest pole mass of the curve."""
         return float(self.mass_gev[0]), float(self.mass_gev[-1])
 
     def check_mass(self, mass_gev: ArrayLike) -> None:
-        """RangeError that states the range unless every pole mass is inside it."""
+        """Raise a RangeError, which states the range, unless every pole mass is inside it."""
         low, high = self.mass_range_gev
         masses = np.atleast_1d(np.asarray(mass_gev, dtype=float))
         bad = ~((masses >= low) & (masses <= high))
@@ -87,7 +88,7 @@ class LimitCurve:
 
 
 def read_limit_curve(folder: Path) -> LimitCurve:
-    """A limit curve from its folder; CardError names file, key, what was found and what was expected."""
+    """Read a limit curve from its folder; CardError names file, key, what was found and what was expected."""
     card = read_toml(folder / "card.toml")
     card.choice("kind", ("limit-curve",))
     path = card.file("curve")
@@ -137,7 +138,7 @@ def _read_table(path: Path) -> tuple[FloatArray, FloatArray, FloatArray, FloatAr
 
 
 def find_limit_curve(analysis: str | Path) -> LimitCurve | None:
-    """The limit curve of an analysis id or folder; None if it is of another kind."""
+    """The limit curve of an analysis id or folder; None if the analysis is of another kind."""
     folder = find_search(analysis)
     card = read_toml(folder / "card.toml")
     return read_limit_curve(folder) if card.text("kind") == "limit-curve" else None

@@ -1,4 +1,4 @@
-"""Searches: what an ``analyses/<id>/`` folder says, checked. A user's own folder works the same way."""
+"""Searches with a spectrum: the contents of an ``analyses/<id>/`` folder, shipped or of the user, read and checked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .channel import BackgroundFunction, Channel, read_channel
 
 #: Kinds of uncertainty of the signal.
 KINDS = ("yield", "scale", "resolution", "spurious")
-#: How far an input is known: published, from a public but unofficial source, from memory of the paper, or our choice.
+#: Where an input comes from: published, a public but unofficial source, the paper quoted from memory, our own choice.
 STATUSES = ("official", "unofficial", "recalled", "assumed")
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """A systematic uncertainty of the signal; one nuisance of the likelihood, shared by the channels it names."""
+    """A systematic uncertainty of the signal: one nuisance parameter, shared by the channels that it names."""
 
     name: str
     kind: str
@@ -35,7 +35,7 @@ class Uncertainty:
     relative: FloatArray
     """One standard deviation upwards at each mass, linear between, constant beyond."""
     relative_down: FloatArray
-    """The same downwards."""
+    """One standard deviation downwards at each mass, as a positive number."""
     source: str
     status: str
     """One of STATUSES."""
@@ -81,10 +81,10 @@ class Validation:
     mass_gev: FloatArray
     gamma_over_m: FloatArray
     limit_obs_fb: FloatArray
-    """NaN where only the expected limit is tabulated, and the reverse."""
+    """Observed limit; NaN where only the other limit is published, as in ``limit_exp_fb``."""
     limit_exp_fb: FloatArray
     calculator: str
-    """What the experiment used, as far as we can follow: ``asymptotic`` (CLs) or ``bayes``."""
+    """Statistical method of the experiment, as far as we can reproduce it: ``asymptotic`` (CLs) or ``bayes``."""
     tolerances: tuple[Tolerance, ...]
 
 
@@ -98,21 +98,21 @@ class Search:
     reference: str
     sqrt_s_gev: float
     mass_range_gev: tuple[float, float]
-    """Pole masses the search covers."""
+    """Lowest and highest pole mass of the search."""
     fiducial: Fiducial | None
-    """None: limits are on the total cross-section, and the acceptance is part of the efficiency."""
+    """None if limits are on the total cross-section; the efficiency then includes the acceptance."""
     expected_bins: float | None
-    """Relative width of the bins the expected limits on a resonance are computed in; None: those of the spectrum."""
+    """Relative width of the bins in which expected limits on a resonance are computed; None: those of the spectrum."""
     channels: tuple[Channel, ...]
     uncertainties: tuple[Uncertainty, ...]
     validation: tuple[Validation, ...]
     notes: tuple[str, ...]
-    """What of its input is approximate or unverified; results repeat it."""
+    """Inputs that are approximate or unverified; every result repeats these notes."""
     digest: str
 
     @property
     def limit_definition(self) -> str:
-        """What a generic limit is on."""
+        """The quantity on which the limit on a generic resonance is set."""
         kind = "total" if self.fiducial is None else "fiducial"
         return f"{kind} cross-section times branching ratio to one lepton flavour"
 
@@ -124,7 +124,7 @@ class Search:
         raise UnknownName(f"channel of {self.id}", name, [c.name for c in self.channels])
 
     def check_mass(self, mass_gev: FloatArray | float) -> None:
-        """RangeError that states the range unless every pole mass is inside it."""
+        """Raise a RangeError, which states the range, unless every pole mass is inside it."""
         low, high = self.mass_range_gev
         masses = np.atleast_1d(np.asarray(mass_gev, dtype=float))
         bad = ~((masses >= low) & (masses <= high))
@@ -133,7 +133,7 @@ class Search:
 
 
 def list_searches() -> dict[str, Path]:
-    """Analysis ids and their folders; a folder of the user's hides a shipped one of the same id."""
+    """Analysis ids and their folders; a folder of the user takes precedence over a shipped one with the same id."""
     found = {}
     for root in (shipped("analyses"), user_data_dir() / "analyses"):
         if root.is_dir():
@@ -142,7 +142,7 @@ def list_searches() -> dict[str, Path]:
 
 
 def load_search(search: str | Path | Search) -> Search:
-    """A search by id, by folder, or itself. UnknownName or CardError if it is none."""
+    """Load a search given by id or folder; a search is returned as it is. UnknownName or CardError if that fails."""
     return search if isinstance(search, Search) else read_search(find_search(search))
 
 
@@ -157,7 +157,7 @@ def find_search(search: str | Path) -> Path:
 
 
 def read_search(folder: Path) -> Search:
-    """A search from its folder; CardError names file, key, what was found and what was expected."""
+    """Read a search from its folder; CardError names file, key, what was found and what was expected."""
     card = read_toml(folder / "card.toml")
     card.choice("kind", ("binned-likelihood",))
     collider = card.section("collider")
@@ -195,7 +195,7 @@ def read_search(folder: Path) -> Search:
 
 
 def read_fiducial(card: Section) -> Fiducial | None:
-    """The fiducial region of a card; None if its limits are on the total cross-section."""
+    """Read the fiducial region of a card; None if its limits are on the total cross-section."""
     if card.choice("limits_on", ("fiducial", "total"), "fiducial") == "total":
         return None
     section = card.section("fiducial")
@@ -208,7 +208,7 @@ def read_fiducial(card: Section) -> Fiducial | None:
 
 
 def read_expected_bins(card: Section, channels: tuple[Channel, ...]) -> float | None:
-    """The bins of expected limits, where the collaboration fitted in finer ones than it published."""
+    """Relative width of the bins of expected limits, if the collaboration fitted in finer bins than it published."""
     if "expected_bins" not in card.values:
         return None
     width = card.number("expected_bins")
@@ -219,7 +219,7 @@ def read_expected_bins(card: Section, channels: tuple[Channel, ...]) -> float | 
 
 
 def read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:
-    """An uncertainty of a card, for channels of these names."""
+    """Read an uncertainty of a card whose channels have these names."""
     name, kind = section.text("name"), section.choice("kind", KINDS)
     affected = tuple(section.texts("channels", channels))
     for channel in affected:
@@ -244,7 +244,7 @@ def read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:
 
 
 def read_validation(section: Section, channels: list[str]) -> Validation:
-    """Published limits of a card."""
+    """Read the published limits of a card whose channels have these names."""
     path = section.file("limits")
     table = read_csv(path, ("mass_gev", "gamma_over_m"), blank=("limit_obs_fb", "limit_exp_fb"))
     for name in ("limit_obs_fb", "limit_exp_fb"):
