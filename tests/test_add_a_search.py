@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_the_steps_of_the_page(example, elusive):
     values = json.loads(checked.stdout)
     assert values["faults"] == []
     assert values["remarks"] == [
-        "no [[validation]]: without published limits 'validate' cannot say how close the recast is"
+        "no [[validation]]: without published limits 'validate' cannot measure the accuracy of the recast"
     ]
     search = load_spectrum(example)
     assert search.channels[0].n_obs.sum() == 1485
@@ -74,6 +75,12 @@ def test_every_fault_is_found_at_once(example):
     assert result.exit_code == 2
     assert "found 'shift', expected one of yield, scale, resolution, spurious" in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_fiducial_region_without_rapidities_is_a_fault(example):
+    card = (example / "card.toml").read_text()
+    (example / "card.toml").write_text(re.sub(r"eta_max = .*", "eta_max = 0.0", card))
+    assert [(f.key, f.expected) for f in check_analysis(example).faults] == [("fiducial.eta_max", "a number > 0")]
 
 
 @pytest.mark.parametrize("text", ["", "kind = 3", "schema = 1\nkind = 'other'", "schema = 9"])

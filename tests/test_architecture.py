@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import zprime_recast
+from zprime_recast import _version
 
 PACKAGE = Path(zprime_recast.__file__).parent
 
@@ -172,6 +174,11 @@ def test_exported_names():
     assert set(dir(zprime_recast)) == set(zprime_recast.__all__)
     with pytest.raises(AttributeError, match="no attribute 'countour'"):
         zprime_recast.countour  # noqa: B018
+
+
+def test_both_places_state_the_same_version():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    assert project["version"] == _version.__version__ == zprime_recast.__version__
 
 
 def test_public_functions_are_documented():

@@ -303,14 +303,14 @@ def test_install_from_an_archive(tmp_path, sets):
     target = tmp_path / "user"
     assert install_set(str(packed), target) == target / "MySet"
     assert len(list((target / "MySet").iterdir())) == 4
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         install_set(str(packed), target)
     install_set("MySet", tmp_path / "other", archive=f"{tmp_path.as_uri()}/")
     with pytest.raises(PDFError, match=r"cannot be reached.*pdf install NoSet.tar.gz, or unpack it into"):
         install_set("NoSet", target, archive=f"{tmp_path.as_uri()}/")
     packed.write_bytes(packed.read_bytes()[:2000])
     shutil.rmtree(target / "MySet")
-    with pytest.raises(PDFError, match="no complete tar archive"):
+    with pytest.raises(PDFError, match="not a complete tar archive"):
         install_set(str(packed), target)
     assert list(target.iterdir()) == []
 

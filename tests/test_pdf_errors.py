@@ -110,5 +110,5 @@ def test_set_of_one_member():
     single = load_pdf_set(PAPER_SET)
     x = np.array([0.01, 0.3])
     np.testing.assert_array_equal(single.xf([2, 21], x, 500.0)[0], load_pdf(PAPER_SET).xf([2, 21], x, 500.0))
-    with pytest.raises(InputError, match="has one member"):
+    with pytest.raises(InputError, match="has only one member"):
         single.uncertainty([1.0])

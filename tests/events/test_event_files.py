@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import CardError, InputError, OutputError
-from zprime_recast.events.records import COLUMNS, DileptonEvents, momenta
+from zprime_recast.events.kinematics import momenta
+from zprime_recast.events.records import COLUMNS, DileptonEvents
 from zprime_recast.events.storage import SUFFIXES, read_events, stream_events, write_events
 from zprime_recast.events.text import format_integers, format_numbers
 
@@ -93,6 +94,8 @@ def test_lhe_in_pylhe(suffix, ssm_source, ssm_events, tmp_path):
     np.testing.assert_array_equal(rows[:, 0, 5], ssm_events["id1"])
     assert (np.sort(rows[:, :2, 7:].reshape(-1, 4)) == [0, 0, 501, 501]).all()
     assert (rows[:, 3:, 5] == [13, -13]).all()
+    assert events[0].eventinfo.aqed == pytest.approx(1 / 127.930, rel=1e-8)  # the package's own, MS-bar at m_Z
+    assert events[0].eventinfo.aqcd == pytest.approx(0.1180)
 
 
 @pytest.mark.parametrize("suffix", [".hepmc3", ".hepmc3.gz"])

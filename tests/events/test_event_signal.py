@@ -9,11 +9,11 @@ import pytest
 
 from zprime_recast.errors import InputError, LikelihoodError, UnknownName
 from zprime_recast.events.histograms import LABELS, histogram, predicted, values_of, write_root
-from zprime_recast.events.process import LeptonCuts
 from zprime_recast.events.sample import event_source
 from zprime_recast.limits.families import strength_limit
 from zprime_recast.model.card import load_model
 from zprime_recast.partons.pdf import PAPER_SET
+from zprime_recast.process.final_state import LeptonCuts
 from zprime_recast.signal.from_events import event_template, fiducial
 from zprime_recast.signal.reference import signal_template
 

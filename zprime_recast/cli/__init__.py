@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
+from .._version import __version__
 from ..errors import ZprimeError
 from . import (  # noqa: F401  (each registers its commands)
     about,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..io.json import json_text
 
 if TYPE_CHECKING:
     from ..limits.analyses import Analyses as LoadedAnalyses
@@ -142,11 +142,9 @@ def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
 
 
 def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
-    """Print a result: one JSON object, or lines of text."""
-    from ..io.json import json_dict
-
+    """Print a result: one JSON object with null for NaN, or lines of text."""
     if as_json:
-        typer.echo(json.dumps(json_dict(values), allow_nan=False))
+        typer.echo(json_text(values))
     else:
         typer.echo("\n".join(text))
 

@@ -22,7 +22,7 @@ def cite(
     order: Order = None,
     as_json: Json = False,
 ) -> None:
-    """BibTeX of the papers a result rests on. Without WHAT: of the default analyses and PDF set.
+    """Print BibTeX entries of the papers behind a result; without WHAT, those of the default analyses and PDF set.
 
     Example: zprime-recast cite contour/contour.json > references.bib
     """
@@ -43,7 +43,7 @@ def cite(
 
 
 def _origin(name: str) -> str:
-    """What a model, an analysis or a PDF set says of where it comes from."""
+    """The reference stated by a model, an analysis or a PDF set."""
     from ..model.card import list_models, load_model
     from ..partons.luminosity_set import shipped_energies
     from ..partons.pdf_files import list_sets, read_set_info
@@ -72,19 +72,21 @@ def _origins_of_result(path: Path) -> tuple[list[str], str | None]:
     except OSError as err:
         raise InputError(f"{path}: {err.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: no provenance in it; give a result of limit --json, cls --json or contour") from None
+        raise InputError(
+            f"{path}: it has no provenance; give a result of limit --json, cls --json or contour"
+        ) from None
     texts = []
     for name in names:
         try:
             texts.append(_origin(str(name)))
         except UnknownName:
-            texts.append(str(name))  # a card of the user's, elsewhere by now
+            texts.append(str(name))  # a card of the user that has been moved
     return texts, about.get("order")
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Versions, PDF backends and sets, caches, and what is missing and how to get it. Exit code 2 if it cannot work.
+    """List versions, PDF backends and sets, caches, and how to get what is missing. Exit code 2 if nothing can run.
 
     Example: zprime-recast doctor
     """

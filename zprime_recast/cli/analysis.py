@@ -19,14 +19,14 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with card.toml and its tables.")],
     as_json: Json = False,
 ) -> None:
-    """Every fault of an analysis folder: file, key, what was found, what was expected. Exit code 2 if there is one.
+    """Report every error in an analysis folder: file, key, what was found, what was expected. Exit code 2 if any.
 
     Example: zprime-recast analysis check my-search
     """
     from ..searches.check import check_analysis
 
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder")
+        raise InputError(f"{folder} is not a folder")
     result = check_analysis(folder)
     faults = [{"file": str(f.path), "key": f.key, "found": f.found, "expected": f.expected} for f in result.faults]
     values = {"folder": str(folder), "kind": result.kind, "faults": faults, "remarks": list(result.remarks)}
@@ -40,14 +40,16 @@ def check(
 @analysis_app.command()
 def table(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="HEPData table: .yaml, .csv or .root.")],
-    name: Annotated[str | None, typer.Option("--table", metavar="NAME", help="One of several tables.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--table", metavar="NAME", help="Name of the table, if the file has several.")
+    ] = None,
     columns: Annotated[
         str | None,
         typer.Option("--columns", metavar="A,B,...", help="Names for the columns to keep, in order; '-' drops one."),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV to write; default: print.")] = None,
 ) -> None:
-    """Read a table of a downloaded HEPData record and write it as a CSV of an analysis folder.
+    """Convert a table of a downloaded HEPData record to a CSV file for an analysis folder.
 
     Example: zprime-recast analysis table HEPData-ins1725190-v2-Table_1.yaml --columns m_low_gev,m_high_gev,n_obs
     """

@@ -39,7 +39,7 @@ def generate(
         Path, typer.Option("-o", "--output", help="File: .root, .parquet, .lhe, .lhe.gz, .hepmc3 or .hepmc3.gz.")
     ],
     number: Annotated[str, typer.Option("-n", "--number", metavar="N", help="Number of events, e.g. 1e6.")] = "10000",
-    seed: Annotated[int, typer.Option("--seed", help="Whole number >= 0; the same gives the same events.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Whole number >= 0; the same seed gives the same events.")] = 1,
     coupling: Coupling = None,
     mode: Annotated[
         str,
@@ -47,7 +47,9 @@ def generate(
     ] = "full",
     window: Annotated[
         str | None,
-        typer.Option("--window", metavar="LOW:HIGH", help="Dilepton masses in GeV. Default: from M/2 on."),
+        typer.Option(
+            "--window", metavar="LOW:HIGH", help="Range of dilepton masses in GeV. Default: from M/2 upwards."
+        ),
     ] = None,
     lepton: Annotated[str, typer.Option("--lepton", help="e, mu or tau.")] = "e",
     pt_min: Annotated[str, typer.Option("--pt-min", metavar="GEV", help="Smallest pt of both leptons.")] = "0",
@@ -56,27 +58,29 @@ def generate(
     pdf: Pdf = None,
     member: Annotated[int, typer.Option("--member", help="Member of the PDF set; 0 is the central one.")] = 0,
     order: Order = None,
-    workers: Annotated[int, typer.Option("--workers", help="Threads; the events do not depend on it.")] = 1,
-    rntuple: Annotated[bool, typer.Option("--rntuple", help="ROOT: an RNTuple instead of a TTree.")] = False,
+    workers: Annotated[int, typer.Option("--workers", help="Threads; the events do not depend on their number.")] = 1,
+    rntuple: Annotated[
+        bool, typer.Option("--rntuple", help="Write an RNTuple instead of a TTree (ROOT files).")
+    ] = False,
     no_interference: NoInterference = False,
     set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Unweighted events p p -> gamma/Z/Z' -> l- l+ into a file.
+    """Generate unweighted events p p -> gamma/Z/Z' -> l- l+ and write them to a file.
 
     Example: zprime-recast generate ssm --mass 3000 -n 1e6 --seed 1 -o events.root
     """
-    from ..events.process import LeptonCuts
     from ..events.sample import checked_count, event_source
     from ..events.storage import format_of, write_events
     from ..io.files import check_writable
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
+    from ..process.final_state import LeptonCuts
 
     n = checked_count(_whole("-n", number))
     kind = format_of(output)
     if rntuple and kind != ".root":
-        raise InputError("--rntuple needs a file that ends in .root")
+        raise InputError("--rntuple needs an output file that ends in .root")
     if workers < 1:
         raise InputError(f"--workers must be at least 1, found {workers}")
     card = load_with(model, set_)
@@ -112,14 +116,18 @@ def generate(
 
 @app.command()
 def shower(
-    events: Annotated[Path, typer.Argument(metavar="FILE", help="Event file with partons: generated, or LHE.")],
+    events: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Event file with incoming partons: generated here, or LHE.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="File of dressed leptons: .root or .parquet.")],
-    seed: Annotated[int, typer.Option("--seed", help="Of Pythia, from 1 to 899999999.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of Pythia, from 1 to 899999999.")] = 1,
     no_isr: Annotated[bool, typer.Option("--no-isr", help="No radiation of the incoming partons.")] = False,
     no_fsr: Annotated[bool, typer.Option("--no-fsr", help="No radiation of the leptons.")] = False,
-    hadronise: Annotated[bool, typer.Option("--hadronise", help="Also hadrons and multiple interactions.")] = False,
+    hadronise: Annotated[
+        bool, typer.Option("--hadronise", help="Also simulate hadrons and multiple interactions.")
+    ] = False,
 ) -> None:
-    """Pass events through Pythia's showers (extra [shower]); dressed leptons out.
+    """Shower events with Pythia (extra [shower]) and write the dressed leptons.
 
     Example: zprime-recast shower events.root -o showered.root
     """
@@ -128,7 +136,7 @@ def shower(
     from ..events.storage import format_of, stream_events, write_events
 
     if format_of(output) not in (".root", ".parquet"):
-        raise InputError(f"{output}: showered events are written to .root or .parquet")
+        raise InputError(f"{output}: showered events can be written only to .root or .parquet")
     done = 0
 
     def showered(on_events: Callable[[int], object]) -> Iterator[Any]:
@@ -156,11 +164,11 @@ def histogram_(
         typer.Option("-o", "--output", help="File to write: .root, .png, .pdf or .svg; repeatable."),
     ] = None,
     prediction: Annotated[
-        bool, typer.Option("--prediction", help="Overlay the integrated prediction (files of zprime-recast).")
+        bool, typer.Option("--prediction", help="Overlay the prediction by integration (for files of zprime-recast).")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Histogram of a variable of one or more event files, in fb per bin, with errors; ROOT file and figure.
+    """Histogram a variable of event files, in fb per bin with errors, as a ROOT file or a figure.
 
     Example: zprime-recast histogram events.root --variable m_ll --prediction -o m_ll.png -o m_ll.root
     """
@@ -171,7 +179,7 @@ def histogram_(
 
     for path in output or ():
         if path.suffix not in (".root", *_FIGURES):
-            raise InputError(f"{path}: a histogram is written to .root, {', '.join(_FIGURES)}")
+            raise InputError(f"{path}: a histogram can be written only to .root, {', '.join(_FIGURES)}")
     first = next(stream_events(files[0]))
     values_of(first[:0], variable)
     edges = default_edges(first, variable, bins)
@@ -187,7 +195,7 @@ def histogram_(
             for batch in stream_events(path):
                 info = batch.info
                 yield batch
-            seen.update(info)  # that a file was cut short is known at its end
+            seen.update(info)  # only its end tells whether a file was cut short
 
         filled.append(histogram(batches(), variable, edges))
         _warn_truncated(path, seen)
@@ -225,20 +233,25 @@ def histogram_(
 
 @app.command()
 def template(
-    events: Annotated[Path, typer.Option("--events", help="Event file of the signal: any dileptons.")],
+    events: Annotated[Path, typer.Option("--events", help="Event file of the signal, with pairs of leptons.")],
     analysis: Analyses = None,
     channel: Annotated[
         list[str] | None,
         typer.Option("--channel", help="Channel that sees these events; repeatable. Default: all (universality)."),
     ] = None,
     cross_section: Annotated[
-        str | None, typer.Option("--cross-section", metavar="FB", help="Of the whole sample; default: its weights.")
+        str | None,
+        typer.Option(
+            "--cross-section",
+            metavar="FB",
+            help="Cross-section of the whole sample in fb; default: the sum of its weights.",
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="pyhf workspace to write (JSON).")] = None,
     no_limit: Annotated[bool, typer.Option("--no-limit", help="Only the expected signal, no limit.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Signal template of a search from events, and the limit on its strength.
+    """Make the signal template of a search from events, and set a limit on its strength.
 
     Example: zprime-recast template --events signal.root --analysis atlas-139fb-dilepton
     """
@@ -316,7 +329,7 @@ def _pair(name: str, text: str, positive: bool = True) -> tuple[float, float]:
 
 
 def _names(files: list[Path]) -> list[str]:
-    """A short name per file: its own, with a number where two are the same."""
+    """A short name for each file: its own, with a number if it occurs twice."""
     names: list[str] = []
     for path in files:
         stem = path.name.split(".")[0] or "events"
@@ -326,7 +339,7 @@ def _names(files: list[Path]) -> list[str]:
 
 def _warn_truncated(path: Path, info: dict[str, Any]) -> None:
     if info.get("truncated"):
-        typer.echo(f"warning: {path} was cut short: its complete events are used", err=True)
+        typer.echo(f"warning: {path} was cut short; only its complete events are used", err=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Commands that bring models in and out: model from-ufo, model to-slha."""
+"""Commands that import and export models: model from-ufo, model to-slha."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import typer
 from ..errors import InputError
 from ._shared import Coupling, Json, Mass, Model, Set, app, coupling_or_reference, emit, load_with, positive_number
 
-group = typer.Typer(help="Models from other formats, and points written in them.", no_args_is_help=True)
+group = typer.Typer(help="Import models from UFO, and write parameter points as SLHA.", no_args_is_help=True)
 app.add_typer(group, name="model")
 
 
 @group.command("from-ufo")
 def from_ufo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="UFO folder. Its Python code is run: trust it first.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="UFO folder. Its Python code is run, so use only folders you trust.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="CARD", help="Card to write (.toml).")],
     param_card: Annotated[
         Path | None, typer.Option("--param-card", metavar="FILE", help="Parameter card; default: the folder's values.")
@@ -36,13 +38,13 @@ def from_ufo(
     from ..model.ufo import exotic_notes, model_of, read_ufo
 
     if output.suffix != ".toml":
-        raise InputError(f"{output}: the name of a card ends in .toml")
+        raise InputError(f"{output}: the name of a card must end in .toml")
     typer.echo(f"running the Python code of {folder}", err=True)
     boson = read_ufo(folder, particle, param_card)
     source = f"UFO {folder.resolve().name}" + (f" with {param_card.name}" if param_card else "")
     notes = [*boson.notes, *exotic_notes(boson)]
     made = [
-        f"{boson.name} (PDG {boson.pdg_id}) of {source}: mass {boson.mass_gev:g} GeV there; coupling 1 is the UFO's"
+        f"{boson.name} (PDG {boson.pdg_id}) of {source}: mass {boson.mass_gev:g} GeV in the UFO; coupling 1 is its own"
     ]
     write_text(output, couplings_card(model_of(boson, output.stem, source), [*made, *notes]))
     values = {
@@ -66,7 +68,7 @@ def to_slha(
     coupling: Coupling = None,
     set_: Set = None,
 ) -> None:
-    """Write a point of a model as SLHA: mass, charges, width and branching ratios.
+    """Write a parameter point of a model as SLHA: mass, charges, width and branching ratios.
 
     Example: zprime-recast model to-slha elusive_bl --mass 3000 --coupling 0.1 -o point.slha
     """

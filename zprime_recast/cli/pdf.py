@@ -16,7 +16,7 @@ app.add_typer(pdf_app, name="pdf")
 
 @pdf_app.command("list")
 def list_(as_json: Json = False) -> None:
-    """Sets that are found, with their members, error type, and the energies shipped as luminosity tables.
+    """List the sets found, with members and error type, and the energies with shipped luminosity tables.
 
     Example: zprime-recast pdf list
     """
@@ -44,7 +44,7 @@ def list_(as_json: Json = False) -> None:
 
 @pdf_app.command()
 def path(as_json: Json = False) -> None:
-    """Folders in which sets are looked for, in order.
+    """List the folders in which sets are looked for, in order.
 
     Example: zprime-recast pdf path
     """
@@ -58,14 +58,17 @@ def path(as_json: Json = False) -> None:
 def install(
     name: Annotated[str, typer.Argument(metavar="SET", help="Name of an LHAPDF set, or a .tar.gz of one.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder to put it in; default: the user's.")
+        Path | None, typer.Option("-o", "--output", help="Folder for the set; default: the user's own.")
     ] = None,
     archive: Annotated[
-        str | None, typer.Option("--archive", metavar="URL", help="Where SET.tar.gz lies; default: LHAPDF's archive.")
+        str | None,
+        typer.Option(
+            "--archive", metavar="URL", help="Address of the folder with SET.tar.gz; default: LHAPDF's archive."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fetch a set from LHAPDF's public archive, or unpack one, and check it.
+    """Download a set from LHAPDF's public archive, or unpack one, and check it.
 
     Example: zprime-recast pdf install CT18NNLO
     """

@@ -1,4 +1,4 @@
-"""Draws from tables of probabilities in constant time: the alias method (A. J. Walker, 1974; M. Vose, 1991).
+"""Draw from tables of probabilities in constant time: the alias method (A. J. Walker, 1974; M. Vose, 1991).
 
 Draw j = int(n u) for a uniform u, keep it if the fraction n u - j is below keep[j], else take alias[j].
 """
@@ -30,7 +30,7 @@ def alias_table(weights: FloatArray) -> tuple[FloatArray, IntArray]:
 
 
 def alias_tables(weights: FloatArray) -> tuple[FloatArray, IntArray]:
-    """The same for many rows of weights at once, (rows, n); a row without any weight keeps every j.
+    """Tables (keep, alias) of many rows of weights at once, (rows, n) each; a row of zeros keeps every j.
 
     All rows advance together: in sorted order the small entries are filled by the first large one until that has less
     than its share, which the next large one then fills.

@@ -1,6 +1,6 @@
 """HepMC3 event files (Asciiv3), .hepmc3 and .hepmc3.gz: written here, read with pyhepmc.
 
-Weights are in fb; the cross-section attribute of every event is that of the sample (in pb, as HepMC has it).
+Weights are in fb. Every event carries the cross-section of the sample as an attribute, in pb as in all HepMC files.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import CardError
-from .lhe import select_leptons
-from .records import DileptonEvents, from_momenta, momenta
-from .text import fill, format_ids, format_integers, format_numbers
+from .kinematics import hard_process, select_leptons
+from .records import DileptonEvents, from_momenta
+from .text import ByteArray, fill, format_choice, format_ids, format_integers, format_momentum, format_numbers
 from .text_stream import CompleteEvents, Readable
 
 #: Events read into one batch.
@@ -39,24 +39,16 @@ class HepmcWriter:
     def write(self, events: DileptonEvents) -> None:
         """Append a batch."""
         n = len(events)
-        lepton, boson = int(events.info.get("lepton_pdg_id", 11)), 23 if events.info.get("mode") == "sm" else 32
-        lminus, lplus = momenta(events)
-        pair = lminus + lplus
+        hard = hard_process(events)
 
-        def particle(p: FloatArray, mass: FloatArray) -> list[Any]:
-            pieces: list[Any] = []
-            for i in range(4):
-                pieces += [" ", format_numbers(p[:, i])]
-            return [*pieces, " ", format_numbers(mass)]
+        def particle(p: FloatArray, mass: FloatArray) -> list[str | ByteArray]:
+            return [*format_momentum(p), " ", format_numbers(mass)]
 
         zero = np.zeros(n)
-        plus, minus = 0.5 * (pair[:, 3] + pair[:, 2]), 0.5 * (pair[:, 3] - pair[:, 2])
-        first, second = (np.stack([zero, zero, pz, np.abs(pz)], axis=1) for pz in (plus, -minus))
         sigma, error = (1e-3 * float(self.info.get(k) or 0.0) for k in ("cross_section_fb", "cross_section_error_fb"))
         pdf = int(self.info.get("pdf_index", -1))
         ids = format_ids(events["id1"]), format_ids(events["id2"])
-        quark_first = events["id1"] > 0
-        flows = [np.where(q[:, None], _text("501"), _text("000")) for q in (quark_first, ~quark_first)]
+        flows = [format_choice(quark.astype(np.int64), ("000", "501")) for quark in hard.colored]
         pieces = [
             *("E ", format_integers(self.written + np.arange(n), 11), " 2 5\nU GEV MM\n"),
             *("W ", format_numbers(events["weight"]), "\n"),
@@ -64,25 +56,21 @@ class HepmcWriter:
             *(format_numbers(events["x1"]), " ", format_numbers(events["x2"]), " ", format_numbers(events["scale"])),
             *(f" 0 0 {pdf} {pdf}\nA 1 flow1 ", flows[0], "\nA 1 flow2 ", flows[1]),
             *("\nA 2 flow1 ", flows[1], "\nA 2 flow2 ", flows[0]),
-            *("\nP 1 0 ", ids[0], *particle(first, zero), " 4\nP 2 0 ", ids[1], *particle(second, zero)),
-            *(" 4\nV -1 0 [1,2]\n", f"P 3 -1 {boson}", *particle(pair, events["m_ll"]), " 2\n"),
-            *(f"P 4 3 {lepton}", *particle(lminus, events["lminus_mass"]), " 1\n"),
-            *(f"P 5 3 -{lepton}", *particle(lplus, events["lplus_mass"]), " 1\n"),
+            *("\nP 1 0 ", ids[0], *particle(hard.first, zero), " 4\nP 2 0 ", ids[1], *particle(hard.second, zero)),
+            *(" 4\nV -1 0 [1,2]\n", f"P 3 -1 {hard.boson_id}", *particle(hard.boson, events["m_ll"]), " 2\n"),
+            *(f"P 4 3 {hard.lepton_id}", *particle(hard.lminus, events["lminus_mass"]), " 1\n"),
+            *(f"P 5 3 -{hard.lepton_id}", *particle(hard.lplus, events["lplus_mass"]), " 1\n"),
         ]
         self.file.write(fill(pieces, n))
         self.written += n
 
     def close(self) -> None:
-        """Write what ends the file."""
+        """Write the end of the file."""
         self.file.write(_END + b"\n\n")
 
 
-def _text(text: str) -> Any:
-    return np.frombuffer(text.encode(), np.uint8)
-
-
 def read_hepmc_info(file: Readable, path: Path) -> dict[str, Any]:
-    """The metadata we wrote, else nothing."""
+    """Read the metadata of a file written here; empty for files of other programs."""
     head = file.read(1 << 16)
     if not head.startswith(b"HepMC::Version") and b"HepMC::" not in head[:200]:
         raise CardError(path, "", "no HepMC header", "a HepMC3 event file")
@@ -98,7 +86,7 @@ def read_hepmc_info(file: Readable, path: Path) -> dict[str, Any]:
 
 
 def stream_hepmc(file: Readable, total: int, info: dict[str, Any]) -> Iterator[DileptonEvents]:
-    """Events of an open file in batches. Of files that are not ours the weights are scaled to the cross-section."""
+    """Read the events of an open file in batches; weights of other programs are scaled to the cross-section."""
     import pyhepmc
 
     ours = "absolute_cross_section_fb" in info

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
 from ..errors import InputError, UnknownName
+from .kinematics import pair_transverse_momentum
 from .records import DileptonEvents
 
 #: Axis label of each variable; ``lepton_*`` are filled with both leptons.
@@ -49,18 +50,14 @@ def values_of(events: DileptonEvents, variable: str) -> tuple[FloatArray, FloatA
         part = variable.removeprefix("lepton")
         return np.concatenate([events["lminus" + part], events["lplus" + part]]), np.concatenate([weight, weight])
     if variable == "pt_ll":
-        px, py = (
-            sum(events[f"{name}_pt"] * f(events[f"{name}_phi"]) for name in ("lminus", "lplus"))
-            for f in (np.cos, np.sin)
-        )
-        return np.hypot(px, py), weight
+        return pair_transverse_momentum(events), weight
     if variable not in LABELS:
         raise UnknownName("variable", variable, LABELS)
     return events[variable], weight
 
 
 def default_edges(events: DileptonEvents, variable: str, bins: int = 50) -> FloatArray:
-    """Equal bins over the natural range of a variable, or over what the events fill."""
+    """Edges of equal bins over the natural range of a variable, or over the range of the events."""
     if not 1 <= bins <= 100_000:
         raise InputError(f"the number of bins must be from 1 to 100000, found {bins}")
     if variable in _RANGES:
@@ -80,9 +77,14 @@ def histogram(
     bins: int = 50,
     select: Callable[[DileptonEvents], npt.NDArray[np.bool_]] | None = None,
 ) -> Any:
-    """A ``hist.Hist`` with Weight storage, in fb per bin; ``events`` may be a stream of batches (a file's).
+    """Fill a ``hist.Hist`` with Weight storage, in fb per bin.
 
-    edges: bin edges, ascending; by default ``bins`` equal ones over the first batch. select: a mask per batch.
+    Arguments:
+        events: a sample, or a stream of its batches such as that of a file.
+        variable: a key of LABELS.
+        edges: bin edges, ascending.
+        bins: number of equal bins over the range of the first batch, unless ``edges`` are given.
+        select: a function from a batch to a mask of the events to keep, (n,).
     """
     import hist
 
@@ -109,12 +111,13 @@ def _chain(first: DileptonEvents, rest: Iterable[DileptonEvents]) -> Iterable[Di
 
 
 def predicted(info: Mapping[str, Any], variable: str, edges: ArrayLike) -> FloatArray:
-    """fb per bin by integration, for the process a sample's metadata describe; InputError if they do not, or if its
-    model card has changed since.
+    """Cross-section per bin (fb) by integration, for the process that the metadata of a sample describe.
+
+    InputError if they describe none, or if the model card has changed since.
     """
     from ..model.card import load_model
+    from ..process.final_state import LeptonCuts
     from .prediction import VARIABLES, predicted_histogram
-    from .process import LeptonCuts
     from .sample import make_inputs
 
     if info.get("generator") != "zprime-recast":
@@ -123,7 +126,7 @@ def predicted(info: Mapping[str, Any], variable: str, edges: ArrayLike) -> Float
         raise UnknownName("variable with a prediction", variable, VARIABLES)
     model = load_model(str(info["model"])).with_parameters(dict(info["parameters"]))
     if model.digest() != info["model_digest"]:
-        raise InputError(f"model {info['model']} is not the one these events were made with: no prediction")
+        raise InputError(f"model {info['model']} is not the one these events were made with, so there is no prediction")
     cuts = LeptonCuts(info["cuts"]["pt_min_gev"], info["cuts"]["eta_max"] or np.inf)
     process = make_inputs(
         model,
@@ -144,7 +147,7 @@ def predicted(info: Mapping[str, Any], variable: str, edges: ArrayLike) -> Float
 
 
 def write_root(path: str | Path, histograms: Mapping[str, Any]) -> Path:
-    """Histograms into a ROOT file (TH1D with sums of squared weights), whole or not at all."""
+    """Write histograms to a ROOT file (TH1D with sums of squared weights), whole or not at all."""
     import uproot
 
     from ..io.files import write_whole

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..arrays import FloatArray
 from ..errors import CardError
-from .records import DileptonEvents, from_momenta, momenta
-from .text import fill, format_ids, format_numbers
+from ..model.standard_model import standard_model
+from .kinematics import DEFAULT_SQRT_S_GEV, hard_process, select_leptons
+from .records import DileptonEvents, from_momenta
+from .text import ByteArray, fill, format_choice, format_ids, format_momentum, format_numbers
 from .text_stream import Readable
 
-#: Bytes of a file parsed at once.
+#: Bytes of a file parsed at once, which make one batch.
 BLOCK = 1 << 24
-_PHOTON, _FINAL = 22, 1
-#: Photons within this distance of a lepton are added to it when a file holds final-state photons.
-DRESSING_R = 0.1
+_FINAL = 1
 
 
 class LheWriter:
@@ -34,7 +33,7 @@ class LheWriter:
     def __init__(self, file: IO[bytes], info: Mapping[str, Any]) -> None:
         self.file, self.info = file, info
         self.n = int(info.get("n_events", 0))
-        beam = float(info.get("sqrt_s_gev", 13000.0)) / 2
+        beam = float(info.get("sqrt_s_gev", DEFAULT_SQRT_S_GEV)) / 2
         sigma, error = (1e-3 * float(info.get(k) or 0.0) for k in ("cross_section_fb", "cross_section_error_fb"))
         card = json.dumps(dict(info), allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
         largest = 1e-3 * float(info.get("absolute_cross_section_fb") or sigma)
@@ -50,53 +49,33 @@ class LheWriter:
     def write(self, events: DileptonEvents) -> None:
         """Append a batch."""
         n = len(events)
-        lepton = int(events.info.get("lepton_pdg_id", 11))
-        boson = 23 if events.info.get("mode") == "sm" else 32
-        lminus, lplus = momenta(events)
-        pair = lminus + lplus
         total = self.n or n
+        hard, sm = hard_process(events), standard_model()
 
-        def line(p: FloatArray, mass: FloatArray | None) -> list[Any]:
-            pieces: list[Any] = []
-            for i in range(4):
-                pieces += [" ", format_numbers(p[:, i])]
-            return [*pieces, " ", " 0.0" if mass is None else format_numbers(mass), " 0. 9.\n"]
+        def line(p: FloatArray, mass: FloatArray | None) -> list[str | ByteArray]:
+            return [*format_momentum(p), " ", " 0.0" if mass is None else format_numbers(mass), " 0. 9.\n"]
 
-        # massless incoming partons that carry the pair's light-cone momenta
-        plus, minus = 0.5 * (pair[:, 3] + pair[:, 2]), 0.5 * (pair[:, 3] - pair[:, 2])
-        zero = np.zeros(n)
-        first, second = (np.stack([zero, zero, pz, np.abs(pz)], axis=1) for pz in (plus, -minus))
-        quark_first = events["id1"] > 0
-        # colour runs from the quark to the antiquark
-        flow_1 = np.where(quark_first[:, None], _bytes(" 501   0"), _bytes("   0 501"))
-        flow_2 = np.where(quark_first[:, None], _bytes("   0 501"), _bytes(" 501   0"))
-        alpha = float(events.info.get("alpha_em", 1 / 127.95))
-        alpha_s = float(events.info.get("alpha_s", 0.118))
-        masses = [events[f"{name}_mass"] for name in ("lminus", "lplus")]
+        flows = [format_choice(quark.astype(np.int64), ("   0 501", " 501   0")) for quark in hard.colored]
         weight = format_numbers(1e-3 * total * events["weight"])
-        tail = f" {alpha:.8e} {alpha_s:.8e}\n"
+        tail = f" {sm.alpha_em:.8e} {sm.alpha_s:.8e}\n"
         pieces = [
             *("<event>\n5 1 ", weight, " ", format_numbers(events["scale"]), tail),
-            *(format_ids(events["id1"]), " -1 0 0", flow_1, *line(first, None)),
-            *(format_ids(events["id2"]), " -1 0 0", flow_2, *line(second, None)),
-            *(f"{boson} 2 1 2 0 0", *line(pair, events["m_ll"])),
-            *(f"{lepton} 1 3 3 0 0", *line(lminus, masses[0])),
-            *(f"-{lepton} 1 3 3 0 0", *line(lplus, masses[1])),
+            *(format_ids(events["id1"]), " -1 0 0", flows[0], *line(hard.first, None)),
+            *(format_ids(events["id2"]), " -1 0 0", flows[1], *line(hard.second, None)),
+            *(f"{hard.boson_id} 2 1 2 0 0", *line(hard.boson, events["m_ll"])),
+            *(f"{hard.lepton_id} 1 3 3 0 0", *line(hard.lminus, events["lminus_mass"])),
+            *(f"-{hard.lepton_id} 1 3 3 0 0", *line(hard.lplus, events["lplus_mass"])),
             "</event>\n",
         ]
         self.file.write(fill(pieces, n))
 
     def close(self) -> None:
-        """Write what ends the file."""
+        """Write the end of the file."""
         self.file.write(b"</LesHouchesEvents>\n")
 
 
-def _bytes(text: str) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(text.encode(), np.uint8)
-
-
 def read_lhe_info(file: Readable, path: Path) -> tuple[dict[str, Any], FloatArray]:
-    """The metadata (ours, or what <init> says) and the <init> numbers of an open file."""
+    """Read the metadata (those written here, or from <init>) and the <init> numbers of an open file."""
     head = b""
     while b"</init>" not in head:
         more = file.read(1 << 16)
@@ -109,7 +88,7 @@ def read_lhe_info(file: Readable, path: Path) -> tuple[dict[str, Any], FloatArra
         if len(init) < 14:
             raise ValueError
     except ValueError:
-        raise CardError(path, "<init>", "something else", "10 numbers and 4 per process") from None
+        raise CardError(path, "<init>", "a block that cannot be read", "10 numbers and 4 per process") from None
     processes = init[10 : 10 + 4 * int(init[9])].reshape(-1, 4)
     info: dict[str, Any] = {
         "sqrt_s_gev": float(init[2] + init[3]),
@@ -128,7 +107,15 @@ def read_lhe_info(file: Readable, path: Path) -> tuple[dict[str, Any], FloatArra
 def stream_lhe(
     file: Readable, path: Path, init: FloatArray, total: int, info: dict[str, Any]
 ) -> Iterator[DileptonEvents]:
-    """Events of an open file, in batches of what BLOCK bytes hold; an unfinished last event is left out."""
+    """Read the events of an open file in batches; an incomplete last event is left out.
+
+    Arguments:
+        file: the open file.
+        path: its path, for messages.
+        init: the numbers of its <init> block.
+        total: number of events in the file.
+        info: metadata of the events; ``truncated`` becomes True if the file ends early.
+    """
     rest = b""
     while block := file.read(BLOCK):
         block = rest + block
@@ -152,7 +139,7 @@ def _parse(block: bytes, path: Path, init: FloatArray, total: int, info: dict[st
         rows = np.repeat(starts + 2 - offsets, counts) + np.arange(counts.sum())
         table = _numbers([lines[i] for i in rows], 13)
     except (ValueError, IndexError, DeprecationWarning):
-        raise CardError(path, "<event>", "lines that are no event", "6 numbers, then 13 per particle") from None
+        raise CardError(path, "<event>", "lines that cannot be read", "6 numbers, then 13 per particle") from None
     event = np.repeat(np.arange(len(starts)), counts)
     ids, status, p = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 6:10]
     good, lminus, lplus = select_leptons(event, ids, status == _FINAL, p, len(starts))
@@ -175,51 +162,12 @@ def _parse(block: bytes, path: Path, init: FloatArray, total: int, info: dict[st
 def _numbers(lines: list[bytes], columns: int) -> FloatArray:
     """Lines of numbers as a table; ValueError or DeprecationWarning if they are something else."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # what numpy says of text that is no number
+        warnings.simplefilter("error", DeprecationWarning)  # raised by numpy for text that is not a number
         return np.fromstring(b" ".join(lines), dtype=float, sep=" ").reshape(-1, columns)
 
 
-def select_leptons(
-    event: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], final: npt.NDArray[np.bool_], p: FloatArray, n: int
-) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
-    """Indices of the events with a pair, and momenta of l- and l+ of one flavour, dressed with nearby photons.
-
-    Per flavour the l- and l+ of highest pt are taken; of several flavours the pair with the highest sum of pt.
-    """
-    pt = np.hypot(p[:, 0], p[:, 1])
-    best = np.full((3, 2, n), -1)
-    for k, lepton in enumerate((11, 13, 15)):
-        for side, pid in enumerate((lepton, -lepton)):
-            rows = np.flatnonzero(final & (ids == pid))
-            rows = rows[np.argsort(pt[rows], kind="stable")]
-            best[k, side, event[rows]] = rows  # the last assignment, of the highest pt, stands
-    paired = (best >= 0).all(axis=1)
-    score = np.where(paired, pt[best].sum(axis=1), -1.0)
-    flavor = score.argmax(axis=0)
-    good = np.flatnonzero(paired.any(axis=0))
-    chosen = best[flavor[good], :, good]  # (good, 2)
-    leptons = [p[chosen[:, side]].copy() for side in range(2)]
-    photons = np.flatnonzero(final & (ids == _PHOTON))
-    if len(photons):
-        place = np.full(n, -1)
-        place[good] = np.arange(len(good))
-        photons = photons[place[event[photons]] >= 0]
-        of = place[event[photons]]
-        distance = [_delta_r(p[photons], p[chosen[of, side]]) for side in range(2)]
-        for side in range(2):
-            near = (distance[side] < DRESSING_R) & (distance[side] <= distance[1 - side])
-            np.add.at(leptons[side], of[near], p[photons[near]])
-    return good, leptons[0], leptons[1]
-
-
-def _delta_r(a: FloatArray, b: FloatArray) -> FloatArray:
-    eta = [np.arcsinh(q[:, 2] / np.maximum(np.hypot(q[:, 0], q[:, 1]), 1e-12)) for q in (a, b)]
-    phi = np.arctan2(a[:, 1], a[:, 0]) - np.arctan2(b[:, 1], b[:, 0])
-    return np.asarray(np.hypot(eta[0] - eta[1], np.remainder(phi + np.pi, 2 * np.pi) - np.pi))
-
-
 def count_events(file: Readable, mark: bytes) -> int:
-    """How often ``mark`` occurs in an open file, up to where it can be read."""
+    """Count the occurrences of ``mark`` in the readable part of an open file."""
     count, rest = 0, b""
     while block := file.read(BLOCK):
         count += (rest + block).count(mark)

@@ -40,7 +40,7 @@ class ParquetWriter:
 
 
 def stream_parquet(path: Path, info: dict[str, Any]) -> Iterator[DileptonEvents]:
-    """Events of a Parquet file, one batch per row group; ``info`` is filled."""
+    """Read the events of a Parquet file, one batch per row group; the metadata are added to ``info``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -48,7 +48,7 @@ def stream_parquet(path: Path, info: dict[str, Any]) -> Iterator[DileptonEvents]
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as err:
         found = str(err).splitlines()[0][:120]
-        raise CardError(path, "", found, "a complete Parquet file (of one cut short no event can be read)") from None
+        raise CardError(path, "", found, "a complete Parquet file (if it is cut short, no event can be read)") from None
     with file:
         card = (file.schema_arrow.metadata or {}).get(META)
         if card is not None:
@@ -62,6 +62,6 @@ def stream_parquet(path: Path, info: dict[str, Any]) -> Iterator[DileptonEvents]
                 table = file.read_row_group(group, columns=names)
             except (pa.ArrowInvalid, OSError) as err:
                 raise CardError(
-                    path, f"row group {group}", str(err).splitlines()[0][:120], "what was written"
+                    path, f"row group {group}", str(err).splitlines()[0][:120], "an undamaged row group"
                 ) from None
             yield from_columns({n: table[n].to_numpy() for n in names}, info, path)

@@ -1,4 +1,4 @@
-r"""Cross-section per bin of a variable by integration, without any event: what histograms are compared with.
+r"""Cross-section per bin of a variable by integration, without any event, to compare histograms with.
 
 Mass integrals run over the mass cells of the sampler with three Gauss-Legendre points each, rapidity over 8-point
 panels, and the angle is integrated in closed form: pt > a means cos^2 theta < 1 - 4 a^2/m^2, and the pseudorapidity
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from ..arrays import FloatArray
 from ..errors import UnknownName
 from ..partons.drell_yan import FLAVORS
+from ..process.final_state import share_within
 from .process import Process
 from .proposal import block_edges, mass_nodes
 
@@ -25,9 +26,10 @@ _PARTS = 6
 
 
 def predicted_histogram(process: Process, variable: str, edges: ArrayLike) -> FloatArray:
-    """Cross-section (fb) in the bins of a variable; lepton cuts of the process must be empty unless it is ``m_ll``.
+    """Cross-section (fb) in the bins of a variable, (bins,).
 
-    ``lepton_pt`` is that of either lepton. With cuts the angular integral runs over what they leave.
+    ``lepton_pt`` is the transverse momentum of either lepton. With lepton cuts, which are meant to be combined with
+    ``m_ll``, the angular integral runs over the angles that pass. UnknownName for a variable without a prediction.
     """
     if variable not in VARIABLES:
         raise UnknownName("variable with a prediction", variable, VARIABLES)
@@ -49,7 +51,7 @@ def _below(
     ``terms`` (2, 5, ny): luminosity with the quark along +z and -z, times the weight of the node; ``strength``
     (5, 2): of the two angular terms.
     """
-    limit = _allowed(process, m, y)
+    limit = process.cuts.largest_cosine(m, y)
     # rate per sign of the angle's slope along +z: (1 + c)^2 and (1 - c)^2
     along = np.einsum("qy,q->y", terms[0], strength[:, 0]) + np.einsum("qy,q->y", terms[1], strength[:, 1])
     against = np.einsum("qy,q->y", terms[0], strength[:, 1]) + np.einsum("qy,q->y", terms[1], strength[:, 0])
@@ -60,9 +62,7 @@ def _below(
         c = np.sqrt(np.clip(1 - (2 * value / m) ** 2, 0.0, 1.0))
         inner = np.minimum(c, limit)
         # below a means |c| above sqrt(1 - 4 a^2/m^2)
-        whole = along * (_primitive(limit) - _primitive(-limit)) + against * (_primitive(limit) - _primitive(-limit))
-        kept = (along + against) * (_primitive(inner) - _primitive(-inner))
-        return np.asarray((whole - kept).sum(axis=1))
+        return np.asarray(((along + against) * (share_within(limit) - share_within(inner))).sum(axis=1))
     elif variable == "cos_theta_cs":
         flip = np.sign(y)
         # c_cs = sign(y) c: below a on one side, above -a on the other
@@ -84,16 +84,8 @@ def _primitive(c: FloatArray) -> FloatArray:
     return np.asarray((1 + c) ** 3 / 8)
 
 
-def _allowed(process: Process, m: float, y: FloatArray) -> FloatArray:
-    """Largest |cos theta| the lepton cuts leave at a mass, (ny,)."""
-    cuts = process.cuts
-    by_pt = np.sqrt(max(1 - (2 * cuts.pt_min_gev / m) ** 2, 0.0))
-    by_eta = np.tanh(np.clip(cuts.eta_max - np.abs(y), 0.0, None)) if np.isfinite(cuts.eta_max) else 1.0
-    return np.asarray(np.minimum(by_pt, by_eta) * np.ones_like(y))
-
-
 def _mass_histogram(process: Process, edges: FloatArray) -> FloatArray:
-    """Rate per mass bin: within a block of masses the luminosity is smooth, so it is taken at its strength's mean."""
+    """Rate per mass bin; in each block of masses the luminosity, which is smooth, is taken at the mean mass."""
     low, high = process.window_gev
     inner = edges[(edges > low) & (edges < high)]
     result = np.zeros(len(edges) - 1)
@@ -101,8 +93,7 @@ def _mass_histogram(process: Process, edges: FloatArray) -> FloatArray:
         j = int(np.searchsorted(edges, m, side="right")) - 1
         if 0 <= j < len(result):
             y, terms = _rapidity_terms(process, m, np.empty(0))
-            c = _allowed(process, m, y)
-            share = _primitive(c) - _primitive(-c)
+            share = share_within(process.cuts.largest_cosine(m, y))
             result[j] += np.einsum("dqy,y,qs->", terms, share, strength)
     return result
 
@@ -133,10 +124,7 @@ def _by_mass(process: Process, more_edges: FloatArray | None = None) -> list[tup
 def _rapidity_terms(process: Process, m: float, breaks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Rapidity nodes (ny,) and f_q f_qbar with the quark along +z, along -z, times the weight of each, (2, 5, ny)."""
     y_max = np.log(process.sqrt_s_gev / m)
-    kinks = [
-        process.cuts.eta_max - np.arctanh(np.sqrt(max(1 - (2 * process.cuts.pt_min_gev / m) ** 2, 0.0)) * (1 - 1e-16))
-    ]
-    kinks = [k for k in (*kinks, process.cuts.eta_max, *np.abs(breaks)) if np.isfinite(k) and 0 < k < y_max]
+    kinks = [k for k in (*process.cuts.rapidity_kinks(m), *np.abs(breaks)) if 0 < k < y_max]
     positive = np.unique([0.0, *np.linspace(0, y_max, _Y_PANELS // 2 + 1), *kinks])
     edges = np.concatenate([-positive[:0:-1], positive])
     nodes, weights = np.polynomial.legendre.leggauss(_Y_NODES)

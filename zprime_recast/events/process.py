@@ -1,4 +1,4 @@
-r"""The process an event sample is of, and its differential cross-section.
+r"""The process p p -> gamma, Z, Z' -> l- l+ of an event sample, and its differential cross-section.
 
 With s = m_ll^2, y the rapidity of the pair along the quark, c the cosine of the angle between lepton (l-) and quark
 in the rest frame of the pair, and A_ij the chirality amplitudes of :mod:`zprime_recast.process.cross_section`,
@@ -6,9 +6,10 @@ in the rest frame of the pair, and A_ij the chirality amplitudes of :mod:`zprime
 .. math:: \frac{d\sigma}{ds\,dy\,dc} = \frac{1}{S} \sum_q K_q(m)\, 2 f_q(x_1) f_{\bar q}(x_2) \frac{s}{384\pi}
    \left[(1+c)^2 (|A_{LL}|^2 + |A_{RR}|^2) + (1-c)^2 (|A_{LR}|^2 + |A_{RL}|^2)\right]
 
-x_1,2 = m/sqrt(S) exp(+-y), and the 2 for the quark coming from either beam. A *channel* is a quark flavour and one of
-the two angular terms: 10 of them, in which the density is a product of a function of s, one of (s, y) and one of c.
-K_q = LQ_q/L_q beyond leading order: mass and flavour follow the order, the kinematics stay those of leading order.
+x_1,2 = m/sqrt(S) exp(+-y), and the factor 2 because the quark may come from either beam. A *channel* is a quark flavour
+and one of the two angular terms. In each of the 10 channels the density is a product of a function of s, one of (s, y)
+and one of c. Beyond leading order K_q = LQ_q/L_q: mass and flavour follow the order, while the kinematics stay those of
+leading order.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ..partons.luminosity import LuminosityTable
 from ..partons.pdf import PDFMember
 from ..process.amplitudes import Component
 from ..process.couplings import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, z_charges
+from ..process.final_state import LeptonCuts
 from ..process.poles import pole
 from ..units import HBARC2_GEV2_FB
 
@@ -35,25 +37,6 @@ from ..units import HBARC2_GEV2_FB
 K_MAX = 4.0
 #: Channels: flavour (as FLAVORS) times angular term, (1+c)^2 first.
 CHANNELS = 2 * len(FLAVORS)
-
-
-@dataclass(frozen=True)
-class LeptonCuts:
-    """What both leptons must pass."""
-
-    pt_min_gev: float = 0.0
-    eta_max: float = np.inf
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.pt_min_gev) and self.pt_min_gev >= 0 and self.eta_max > 0):
-            raise InputError(
-                f"lepton cuts pt > {self.pt_min_gev} GeV, |eta| < {self.eta_max}: expected pt >= 0, eta > 0"
-            )
-
-    @property
-    def any(self) -> bool:
-        """Whether there is anything to cut."""
-        return self.pt_min_gev > 0 or self.eta_max < np.inf
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,7 @@ class Process:
     pdf: PDFMember
     partons: PartonGrid
     lumi: LuminosityTable
-    """Of the order, for K factors; its energy is that of the collider."""
+    """Luminosities of the order, for K factors; their energy is that of the collider."""
     pole_gev2: float
     """Squared pole mass: masses are handled as u = s - pole_gev2, which keeps the narrowest peak resolved."""
     pole_width_gev2: float
@@ -81,7 +64,7 @@ class Process:
     log_mass_knots: FloatArray
     """ln m of the luminosity table, (n,)."""
     k_knots: FloatArray
-    """K factors there, (5, n)."""
+    """K factors at these masses, (5, n)."""
     couplings: FloatArray
     """(10, 6): sums over the two chirality pairs of a channel of p^2, p z, z^2, k^2, k p, k z; p, z, k the products of
     quark and lepton couplings to photon, Z and Z' (the last at unit g)."""
@@ -118,8 +101,8 @@ class Process:
     def k_factor(self, m_gev: FloatArray) -> FloatArray:
         """LQ_q/L_q at masses in GeV, (5, n): linear in ln m between the masses of the luminosity table.
 
-        From 0 to K_MAX, and that of all flavours together where a flavour has no luminosity: some sets have
-        luminosities that pass through zero.
+        It is kept between 0 and K_MAX. Where a flavour has no luminosity, because that of some sets passes through
+        zero, it is the K factor of all flavours together.
         """
         return np.stack([np.interp(np.log(m_gev), self.log_mass_knots, row) for row in self.k_knots])
 
@@ -150,10 +133,21 @@ def make_process(
     cuts: LeptonCuts | None = None,
     interference: bool = True,
 ) -> Process:
-    """A process from a model, with every input checked.
+    """Make a process from a model, with every input checked.
 
-    window_gev: dilepton masses; default M/2 to the end of the luminosity table (as ``xsec --method full``).
-    InputError or RangeError for a window that is empty or outside the table; a PDF set other than the table's.
+    InputError or RangeError for a window that is empty or outside the luminosity table, or for different PDF sets.
+
+    Arguments:
+        model: the model.
+        mass_gev: mass of the Z' in GeV.
+        coupling: its coupling g.
+        pdf: the parton densities.
+        lumi: luminosities of the same PDF set; their order and energy are those of the process.
+        mode: ``full`` (photon, Z and Z'), ``zprime``, ``sm``, or ``signal`` (full minus sm).
+        lepton: ``e``, ``mu`` or ``tau``.
+        window_gev: range of dilepton masses; default M/2 to the end of the luminosity table, as ``xsec --method full``.
+        cuts: cuts on both leptons.
+        interference: whether Z' and Standard Model interfere.
     """
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
     if mode not in get_args(Component):

@@ -3,9 +3,9 @@ r"""Cells that bound the density from above and below, so that most events need 
 The density of a channel is P(s) R(s, eta) Lbar(s): P the partonic strength, Lbar a smooth stand-in for the luminosity
 (log-linear in ln s between blocks), R the rest, a function of mass and eta = y/y_max. Mass cells bound P Lbar, cells in
 block x eta bound R; both are constant per cell, drawn by the alias method, and uniform inside. A proposal is kept
-with probability density/bound. Where the random number lies below the product of the lower bounds that is known
-without the density; for the few others it is evaluated (:mod:`zprime_recast.events.sampler`). So the tables set the
-speed and the density alone sets the events.
+with probability density/bound. Where the random number lies below the product of the lower bounds, it is kept without
+evaluating the density; for the few others the density is evaluated (:mod:`zprime_recast.events.sampler`). The tables
+thus determine the speed, and the density alone the events.
 
 Bounds are the extremes of nodes inside and on the edges of a cell, widened by the curvature seen there. Every
 evaluated proposal is checked against its bounds.
@@ -39,7 +39,7 @@ NEGATIVE_SHARE = 1e-6
 
 @dataclass(frozen=True)
 class Proposal:
-    """Tables of one process."""
+    """Tables from which events of one process are proposed."""
 
     total_fb: float
     """Integral of the upper bounds: cross-section = total_fb x mean kept weight."""
@@ -51,15 +51,15 @@ class Proposal:
     flavor_stride: int
     """Entries between one flavour and the next in the tables over eta."""
     mass_keep: FloatArray
-    """Alias table over channel x mass cell, (10 cells,), and what goes with it."""
+    """Alias table over channel x mass cell, (10 cells,), as are the three arrays that follow."""
     mass_alias: IntArray
     mass_bound: FloatArray
     mass_squeeze: FloatArray
-    """Lower over upper bound, (10 cells,); negative: the density is."""
+    """Lower over upper bound, (10 cells,); negative where the density is negative."""
     eta_keep: FloatArray
     """Alias tables over eta, (5 x blocks x ETA_CELLS,)."""
     eta_alias: IntArray
-    """Within the row."""
+    """Index within the row."""
     eta_bound: FloatArray
     eta_squeeze: FloatArray
     signed: bool
@@ -72,7 +72,7 @@ class Proposal:
 
 
 def make_proposal(process: Process) -> Proposal:
-    """Tables for a process; InputError if it has no rate in its window."""
+    """Make the tables of a process; InputError if it has no rate in its window."""
     blocks = block_edges(process)
     log_lumi, eta_low, eta_high = _eta_bounds(process, blocks)
     u = mass_nodes(process, blocks)
@@ -202,6 +202,6 @@ def _extremes(values: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _squeeze(low: FloatArray, high: FloatArray, bound: FloatArray) -> npt.NDArray[np.float64]:
-    """Smallest |value| over the bound; 0 where the sign changes; negative where the value is."""
+    """Smallest |value| over the bound; 0 where the sign changes, negative where the value is negative."""
     inverse = np.divide(1.0, bound, out=np.zeros_like(bound), where=bound > 0)
     return np.where(low > 0, low, np.where(high < 0, high, 0.0)) * inverse

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..arrays import FloatArray
 from ..errors import InputError
+from .kinematics import azimuth, collins_soper, mass_squared, momenta, pseudorapidity, transverse_momentum
 
 #: Columns every sample has, with the type they are stored in. Momenta in GeV, beams along +z and -z.
 COLUMNS: Mapping[str, Any] = {
@@ -34,8 +35,6 @@ COLUMNS: Mapping[str, Any] = {
 #: Columns that are 0 throughout unless a sample has them.
 OPTIONAL_COLUMNS: Mapping[str, Any] = {"lminus_mass": np.float64, "lplus_mass": np.float64}
 
-PDG_ID = {"e": 11, "mu": 13, "tau": 15}
-
 
 @dataclass(frozen=True)
 class DileptonEvents:
@@ -47,9 +46,9 @@ class DileptonEvents:
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
-    """As COLUMNS, (n,) each; ids and x are 0 where a file does not say."""
+    """Arrays (n,) under the names of COLUMNS; ids and x are 0 if a file does not give them."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """What was generated, JSON-able: model, seed, cross-section ..."""
+    """Metadata, JSON-able: model, seed, cross-section ..."""
 
     def __len__(self) -> int:
         return len(self.columns["m_ll"])
@@ -93,7 +92,7 @@ class DileptonEvents:
 
     @staticmethod
     def join(parts: Sequence[DileptonEvents]) -> DileptonEvents:
-        """All events of several samples, in order, with the info of the first."""
+        """Join several samples in order, with the info of the first."""
         if not parts:
             raise InputError("no events to join")
         names = {name for part in parts for name in part.columns}
@@ -112,20 +111,28 @@ def from_momenta(
     x: FloatArray | None = None,
     scale: FloatArray | None = None,
 ) -> DileptonEvents:
-    """Events from momenta (n, 4) as px, py, pz, E in GeV; ids and x (n, 2), 0 if they are not known."""
+    """Make events from the momenta of their leptons.
+
+    Arguments:
+        lminus: momenta of l- as px, py, pz, E in GeV, (n, 4).
+        lplus: momenta of l+, (n, 4).
+        weight: weights in fb, (n,).
+        info: metadata of the sample.
+        ids: codes of the incoming partons, (n, 2); 0 if they are not known.
+        x: their momentum fractions, (n, 2); 0 if they are not known.
+        scale: scale of the process in GeV, (n,); default: the mass of the pair.
+    """
     n = len(lminus)
     pair = lminus + lplus
-    m2 = pair[:, 3] ** 2 - (pair[:, :3] ** 2).sum(axis=1)
-    m = np.sqrt(np.maximum(m2, 0.0))
+    m = np.sqrt(np.maximum(mass_squared(pair), 0.0))
     columns: dict[str, npt.NDArray[Any]] = {}
     for name, p in (("lminus", lminus), ("lplus", lplus)):
-        pt = np.hypot(p[:, 0], p[:, 1])
-        columns[f"{name}_pt"] = pt
-        columns[f"{name}_eta"] = np.arcsinh(p[:, 2] / np.maximum(pt, 1e-12))
-        columns[f"{name}_phi"] = np.arctan2(p[:, 1], p[:, 0])
+        columns[f"{name}_pt"] = transverse_momentum(p)
+        columns[f"{name}_eta"] = pseudorapidity(p)
+        columns[f"{name}_phi"] = azimuth(p)
     for name, p in (("lminus", lminus), ("lplus", lplus)):
-        mass2 = p[:, 3] ** 2 - (p[:, :3] ** 2).sum(axis=1)
-        # a rounding of the energy is no mass
+        mass2 = mass_squared(p)
+        # the rounding of an energy is not a mass
         mass = np.sqrt(np.where(mass2 > 1e-9 * p[:, 3] ** 2, mass2, 0.0))
         if mass.any():
             columns[f"{name}_mass"] = mass
@@ -139,38 +146,16 @@ def from_momenta(
     return DileptonEvents(ordered, info)
 
 
-def collins_soper(lminus: FloatArray, lplus: FloatArray) -> FloatArray:
-    """cos theta of l- in the Collins-Soper frame, from momenta (n, 4); Phys. Rev. D 16 (1977) 2219."""
-    pair = lminus + lplus
-    plus = [p[:, 3] + p[:, 2] for p in (lminus, lplus)]
-    minus = [p[:, 3] - p[:, 2] for p in (lminus, lplus)]
-    pt2 = pair[:, 0] ** 2 + pair[:, 1] ** 2
-    m2 = np.maximum(pair[:, 3] ** 2 - pair[:, 2] ** 2 - pt2, 1e-300)
-    cos = (plus[0] * minus[1] - minus[0] * plus[1]) / np.sqrt(m2 * (m2 + pt2))
-    return np.asarray(np.clip(np.where(pair[:, 2] < 0, -cos, cos), -1.0, 1.0))
-
-
-def momenta(events: DileptonEvents) -> tuple[FloatArray, FloatArray]:
-    """Momenta of l- and l+ as px, py, pz, E in GeV, (n, 4) each."""
-    result = []
-    for name in ("lminus", "lplus"):
-        pt, eta, phi, mass = (events.column(f"{name}_{part}") for part in ("pt", "eta", "phi", "mass"))
-        pz = pt * np.sinh(eta)
-        energy = np.sqrt(pt**2 + pz**2 + mass**2)
-        result.append(np.stack([pt * np.cos(phi), pt * np.sin(phi), pz, energy], axis=1))
-    return result[0], result[1]
-
-
 def batches(events: DileptonEvents, size: int) -> Iterator[DileptonEvents]:
-    """The sample in pieces of at most ``size`` events."""
+    """Split a sample into pieces of at most ``size`` events."""
     for start in range(0, len(events), size):
         yield events[start : start + size]
 
 
 def from_columns(columns: Mapping[str, npt.NDArray[Any]], info: Mapping[str, Any], path: Any) -> DileptonEvents:
-    """Events from the columns of a file; CardError unless the leptons are there and finite.
+    """Make events from the columns of a file; CardError unless those of the leptons are there and all are finite.
 
-    What else is missing is calculated (m_ll, y_ll, cos_theta_cs), 1 (weight), m_ll (scale) or 0.
+    Other missing columns are calculated (m_ll, y_ll, cos_theta_cs) or set to 1 (weight), to m_ll (scale) or to 0.
     """
     from ..errors import CardError
 
@@ -180,7 +165,7 @@ def from_columns(columns: Mapping[str, npt.NDArray[Any]], info: Mapping[str, Any
         raise CardError(path, "columns", f"no {', '.join(missing)}", ", ".join(needed))
     for name, column in columns.items():
         if column.dtype.kind not in "fiu" or not np.isfinite(column).all():
-            raise CardError(path, f"column {name}", "a value that is no finite number", "numbers")
+            raise CardError(path, f"column {name}", "a value that is not a finite number", "numbers")
     n = len(columns["lminus_pt"])
     if all(name in columns for name in COLUMNS):
         return DileptonEvents({name: np.asarray(columns[name]) for name in _known(columns)}, info)

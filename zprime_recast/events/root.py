@@ -18,7 +18,7 @@ STEP = 1 << 18
 
 
 class RootWriter:
-    """Writes events to a new ROOT file; uncompressed, momenta hardly shrink and it is much faster."""
+    """Writes events to a new ROOT file, by default uncompressed: momenta hardly shrink, and compression is slow."""
 
     def __init__(self, path: Path, info: Mapping[str, Any], rntuple: bool = False, compression: str = "none") -> None:
         import uproot
@@ -43,14 +43,17 @@ class RootWriter:
 
 
 def stream_root(path: Path, info: dict[str, Any]) -> Iterator[DileptonEvents]:
-    """Events of a ROOT file: the tree ``events``, or the only one with the lepton columns; ``info`` is filled."""
+    """Events of a ROOT file: the tree ``events``, or the only one with the lepton columns.
+
+    The metadata are added to ``info``.
+    """
     import uproot
 
     try:
         file = uproot.open(path)
-    except Exception as err:  # uproot raises many kinds for files that are none or are cut short
+    except Exception as err:  # uproot raises many kinds for files that are not ROOT files or are cut short
         raise CardError(
-            path, "", _first_line(err), "a complete ROOT file (of one cut short no event can be read)"
+            path, "", _first_line(err), "a complete ROOT file (if it is cut short, no event can be read)"
         ) from None
     with file:
         if META in file:

@@ -1,4 +1,4 @@
-"""Samples of events: any number, from any number of workers, with their cross-section."""
+"""Samples of any number of events, made by any number of threads, with their cross-section."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import __version__
+from .._version import __version__
 from ..errors import InputError, ZprimeError
 from ..model.zprime import ZprimeModel
 from ..partons.luminosity import LuminosityTable, luminosity_table
 from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
 from ..partons.pdf import DEFAULT_SET, PDFMember, load_pdf
 from ..process.amplitudes import Component
-from .process import LeptonCuts, Process, make_process
+from ..process.final_state import LeptonCuts
+from .kinematics import PDG_ID
+from .process import Process, make_process
 from .proposal import Proposal, make_proposal
-from .records import PDG_ID, DileptonEvents
+from .records import DileptonEvents
 from .sampler import RawEvents, Tally, sample_chunk
 
-#: Most events one call makes; files of more are beyond what their readers take.
+#: Largest number of events of one call; their readers cannot take larger files.
 N_MAX = 10_000_000_000
-#: Most events in memory at once (130 bytes each); more belong into a file.
+#: Largest number of events in memory at once (130 bytes each); more belong in a file.
 N_MEMORY_MAX = 200_000_000
 #: Events in a batch of a stream.
 BATCH = 1 << 17
 #: Chunks that measure the cross-section; more if cuts leave few events, until the relative error is ERROR_MAX.
 SIGMA_CHUNKS, SIGMA_CHUNKS_MAX, ERROR_MAX = 64, 4096, 1e-3
-#: Largest share of the rate above its bounds that is only reported.
+#: Largest share of the rate that may lie above its bounds.
 ABOVE_MAX = 1e-6
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -47,7 +49,7 @@ class EventSource:
     seed: int
     cross_section_fb: float
     cross_section_error_fb: float
-    """Statistical, from the first chunks; of the difference for a signal with interference."""
+    """Statistical error from the first chunks; for a signal with interference that of the difference."""
     absolute_fb: float
     """Cross-section with every weight counted as positive."""
     tally: Tally
@@ -55,7 +57,10 @@ class EventSource:
     def stream(
         self, n: int, workers: int = 1, on_events: Callable[[int], object] | None = None
     ) -> Iterator[DileptonEvents]:
-        """n events in batches of about 10^5, the same for any number of workers; ``on_events`` hears of each batch."""
+        """Make n events in batches of about 10^5, the same for any number of workers.
+
+        ``on_events`` is called with the size of each batch.
+        """
         checked_count(n)
         for batch in self._batches(n, BATCH, workers):
             yield batch
@@ -63,21 +68,21 @@ class EventSource:
                 on_events(len(batch))
 
     def events(self, n: int, workers: int = 1) -> DileptonEvents:
-        """n events in memory."""
+        """Make n events in memory."""
         checked_in_memory(n)
         return next(self._batches(n, n, workers))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of the events must know: negative luminosities, orders beyond their tables."""
+        """Warnings that apply to the events: negative luminosities, orders beyond their tables."""
         p = self.process
         low, high = p.window_gev
-        # far above the peak the rate is nil: a remark on masses there is none on the sample
+        # far above the peak the rate vanishes, and warnings on masses there do not apply to the sample
         end = high if p.mode == "sm" else max(low, min(high, 1.5 * p.mass_gev))
         found = list(p.lumi.warnings_at(low, end))
         negative = 0.5 * (1 - self.tally.kept_sign / self.tally.kept)
         if p.mode != "signal" and negative:
-            found.append(f"{100 * negative:.2g} % of the weights are negative: parton densities of the set are")
+            found.append(f"{100 * negative:.2g} % of the weights are negative, because parton densities of the set are")
         return tuple(found)
 
     def info(self, n: int) -> dict[str, Any]:
@@ -192,21 +197,21 @@ def _like(part: Columns, length: int) -> Columns:
 
 
 def checked_count(n: int) -> int:
-    """The number of events; InputError unless it is from 1 to N_MAX."""
+    """Return the number of events; InputError unless it is from 1 to N_MAX."""
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= N_MAX:
         raise InputError(f"the number of events must be a whole number from 1 to {N_MAX:.0e}, found {n}")
     return int(n)
 
 
 def checked_in_memory(n: int) -> int:
-    """The number of events; InputError unless they fit into memory."""
+    """Return the number of events; InputError unless they fit into memory."""
     if checked_count(n) > N_MEMORY_MAX:
         raise InputError(f"{n} events do not fit into memory: stream them into a file with write_events")
     return n
 
 
 def check_bounds(tally: Tally) -> None:
-    """ZprimeError if densities were found above their bounds by more than a negligible share of the rate."""
+    """Raise a ZprimeError if densities exceed their bounds by more than a negligible share of the rate."""
     if tally.above_weight > ABOVE_MAX * tally.proposals + 1e-3:
         raise ZprimeError(
             f"the density exceeds its bounds by {tally.above_weight / tally.proposals:.1e} of the rate; "
@@ -230,7 +235,7 @@ def make_inputs(
     interference: bool,
     lumi: LuminosityTable | None = None,
 ) -> Process:
-    """The process of some options, with its PDF set and luminosities loaded; arguments as :func:`event_source`."""
+    """Load the PDF set and luminosities of a process and make it; arguments as in :func:`event_source`."""
     loaded = load_pdf(pdf, member) if isinstance(pdf, str) else pdf
     if lumi is None:
         known = isinstance(pdf, str) and order != "lo"
@@ -259,11 +264,25 @@ def event_source(
     seed: int | np.random.Generator = 1,
     lumi: LuminosityTable | None = None,
 ) -> EventSource:
-    """Everything events of one hypothesis need, and their cross-section; about half a second.
+    """Prepare the generation of events of one hypothesis and measure their cross-section, in about half a second.
 
-    mode: ``full`` (photon, Z and Z'), ``zprime``, ``sm``, or ``signal`` (full minus sm, with weights of both signs).
-    window_gev: dilepton masses, default M/2 to the end of the luminosity table. seed: a number >= 0, or a Generator
-    that gives one. InputError if nothing passes the cuts.
+    InputError if nothing passes the cuts.
+
+    Arguments:
+        model: the model.
+        mass_gev: mass of the Z' in GeV.
+        coupling: its coupling g.
+        mode: ``full`` (photon, Z and Z'), ``zprime``, ``sm``, or ``signal`` (full minus sm, weights of both signs).
+        lepton: ``e``, ``mu`` or ``tau``.
+        sqrt_s_gev: collider energy in GeV.
+        pdf: name of a PDF set, or a loaded member.
+        member: member of the set.
+        order: ``lo``, ``nlo``, ``nnlo`` or ``n3lo``.
+        window_gev: range of dilepton masses; default M/2 to the end of the luminosity table.
+        cuts: cuts on both leptons.
+        interference: whether Z' and Standard Model interfere.
+        seed: a whole number >= 0, or a Generator that gives one.
+        lumi: luminosities, if they are already loaded.
     """
     if isinstance(seed, np.random.Generator):
         seed = int(seed.integers(2**63))
@@ -315,6 +334,17 @@ def generate_events(
     workers: int = 1,
     **options: Any,
 ) -> DileptonEvents:
-    """n unweighted events p p -> gamma/Z/Z' -> l- l+ in memory; ``options`` as :func:`event_source`."""
+    """Generate unweighted events p p -> gamma/Z/Z' -> l- l+ in memory.
+
+    Arguments:
+        model: the model.
+        mass_gev: mass of the Z' in GeV.
+        coupling: its coupling g.
+        n: number of events.
+        rng: seed, or a Generator that gives one.
+        mode: ``full`` (photon, Z and Z'), ``zprime``, ``sm``, or ``signal`` (full minus sm, weights of both signs).
+        workers: number of threads; the events do not depend on it.
+        options: further arguments of :func:`event_source`.
+    """
     checked_in_memory(n)
     return event_source(model, mass_gev, coupling, mode, seed=rng, **options).events(n, workers)

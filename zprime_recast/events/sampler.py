@@ -1,4 +1,4 @@
-"""Exact unweighted events: proposals from the tables, kept by the density; one chunk at a time.
+"""Exact unweighted events: proposed from the tables and accepted by the density, one chunk at a time.
 
 A chunk is a fixed number of proposals from a generator of its own, seeded by (seed, number of the chunk), so that the
 events do not depend on how chunks are shared among workers.
@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import FloatArray
-from .process import LeptonCuts, Process
+from .alias import IntArray
+from .process import Process
 from .proposal import ETA_CELLS, Proposal
 
 #: Proposals in a chunk: its arrays stay in the processor's cache.
 CHUNK = 16384
-#: Part of the proposals that is evaluated whatever the bounds say, to check them.
+#: Share of the proposals that are evaluated in any case, to check the bounds.
 AUDIT = 1 / 1024
 
 
@@ -26,11 +27,11 @@ class RawEvents:
     """Events of one or more chunks; all arrays (n,)."""
 
     mass_gev: FloatArray
-    """Of the lepton pair."""
+    """Mass of the lepton pair."""
     rapidity: FloatArray
-    """Of the pair, along the first beam (+z)."""
+    """Rapidity of the pair along the first beam (+z)."""
     cos_theta: FloatArray
-    """Between l- and the quark in the rest frame of the pair."""
+    """Cosine of the angle between l- and the quark in the rest frame of the pair."""
     phi: FloatArray
     """Azimuth of l-, -pi to pi."""
     flavor: npt.NDArray[np.int8]
@@ -38,12 +39,12 @@ class RawEvents:
     direction: npt.NDArray[np.int8]
     """+1 if the quark comes from the first beam, -1 from the second."""
     sign: npt.NDArray[np.int8]
-    """Of the weight."""
+    """Sign of the weight."""
 
     def __len__(self) -> int:
         return len(self.mass_gev)
 
-    def __getitem__(self, which: slice) -> RawEvents:
+    def __getitem__(self, which: slice | IntArray) -> RawEvents:
         return RawEvents(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
     @staticmethod
@@ -55,7 +56,7 @@ class RawEvents:
 
 @dataclass(frozen=True)
 class Tally:
-    """What the proposals of some chunks came to."""
+    """Counts of the proposals of some chunks."""
 
     proposals: int = 0
     kept: int = 0
@@ -65,7 +66,7 @@ class Tally:
     above: int = 0
     """Evaluated proposals above their upper bound (kept with weight 1, so lost above it)."""
     above_weight: float = 0.0
-    """Sum of what was above, in proposals."""
+    """Sum of the excess over the bounds, in units of one proposal."""
     below: int = 0
     """Evaluated proposals below their lower bound."""
 
@@ -122,7 +123,8 @@ def sample_chunk(process: Process, proposal: Proposal, seed: int, number: int) -
     )
     events = _complete(rng, mass.take(kept), y.take(kept), channel.take(kept), None if sign is None else sign[kept])
     if process.cuts.any:
-        events = _cut(events, process.cuts)
+        largest = process.cuts.largest_cosine(events.mass_gev, events.rapidity)
+        events = events[np.flatnonzero(np.abs(events.cos_theta) <= largest)]
     total = int(events.sign.sum(dtype=np.int64)) if p.signed else len(events)
     return events, tally + Tally(kept=len(events), kept_sign=total)
 
@@ -160,7 +162,7 @@ def _complete(
     channel: npt.NDArray[np.int64],
     sign: npt.NDArray[np.int8] | None,
 ) -> RawEvents:
-    """Angles and the beam of the quark, which do not enter the density beyond the channel."""
+    """Draw the angles and the beam of the quark, on which the density depends only through the channel."""
     n = len(mass)
     # the largest of three uniforms has the distribution of a cube root: (1 + c)^2 on -1..1
     c = rng.random((3, n)).max(axis=0)
@@ -178,11 +180,3 @@ def _complete(
     y *= direction
     flavor = ((channel >> 1) + 1).astype(np.int8)
     return RawEvents(mass, y, c, phi, flavor, direction, np.ones(n, np.int8) if sign is None else sign)
-
-
-def _cut(events: RawEvents, cuts: LeptonCuts) -> RawEvents:
-    c = events.cos_theta
-    sin = np.sqrt((1 - c) * (1 + c))
-    half_gap = np.arctanh(np.abs(c))
-    passed = (0.5 * events.mass_gev * sin >= cuts.pt_min_gev) & (np.abs(events.rapidity) + half_gap <= cuts.eta_max)
-    return events[np.flatnonzero(passed)]  # type: ignore[index]

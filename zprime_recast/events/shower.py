@@ -1,7 +1,7 @@
-"""Initial- and final-state radiation of our events by Pythia 8, in memory (extra ``[shower]``: pythia8mc).
+"""Initial- and final-state radiation of events by Pythia 8, in memory (extra ``[shower]``: pythia8mc).
 
-Events go in as a Les Houches process, dressed leptons come out: the leptons of the decay after radiation, with the
-photons within DRESSING_R of them. Sjostrand et al., Comput. Phys. Commun. 191 (2015) 159.
+Pythia takes the events as a Les Houches process and returns dressed leptons: the leptons of the decay after radiation,
+with the photons within DRESSING_R of them. Sjostrand et al., Comput. Phys. Commun. 191 (2015) 159.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import InputError, ZprimeError
-from .lhe import DRESSING_R, select_leptons
-from .records import DileptonEvents, from_momenta, momenta
-
-#: Mother of the leptons in the record handed over.
-_BOSON, _BOSON_SM = 32, 23
-_PHOTON = 22
+from ..model.standard_model import standard_model
+from .kinematics import DEFAULT_SQRT_S_GEV, DRESSING_R, PDG_ID, PHOTON_ID, hard_process, select_leptons
+from .records import DileptonEvents, from_momenta
 
 
 def shower_events(
@@ -28,15 +25,23 @@ def shower_events(
     hadronise: bool = False,
     settings: tuple[str, ...] = (),
 ) -> DileptonEvents:
-    """The events after Pythia's showers; weights are kept, events Pythia gives up on are left out with a count.
+    """Shower events with Pythia.
 
-    isr, fsr: QCD and QED radiation of the incoming partons and of the leptons. hadronise: also hadrons and multiple
-    interactions. settings: more Pythia settings. ``info["shower"]`` says what was done. InputError without pythia8mc.
+    Weights are kept; events for which Pythia fails are left out and counted in ``info["shower"]``, with the settings.
+    InputError without pythia8mc.
+
+    Arguments:
+        events: events with their incoming partons.
+        seed: seed of Pythia, from 1 to 899999999.
+        isr: whether the incoming partons radiate (QCD and QED).
+        fsr: whether the leptons radiate.
+        hadronise: whether hadrons and multiple interactions are simulated.
+        settings: further settings of Pythia.
     """
     pythia = _pythia(events, seed, isr, fsr, hadronise, settings)
     source = _source(events)
     if not pythia.setLHAupPtr(source) or not pythia.init():
-        raise ZprimeError("Pythia did not start with these events; see its messages")
+        raise ZprimeError("Pythia cannot be started with these events; see its messages")
     parts, index = [], []
     failed = 0
     for i in range(len(events)):
@@ -46,7 +51,7 @@ def shower_events(
         parts.append(_final(pythia.event))
         index.append(i)
     if not parts:
-        raise ZprimeError("Pythia gave up on every event")
+        raise ZprimeError("Pythia failed for every event; see its messages")
     table = np.concatenate(parts)
     number = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     ids = table[:, 0].astype(np.int64)
@@ -71,11 +76,11 @@ def shower_events(
 
 
 def _final(event: Any) -> FloatArray:
-    """Final leptons and photons that stem from no hadron: id, px, py, pz, E per row."""
+    """Final leptons and photons that do not come from hadrons: id, px, py, pz, E per row."""
     rows = [
         (p.id(), p.px(), p.py(), p.pz(), p.e())
         for p in event
-        if p.isFinal() and p.idAbs() in (11, 13, 15, _PHOTON) and p.status() < 80
+        if p.isFinal() and p.idAbs() in (*PDG_ID.values(), PHOTON_ID) and p.status() < 80
     ]
     return np.array(rows, dtype=float).reshape(-1, 5)
 
@@ -103,7 +108,7 @@ def _pythia(events: DileptonEvents, seed: int, isr: bool, fsr: bool, hadronise: 
         f"PartonLevel:FSR = {switch(fsr)}",
         f"PartonLevel:MPI = {switch(hadronise)}",
         f"HadronLevel:all = {switch(hadronise)}",
-        "15:mayDecay = off",  # a tau stays what the sample says it is
+        "15:mayDecay = off",  # taus are kept undecayed, as in the sample
         *settings,
     ]
     for line in lines:
@@ -113,22 +118,18 @@ def _pythia(events: DileptonEvents, seed: int, isr: bool, fsr: bool, hadronise: 
 
 
 def _source(events: DileptonEvents) -> Any:
-    """Our events as Pythia asks for them, one by one."""
+    """A source from which Pythia reads the events one by one."""
     import pythia8mc
 
-    lminus, lplus = momenta(events)
-    pair = lminus + lplus
-    plus, minus = 0.5 * (pair[:, 3] + pair[:, 2]), 0.5 * (pair[:, 3] - pair[:, 2])
-    rows = [p.tolist() for p in (np.stack([plus, minus], axis=1), pair, lminus, lplus)]
+    hard, sm = hard_process(events), standard_model()
+    rows = [p.tolist() for p in (hard.first, hard.second, hard.boson, hard.lminus, hard.lplus)]
     id1, id2, scale = (events[name].tolist() for name in ("id1", "id2", "scale"))
     x1, x2, mass = (events[name].tolist() for name in ("x1", "x2", "m_ll"))
-    lepton = int(events.info.get("lepton_pdg_id", 11))
-    boson = _BOSON_SM if events.info.get("mode") == "sm" else _BOSON
-    beam = 0.5 * float(events.info.get("sqrt_s_gev", 13000.0))
+    beam = 0.5 * float(events.info.get("sqrt_s_gev", DEFAULT_SQRT_S_GEV))
     sigma_pb = 1e-3 * abs(float(events.info.get("cross_section_fb") or events.cross_section_fb))
 
     class Source(pythia8mc.LHAup):  # type: ignore[misc]
-        """One process; the weights are ours and stay with us."""
+        """One process; the weights are not handed to Pythia."""
 
         position = 0
 
@@ -146,14 +147,14 @@ def _source(events: DileptonEvents) -> Any:
             if i >= len(id1):
                 return False
             self.position += 1
-            self.setProcess(1, 1.0, scale[i], 1 / 128, 0.118)
-            (up, down), p, a, b = (row[i] for row in rows)
+            self.setProcess(1, 1.0, scale[i], sm.alpha_em, sm.alpha_s)
+            first, second, pair, lminus, lplus = (row[i] for row in rows)
             colors = (501, 0) if id1[i] > 0 else (0, 501)
-            self.addParticle(id1[i], -1, 0, 0, *colors, 0.0, 0.0, up, up, 0.0)
-            self.addParticle(id2[i], -1, 0, 0, *colors[::-1], 0.0, 0.0, -down, down, 0.0)
-            self.addParticle(boson, 2, 1, 2, 0, 0, *p, mass[i])
-            self.addParticle(lepton, 1, 3, 3, 0, 0, *a, 0.0)
-            self.addParticle(-lepton, 1, 3, 3, 0, 0, *b, 0.0)
+            self.addParticle(id1[i], -1, 0, 0, *colors, *first, 0.0)
+            self.addParticle(id2[i], -1, 0, 0, *colors[::-1], *second, 0.0)
+            self.addParticle(hard.boson_id, 2, 1, 2, 0, 0, *pair, mass[i])
+            self.addParticle(hard.lepton_id, 1, 3, 3, 0, 0, *lminus, 0.0)
+            self.addParticle(-hard.lepton_id, 1, 3, 3, 0, 0, *lplus, 0.0)
             self.setPdf(id1[i], id2[i], x1[i], x2[i], scale[i], 0.0, 0.0, False)
             return True
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import CardError, InputError, OutputError
 from ..io.files import write_whole
+from .kinematics import pair_transverse_momentum
 from .records import DileptonEvents, batches
 from .text_stream import TextFile
 
@@ -40,10 +41,16 @@ def write_events(
     rntuple: bool = False,
     compression: str = "none",
 ) -> Path:
-    """Write a sample, or a stream of batches (memory stays that of one batch); the format follows the suffix.
+    """Write events to a file in the format of its suffix.
 
-    rntuple, compression (none, lz4, zstd, ...): of ROOT and Parquet. OutputError if it cannot be written; then, and
-    after Ctrl-C, no file is left behind.
+    OutputError if it cannot be written; then, and after Ctrl-C, no file is left behind.
+
+    Arguments:
+        path: the file, ending in one of SUFFIXES.
+        events: a sample, or a stream of batches, of which one at a time is in memory.
+        info: metadata; default: those of the events.
+        rntuple: whether a ROOT file holds an RNTuple instead of a TTree.
+        compression: ``none``, ``lz4``, ``zstd`` ... for ROOT and Parquet.
     """
     target = Path(path)
     kind = format_of(target)
@@ -70,7 +77,7 @@ def write_events(
 
 
 def described(events: DileptonEvents) -> dict[str, Any]:
-    """The metadata of a sample in memory; of a selection its own number of events and cross-section."""
+    """The metadata of a sample in memory; a selection gets its own number of events and cross-section."""
     info = dict(events.info)
     if info.get("n_events") not in (None, len(events)):
         weight = events["weight"]
@@ -125,10 +132,7 @@ def _writer(
 
 
 def _check_leading_order(events: DileptonEvents, path: Path) -> None:
-    px, py = (
-        sum(events[f"{name}_pt"] * f(events[f"{name}_phi"]) for name in ("lminus", "lplus")) for f in (np.cos, np.sin)
-    )
-    if (np.hypot(px, py) > 1e-6 * events["m_ll"]).any() or not events["id1"].all():
+    if (pair_transverse_momentum(events) > 1e-6 * events["m_ll"]).any() or not events["id1"].all():
         raise InputError(
             "these events have a pair with transverse momentum, or no partons: LHE and HepMC files hold parton-level "
             "events; write them to .root or .parquet"
@@ -136,9 +140,10 @@ def _check_leading_order(events: DileptonEvents, path: Path) -> None:
 
 
 def stream_events(path: str | Path) -> Iterator[DileptonEvents]:
-    """Events of a file in batches, memory bounded. CardError if it is none, or damaged.
+    """Read the events of a file in batches, in bounded memory. CardError if it is not an event file, or damaged.
 
-    ``info["truncated"]`` of the last batch is True if an LHE or HepMC3 file ends early: complete events alone are read.
+    If an LHE or HepMC3 file ends early, its complete events are read and ``info["truncated"]`` of the last batch is
+    True.
     """
     source = Path(path)
     kind = format_of(source)
@@ -157,7 +162,7 @@ def stream_events(path: str | Path) -> Iterator[DileptonEvents]:
         try:
             yield from _stream_text(source, kind, info)
         except zlib.error as err:
-            raise CardError(source, "", str(err), "a gzip file of events as it was written") from None
+            raise CardError(source, "", str(err), "an undamaged gzip file of events") from None
 
 
 def _stream_text(path: Path, kind: str, info: dict[str, Any]) -> Iterator[DileptonEvents]:
@@ -181,7 +186,7 @@ def _stream_text(path: Path, kind: str, info: dict[str, Any]) -> Iterator[Dilept
 
 
 def read_events(path: str | Path) -> DileptonEvents:
-    """All events of a file in memory; see :func:`stream_events`. CardError if it holds none."""
+    """Read all events of a file into memory, see :func:`stream_events`. CardError if it holds no events."""
     parts = list(stream_events(path))
     if not sum(len(part) for part in parts):
         raise CardError(path, "", "no complete event with a pair of leptons", "events")

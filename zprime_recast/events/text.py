@@ -1,4 +1,4 @@
-"""Numbers of whole columns as text of fixed width, for event files millions of lines long."""
+"""Format whole columns of numbers as text of fixed width, for event files with millions of lines."""
 
 from __future__ import annotations
 
@@ -59,6 +59,11 @@ def format_choice(index: npt.NDArray[np.int64], words: Sequence[str]) -> ByteArr
 def format_ids(ids: npt.NDArray[np.int8]) -> ByteArray:
     """Quark ids from -9 to 9 with their sign, (n, 2)."""
     return format_choice(ids.astype(np.int64) + 9, [f"{i:+d}" for i in range(-9, 10)])
+
+
+def format_momentum(p: FloatArray) -> list[str | ByteArray]:
+    """Momenta (n, 4) as pieces for :func:`fill`, a space before each component."""
+    return [piece for column in p.T for piece in (" ", format_numbers(column))]
 
 
 def fill(pieces: Sequence[str | ByteArray], n: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Reading text event files that may be compressed, and may be cut short."""
+"""Read text event files that may be compressed and may be cut short."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _RAW = 1 << 20
 
 
 class Readable(Protocol):
-    """What the parsers need of a file."""
+    """A file as the parsers need it."""
 
     def read(self, size: int = -1) -> bytes:
         """At most ``size`` bytes; none at the end."""
 
 
 class TextFile:
-    """A plain or gzip file; of one cut short everything before the cut is read. zlib.error if it is damaged."""
+    """A plain or gzip file; if it is cut short, all that comes before is read. zlib.error if it is damaged."""
 
     def __init__(self, path: Path, compressed: bool) -> None:
         self._file: IO[bytes] = open(path, "rb")  # noqa: SIM115  (closed in __exit__)
@@ -69,13 +69,13 @@ class CompleteEvents(io.RawIOBase):
         return self._ready[start : self._at]
 
     def readinto(self, buffer: Any) -> int:
-        """The same, into a buffer."""
+        """Read into a buffer; returns the number of bytes, 0 at the end."""
         given = self.read(len(buffer))
         buffer[: len(given)] = given
         return len(given)
 
     def write(self, _: Any) -> int:
-        """Not to be called; pyhepmc wants every file to have it."""
+        """Raise UnsupportedOperation; pyhepmc demands that every file has this method."""
         raise io.UnsupportedOperation("write")
 
     def _advance(self) -> None:

@@ -1,4 +1,4 @@
-"""Arrays kept on disk, so that they are computed once."""
+"""Cache arrays on disk, so that each is computed only once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .paths import cache_dir
 
 
 def cached_array(key: object, make: Callable[[], FloatArray], shape: tuple[int, ...], use: bool = True) -> FloatArray:
-    """An array from the disk cache, or made and put there. A cache that is broken or not writable is done without."""
+    """Read an array of a given shape from the disk cache, or make it and store it there.
+
+    A broken or unwritable cache is ignored. ``key`` must hold, in its ``repr``, everything the array depends on.
+    """
     if not use:
         return make()
     path = cache_dir() / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.npy"

@@ -1,4 +1,4 @@
-"""Read and check cards (TOML) and tables (CSV). Every fault names file, key, what was found and what was expected."""
+"""Read and check cards (TOML) and tables (CSV). Errors name file, key, what was found and what was expected."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..errors import CardError
 
 
 class Section:
-    """A table of a TOML card, read key by key; :meth:`finish` rejects keys nobody asked for."""
+    """A table of a TOML card, read key by key; :meth:`finish` rejects keys that were never read."""
 
     def __init__(self, path: Path, values: Mapping[str, Any], prefix: str = "") -> None:
         self.path, self.values, self.prefix = path, dict(values), prefix
         self._read: set[str] = set()
 
     def fault(self, key: str, found: object, expected: str) -> CardError:
-        """A :class:`CardError` located at ``key``."""
+        """Make a :class:`CardError` located at ``key``."""
         return CardError(self.path, self.prefix + key, repr(found) if key in self.values else str(found), expected)
 
     def _get(self, key: str, expected: str, default: Any) -> Any:
@@ -36,7 +36,7 @@ class Section:
         return default
 
     def raw(self, key: str, default: Any = None) -> Any:
-        """The value as it stands in the file, for a caller that checks it."""
+        """The unchecked value in the file; the caller checks it."""
         return self._get(key, "a value", default)
 
     def text(self, key: str, default: Any = ...) -> str:
@@ -149,23 +149,24 @@ def read_toml(path: Path, schema: int = 1) -> Section:
 
 
 def parse_toml(path: Path, text: str, schema: int = 1) -> Section:
-    """The same from the text of a card; ``path`` names it in messages."""
+    """The top table of a TOML card given as text; ``path`` names the card in messages."""
     try:
         card = Section(path, tomllib.loads(text))
     except tomllib.TOMLDecodeError as err:
         raise CardError(path, "", f"broken TOML ({err})", "a TOML card") from None
     found = card.integer("schema")
     if found != schema:
-        raise card.fault("schema", found, f"{schema} (this version of zprime-recast reads no other)")
+        raise card.fault("schema", found, f"{schema} (the only version that this zprime-recast reads)")
     return card
 
 
 def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = (), blank: Iterable[str] = ()) -> dict[str, Any]:
-    """Columns of a CSV table by name: float arrays for ``numeric`` and ``blank`` (where an empty cell is NaN), lists
-    of str for ``text``.
+    """Read columns of a CSV table by name.
 
-    Lines that start with ``#`` are comments. Raises CardError on a missing column, an empty table, a cell that is
-    no finite number, or a row of the wrong length.
+    They are float arrays for ``numeric`` and ``blank`` (where an empty cell becomes NaN), lists of str for ``text``.
+
+    Lines that start with ``#`` are comments. Raises CardError on a missing column, an empty table, a cell that
+    is not a finite number, or a row of the wrong length.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -202,7 +203,7 @@ def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = (), blank
 
 
 def digest(*paths: Path) -> str:
-    """SHA-256 over the bytes of files, in order, first 16 hex digits."""
+    """First 16 hexadecimal digits of the SHA-256 over the names and bytes of files, in order."""
     total = hashlib.sha256()
     for path in paths:
         total.update(path.name.encode())

@@ -1,4 +1,4 @@
-"""Write results whole or not at all: no half-written file after a full disk or Ctrl-C."""
+"""Write files whole or not at all: a full disk or Ctrl-C never leaves a half-written file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import OutputError
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in place; OutputError says why it cannot be."""
+    """Let ``write`` fill a temporary file beside ``path``, then move it into place; OutputError if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,5 +32,5 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def check_writable(folder: Path) -> None:
-    """OutputError unless files can be written into a folder; called before a long run, not after it."""
+    """Raise an OutputError unless files can be written into a folder; to be called before a long run."""
     write_text(folder / ".zprime-recast-write-test", "").unlink(missing_ok=True)

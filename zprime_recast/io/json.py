@@ -1,39 +1,47 @@
-"""Results as JSON: arrays become lists, NaN and infinities become null."""
+"""Results as JSON: null wherever a number is undefined, because JSON has neither NaN nor infinities."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from fractions import Fraction
-from pathlib import Path
+from math import isfinite
+from os import PathLike, fspath
 from typing import Any
-
-import numpy as np
-
-
-def json_dict(values: Mapping[str, Any]) -> dict[str, Any]:
-    """:func:`jsonable` of a mapping."""
-    return {str(name): jsonable(value) for name, value in values.items()}
 
 
 def jsonable(value: Any) -> Any:
-    """A value of nested mappings, sequences, arrays and numbers as JSON-able ones, null for what is not finite.
+    """A result in the types JSON has, with null for NaN and infinities.
 
-    TypeError for a type that is not known: nothing is written as its ``repr``.
+    Takes nested mappings, sequences, dataclasses, NumPy arrays and scalars; an exact fraction becomes text such as
+    ``"-1/3"``, as cards write it, and a path its text. TypeError for any other type.
     """
-    if value is None or isinstance(value, (str, bool)):
-        return value
-    if isinstance(value, Mapping):
-        return json_dict(value)
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [jsonable(one) for one in value]
-    if isinstance(value, np.generic):
-        return jsonable(value.item())
-    if isinstance(value, int):
+    if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if isinstance(value, (Fraction, Path)):
+        return float(value) if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(part) for part in value]
+    if isinstance(value, Fraction):
         return str(value)
-    raise TypeError(f"a {type(value).__name__} is not JSON-able")
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    to_list = getattr(value, "tolist", None)  # of a NumPy array or scalar, without importing NumPy
+    if to_list is None:
+        raise TypeError(f"{type(value).__name__} has no form in JSON")
+    return jsonable(to_list())
+
+
+def json_dict(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping in the types JSON has, see :func:`jsonable`."""
+    return {str(key): jsonable(part) for key, part in values.items()}
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A result as JSON text, see :func:`jsonable`; on one line unless ``indent`` is given."""
+    return json.dumps(jsonable(value), indent=indent, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Where shipped files, the user's files and caches live: in a checkout, an editable install or a wheel alike."""
+"""Folders of shipped files, of the user's files and of caches, in a checkout, an editable install or a wheel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped(folder: str) -> Path:
-    """Folder ``data`` or ``analyses`` (or a path below) as shipped: inside the wheel, or beside the package."""
+    """The shipped folder ``data`` or ``analyses``, or a path below: inside the wheel, or beside the package."""
     for root in (_PACKAGE, _PACKAGE.parent):
         if (root / folder).is_dir():
             return root / folder
@@ -19,7 +19,7 @@ def shipped(folder: str) -> Path:
 
 
 def user_data_dir() -> Path:
-    """The user's own folder for models/, analyses/ and pdfs/; ``ZPRIME_RECAST_HOME`` overrides it."""
+    """The user's own folder, with models/, analyses/ and pdfs/; ``ZPRIME_RECAST_HOME`` overrides it."""
     if override := os.environ.get("ZPRIME_RECAST_HOME"):
         return Path(override).expanduser()
     import platformdirs
@@ -28,7 +28,7 @@ def user_data_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Folder for tables that can be made again; ``ZPRIME_RECAST_CACHE`` overrides it."""
+    """Folder for cached tables, which may be deleted; ``ZPRIME_RECAST_CACHE`` overrides it."""
     if override := os.environ.get("ZPRIME_RECAST_CACHE"):
         return Path(override).expanduser()
     import platformdirs

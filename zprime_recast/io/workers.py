@@ -1,4 +1,4 @@
-"""Worker processes: one thread each, deaf to Ctrl-C, replaced when they are killed, and gone when their parent is.
+"""Worker processes: single-threaded, deaf to Ctrl-C, replaced when killed, and gone as soon as their parent is.
 
 Every worker has a pipe of its own. A process that is killed closes its end, at whatever moment that happens, so the
 parent never waits for it; and nothing but short messages is written to a worker before it says that it is ready,
@@ -244,7 +244,7 @@ def for_children() -> Iterator[None]:
 def end_with_parent(remove: Path | None = None) -> None:
     """Call when a worker starts: makes it exit when its parent dies, even if the parent was killed.
 
-    ``remove`` is a file of the parent's that is deleted then.
+    ``remove`` is a file of the parent that is then deleted.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -1,4 +1,4 @@
-"""What the protons bring, at every order."""
+"""Parton densities and luminosities of the colliding protons, at every order of QCD."""
 
 from __future__ import annotations
 

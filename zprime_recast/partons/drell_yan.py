@@ -46,7 +46,17 @@ _NODES, _PANELS = 8, 16
 
 
 def rapidity_density(pdf: PDFMember, mass_gev: float, sqrt_s_gev: float, y: FloatArray, mu_f_gev: float) -> FloatArray:
-    """dL_q/dy at one mass: shape (5 flavours, *y.shape), dimensionless; even in y, 0 outside the kinematic range."""
+    """Density dL_q/dy of the parton luminosity at one mass, (5, *y.shape), dimensionless.
+
+    It is even in y and 0 outside the kinematic range.
+
+    Arguments:
+        pdf: the parton densities.
+        mass_gev: mass of the pair in GeV.
+        sqrt_s_gev: collider energy in GeV.
+        y: rapidities of the pair.
+        mu_f_gev: factorisation scale in GeV.
+    """
     root_tau = mass_gev / sqrt_s_gev
     x1, x2 = root_tau * np.exp(y), root_tau * np.exp(-y)
     inside = (x1 < pdf.info.x_max) & (x2 < pdf.info.x_max)
@@ -69,7 +79,17 @@ def rapidity_integral(
     breaks: tuple[float, ...] = (),
     panels: int = _PANELS,
 ) -> FloatArray:
-    """Integral of dL_q/dy times an even weight(y) over all y; shape (5,). ``breaks``: kinks of the weight at y > 0."""
+    """Integral over all y of dL_q/dy times a weight that is even in y, (5,).
+
+    Arguments:
+        pdf: the parton densities.
+        mass_gev: mass of the pair in GeV.
+        sqrt_s_gev: collider energy in GeV.
+        mu_f_gev: factorisation scale in GeV.
+        weight: the weight as a function of y; default 1.
+        breaks: rapidities > 0 where the weight has a kink; others are ignored.
+        panels: Gauss-Legendre panels per smooth piece of the rapidity range.
+    """
     y_max = np.log(sqrt_s_gev / mass_gev)
     edges = [0.0, *sorted(b for b in breaks if 0 < b < y_max), y_max]
     nodes, node_weights = np.polynomial.legendre.leggauss(_NODES)
@@ -86,7 +106,18 @@ def rapidity_integral(
 def parton_luminosity(
     pdf: PDFMember, mass_gev: ArrayLike, sqrt_s_gev: float, mu_f_over_m: float = 1.0, panels: int = _PANELS
 ) -> FloatArray:
-    """L_q at each mass (GeV), by integration; shape (5, *mass.shape), dimensionless. May be negative: see the table."""
+    """Parton luminosity L_q by integration, (5, *mass.shape), dimensionless.
+
+    Negative densities of a set can make it negative (:func:`zprime_recast.partons.luminosity.luminosity_table` cuts
+    that off). RangeError for masses the set does not cover.
+
+    Arguments:
+        pdf: the parton densities.
+        mass_gev: masses of the pair in GeV.
+        sqrt_s_gev: collider energy in GeV.
+        mu_f_over_m: factorisation scale over the mass.
+        panels: Gauss-Legendre panels in rapidity.
+    """
     mass = checked_positive("mass_gev", mass_gev)
     _check_mass_range(pdf, mass, sqrt_s_gev, mu_f_over_m)
     columns = [rapidity_integral(pdf, m, sqrt_s_gev, m * mu_f_over_m, panels=panels) for m in mass.ravel()]
@@ -119,7 +150,16 @@ def corrected_terms(
     z_panels: int = _Z_PANELS,
     y_panels: int = _Y_PANELS,
 ) -> FloatArray:
-    """L_q, T1_q and T2_q of the module's formula at each mass (GeV): (3, 5, *mass.shape)."""
+    """The terms L_q, T1_q and T2_q of the formula at the head of this module, (3, 5, *mass.shape).
+
+    Arguments:
+        pdf: the parton densities.
+        mass_gev: masses of the pair in GeV.
+        sqrt_s_gev: collider energy in GeV.
+        mu_f_over_m: factorisation scale over the mass.
+        z_panels: panels of the integral over z.
+        y_panels: panels of the integral over rapidity.
+    """
     mass = checked_positive("mass_gev", mass_gev)
     _check_mass_range(pdf, mass, sqrt_s_gev, mu_f_over_m)
     columns = []
@@ -135,7 +175,10 @@ def corrected_terms(
 def corrected_luminosity(
     terms: FloatArray, alpha_s: FloatArray | None, order: str, mu_r_over_m: float = 1.0
 ) -> FloatArray:
-    """LQ_q at ``lo``, ``nlo`` or ``nnlo``, (..., 5, n), from the terms (3, ..., 5, n) and alpha_s(mu_R) (n,)."""
+    """Corrected luminosity LQ_q at ``lo``, ``nlo`` or ``nnlo``, (..., 5, n).
+
+    It is made from the terms (3, ..., 5, n) of :func:`corrected_terms` and alpha_s(mu_R) (n,).
+    """
     if order == "lo":
         return np.asarray(terms[0])
     assert alpha_s is not None
@@ -153,7 +196,7 @@ class Nodes:
     ln_z: FloatArray
     """(n,)."""
     dz: FloatArray
-    """Weights (n,)."""
+    """Weights of the nodes, (n,)."""
 
     @property
     def z(self) -> FloatArray:
@@ -168,14 +211,17 @@ class Nodes:
 
 @dataclass(frozen=True)
 class PartonPairs:
-    """Luminosities at tau/z for the nodes z and, last, at tau itself: (5, n + 1), for the flavour that couples."""
+    """Luminosities of pairs of partons at tau/z for the nodes z and, last, at tau itself, (5, n + 1).
+
+    The first axis is the quark flavour that couples to the boson.
+    """
 
     annihilation: FloatArray
     """q qbar."""
     quark_gluon: FloatArray
     """q or qbar with a gluon."""
     gluon_gluon: FloatArray
-    """The same for every flavour, (1, n + 1)."""
+    """Two gluons, whatever the flavour that couples, (1, n + 1)."""
     quark_any: FloatArray
     """q or qbar with any quark or antiquark."""
     identical: FloatArray
@@ -190,8 +236,10 @@ def _nodes(mass_gev: float, sqrt_s_gev: float, panels: int) -> Nodes:
 
 
 def first_order(pairs: PartonPairs, nodes: Nodes, mu_f_over_m: float = 1.0) -> dict[str, FloatArray]:
-    """T1_q by pair of partons, (5,) each: ``soft_virtual`` (plus distributions and delta function alone, to which
-    the q qbar channel tends at threshold), ``annihilation`` (the rest of q qbar) and ``quark_gluon``.
+    """Contributions of each pair of partons to T1_q, (5,) each.
+
+    ``soft_virtual`` holds the plus distributions and the delta function alone, to which the q qbar channel tends at
+    threshold, ``annihilation`` the rest of q qbar, ``quark_gluon`` a quark or antiquark with a gluon.
     """
     z, w, ln_z, scale = nodes.z, nodes.one_minus_z, nodes.ln_z, -2 * np.log(mu_f_over_m)
     soft = _distributions(pairs, nodes, (4 * scale, 8.0), 3 * scale + 2 * np.pi**2 / 3 - 8)
@@ -205,7 +253,7 @@ def first_order(pairs: PartonPairs, nodes: Nodes, mu_f_over_m: float = 1.0) -> d
 
 
 def second_order(pairs: PartonPairs, nodes: Nodes, mu_f_over_m: float = 1.0) -> dict[str, FloatArray]:
-    """T2_q by pair of partons, (5,) each."""
+    """Contributions of each pair of partons to T2_q, (5,) each."""
     kernels = _second_order_kernels(nodes.tau, len(nodes.ln_z), float(mu_f_over_m))
     soft = SecondOrder(nodes.one_minus_z, -2 * np.log(mu_f_over_m))
     everything = pairs.annihilation.sum(axis=0, keepdims=True)
@@ -268,7 +316,7 @@ def _parton_pairs(pdf: PDFMember, nodes: Nodes, mu_f_gev: float, panels: int) ->
     measure = 2 * y_max * weight / tau[:, None]  # both signs of y; x1 x2 = tau turns x f into f
 
     def integral(first: FloatArray, second: FloatArray) -> FloatArray:
-        """Of f(x1) g(x2) + g(x1) f(x2) over y."""
+        """Integral over y of f(x1) g(x2) + g(x1) f(x2)."""
         return np.asarray(((first[:, 0] * second[:, 1] + second[:, 0] * first[:, 1]) * measure).sum(axis=-1))
 
     return PartonPairs(

@@ -7,8 +7,8 @@ graphs as in that paper: A annihilation, B annihilation into a gluon, C and D em
 the same with identical quarks in the final state.
 
 Left out: interference of emission off lines of different quarks (CD; it is proportional to the product of two
-couplings, not to a square) and the axial triangle (AB). What CD amounts to for equal couplings is part of the
-difference to n3loxs, 5e-4 at most.
+couplings, not to a square) and the axial triangle (AB). For equal couplings the CD term is part of the difference
+to n3loxs, which is at most 5e-4.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ r"""x f(x, Q) of a set's quarks at scattered points: LHAPDF's log-bicubic interp
 Both backends interpolate one point at a time or an outer product of x and Q. Events need one flavour at millions of
 unrelated points, so the grid file is read here into one bicubic polynomial in (ln x, ln Q^2) per cell and flavour:
 Hermite with LHAPDF's finite differences (mean of the two slopes inside a subgrid, one-sided at its ends; Buckley et
-al., Eur. Phys. J. C 75 (2015) 132). Equal to the backends to 1e-10 (tests/events/test_parton_grid.py).
+al., Eur. Phys. J. C 75 (2015) 132). The result agrees with the backends to 1e-10 (tests/events/test_parton_grid.py).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class PartonGrid:
     coefficients: FloatArray
     """(10, nq - 1, nx - 1, 4, 4): powers of the position in the Q^2 cell, then of that in the x cell."""
     floor: float
-    """Smallest value handed out (-inf, or 0 and 1e-10 for sets that ask for positivity)."""
+    """Smallest value returned: -inf, or 0 or 1e-10 for sets that ask for positivity."""
 
     def xf(self, row: np.ndarray, x: FloatArray, q_gev: FloatArray) -> FloatArray:
-        """x f(x, Q) of the quarks of QUARK_PIDS[row] at as many points, (n,); x and Q inside the grid, unchecked."""
+        """x f(x, Q) of the quark QUARK_PIDS[row] at each point, (n,); x and Q are not checked to be inside the grid."""
         ix, tx = _locate(self.log_x, np.log(x))
         iq, tq = _locate(self.log_q2, 2 * np.log(q_gev))
         _, nq, nx = self.coefficients.shape[:3]
@@ -46,7 +46,7 @@ class PartonGrid:
         return np.asarray(np.maximum(value, self.floor))
 
     def xf_all(self, x: FloatArray, q_gev: float) -> FloatArray:
-        """x f of all ten quarks at one Q (GeV) and many x (n,): (10, n); unchecked as above."""
+        """x f(x, Q) of all ten quarks at one Q (GeV) and many x (n,), (10, n); the range is not checked."""
         ix, tx = _locate(self.log_x, np.log(x))
         iq, tq = _locate(self.log_q2, np.array([2 * np.log(q_gev)]))
         powers = tq[0] ** np.arange(4)

@@ -4,8 +4,8 @@ r"""Corrected parton luminosities LQ_q on a grid of masses: the stage every cros
 
 One table per PDF member, order, scales and energy serves every model. LO, NLO and NNLO are integrals over the PDFs
 (:mod:`zprime_recast.partons.drell_yan`), N3LO is NNLO times a tabulated ratio (:mod:`zprime_recast.partons.n3lo`). A
-table may carry those of the error members and of the scale variation: :mod:`zprime_recast.partons.luminosity_set` makes
-these.
+table may also hold the luminosities of the error members and of the scale choices; such tables are made by
+:mod:`zprime_recast.partons.luminosity_set`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TABLE_LOW_GEV = 50.0
 TABLE_HIGH_OVER_SQRT_S = 0.95
 TABLE_POINTS = 320
 
-#: Changes whenever the numbers of a cached table would.
+#: To be raised whenever the numbers of a cached table change.
 _CACHE_VERSION = 5
 
 
@@ -39,12 +39,12 @@ class Variations:
     """Luminosities of the error members and of other scales, on the grid of their table; never negative."""
 
     members: FloatArray | None
-    """(members, 5, n), the central one first; None for a set without error members."""
+    """Luminosities of the members, (members, 5, n), the central one first; None for a set without error members."""
     errors: ErrorSet | None
     scale_points: tuple[tuple[float, float], ...]
-    """(mu_F/M, mu_R/M), the central one first."""
+    """Scale choices (mu_F/M, mu_R/M), the central one first."""
     scales: FloatArray
-    """(scale points, 5, n)."""
+    """Luminosities at the scale choices, (scale choices, 5, n)."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +86,22 @@ class LuminosityTable:
         return self.interpolated(self.values, mass_gev)
 
     def warnings_at(self, low_gev: float, high_gev: float | None = None) -> tuple[str, ...]:
-        """What must be said of a result that uses masses (GeV) from low to high (default: low alone)."""
+        """Warnings that apply to results using masses (GeV) from low to high (default: low alone)."""
         high = low_gev if high_gev is None else high_gev
         return tuple(r.text for r in self.remarks if r.low_gev <= high and low_gev <= r.high_gev)
 
     def at_leading_order(self) -> LuminosityTable:
-        """The table of L_q, without variations."""
+        """A table of the leading-order luminosities L_q, without variations."""
         return replace(self, values=self.leading_order, order="lo", variations=None)
 
     def of_members(self, mass_gev: ArrayLike) -> FloatArray:
         """LQ_q of every error member, (members, 5, *mass.shape); InputError for a set that has none."""
         if self.variations is None or self.variations.members is None:
-            raise InputError(f"PDF set {self.pdf_set} has no error members here: no PDF uncertainty")
+            raise InputError(f"PDF set {self.pdf_set} has no error members here, so its PDF uncertainty is not known")
         return self.interpolated(self.variations.members, mass_gev)
 
     def of_scales(self, mass_gev: ArrayLike) -> FloatArray:
-        """LQ_q at every scale choice, (scale points, 5, *mass.shape); InputError for a table without them."""
+        """LQ_q at every scale choice, (scale choices, 5, *mass.shape); InputError for a table without them."""
         if self.variations is None:
             raise InputError("this luminosity table was made without scale variations")
         return self.interpolated(self.variations.scales, mass_gev)
@@ -175,7 +175,7 @@ def mass_grid(
 
 
 def set_range_gev(pdf: PDFMember, sqrt_s_gev: float, mu_f_over_m: float = 1.0) -> tuple[float, float]:
-    """Masses of the table of a set: what its grid allows of TABLE_LOW_GEV to TABLE_HIGH_OVER_SQRT_S."""
+    """Masses of the table of a set: from TABLE_LOW_GEV to TABLE_HIGH_OVER_SQRT_S sqrt(s), as far as its grid allows."""
     info = pdf.info
     high = min(TABLE_HIGH_OVER_SQRT_S * sqrt_s_gev, 0.999 * info.q_max_gev / mu_f_over_m)
     low = max(TABLE_LOW_GEV, 1.001 * info.q_min_gev / mu_f_over_m, 1.001 * sqrt_s_gev * np.sqrt(info.x_min))
@@ -191,11 +191,20 @@ def luminosity_table(
     order: str = "lo",
     mu_r_over_m: float = 1.0,
 ) -> LuminosityTable:
-    """The table of one PDF member, without variations; its integrals are read from the disk cache if they are there.
+    """Tabulate the luminosities of one PDF member, without variations.
 
-    The key of the cache holds the digest of the set's files, so a changed set never meets an old table. Where a
-    luminosity comes out negative (some modern sets have u-ubar < 0 near 6 TeV) the table has 0 and a warning says
-    where. From NLO on alpha_s is the set's: PDFError if it has none.
+    Where a luminosity comes out negative (some modern sets have u-ubar < 0 near 6 TeV) the table has 0 and a warning
+    says where. From NLO on alpha_s is the set's: PDFError if it has none.
+
+    Arguments:
+        pdf: the PDF member.
+        sqrt_s_gev: collider energy in GeV.
+        mu_f_over_m: factorisation scale over the mass.
+        points: number of masses.
+        cache: whether the integrals are read from and kept in the disk cache; its key holds the digest of the set's
+            files, so an integral of a changed set is never used.
+        order: ``lo``, ``nlo``, ``nnlo`` or ``n3lo``.
+        mu_r_over_m: renormalisation scale over the mass.
     """
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
     grid = mass_grid(sqrt_s, *set_range_gev(pdf, sqrt_s, float(checked_positive("mu_f_over_m", mu_f_over_m))), points)
@@ -227,7 +236,7 @@ def running_coupling(pdf: PDFMember, grid: FloatArray, mu_r_over_m: float = 1.0)
 
 
 def negative_remarks(raw: FloatArray, grid: FloatArray, name: str) -> list[Remark]:
-    """Where luminosities (5, n) of a member are negative."""
+    """Warnings on the masses where luminosities (5, n) of a member are negative."""
     remarks = []
     for flavor, row in zip(FLAVORS, raw, strict=True):
         if (row < 0).any():
@@ -238,7 +247,7 @@ def negative_remarks(raw: FloatArray, grid: FloatArray, name: str) -> list[Remar
 
 
 def order_remarks(order: str, sqrt_s_gev: float) -> list[Remark]:
-    """Where N3LO is not tabulated."""
+    """Warnings on the masses where N3LO is not tabulated."""
     if order != "n3lo":
         return []
     low, high = tabulated_range_gev(sqrt_s_gev)
@@ -246,15 +255,22 @@ def order_remarks(order: str, sqrt_s_gev: float) -> list[Remark]:
         f"n3lo over nnlo is tabulated from {low:.0f} to {high:.0f} GeV at sqrt(s) = {sqrt_s_gev:g} GeV; its value at "
         "the nearest end is used"
     )
-    # half a GeV of grace for a mass typed as the rounded end of the range
+    # half a GeV of tolerance for masses typed as the rounded end of the range
     return [Remark(0.0, low - 0.5, text), Remark(high + 0.5, sqrt_s_gev, text)]
 
 
 def integrals(
     pdf: PDFMember, grid: FloatArray, sqrt_s_gev: float, mu_f_over_m: float = 1.0, cache: bool = True
 ) -> FloatArray:
-    """:func:`zprime_recast.partons.drell_yan.corrected_terms` on a grid of masses, (3, 5, n), through the disk
-    cache."""
+    """Compute :func:`zprime_recast.partons.drell_yan.corrected_terms` on a grid of masses, (3, 5, n).
+
+    Arguments:
+        pdf: the PDF member.
+        grid: masses in GeV, (n,).
+        sqrt_s_gev: collider energy in GeV.
+        mu_f_over_m: factorisation scale over the mass.
+        cache: whether the disk cache is used.
+    """
     key = (_CACHE_VERSION, pdf.digest, sqrt_s_gev, mu_f_over_m, grid[0], grid[-1], len(grid))
     shape = (3, len(FLAVORS), len(grid))
     return cached_array(key, lambda: corrected_terms(pdf, grid, sqrt_s_gev, mu_f_over_m), shape, cache)
@@ -269,7 +285,17 @@ def corrected(
     mu_f_over_m: float = 1.0,
     mu_r_over_m: float = 1.0,
 ) -> FloatArray:
-    """LQ_q of an order, (..., 5, n), from the terms (3, ..., 5, n) and alpha_s(mu_R) (n,); may be negative."""
+    """Corrected luminosities LQ_q of any order, (..., 5, n); they may be negative.
+
+    Arguments:
+        terms: the terms of :func:`zprime_recast.partons.drell_yan.corrected_terms`, (3, ..., 5, n).
+        alpha_s: alpha_s(mu_R) at each mass, (n,); not needed at ``lo``.
+        mass_gev: masses in GeV, (n,).
+        sqrt_s_gev: collider energy in GeV.
+        order: ``lo``, ``nlo``, ``nnlo`` or ``n3lo``.
+        mu_f_over_m: factorisation scale over the mass.
+        mu_r_over_m: renormalisation scale over the mass; InputError at ``n3lo`` unless it is ``mu_f_over_m``.
+    """
     below = corrected_luminosity(terms, alpha_s, order, mu_r_over_m)
     if order != "n3lo":
         return below

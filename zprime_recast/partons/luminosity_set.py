@@ -1,8 +1,8 @@
 """Corrected luminosities of a whole PDF set: central value, error members and scale choices.
 
 :func:`load_luminosities` takes CT18NNLO at 8, 13, 13.6 and 14 TeV from tables shipped with the package
-(``data/luminosities``, made by ``build.py`` there), so that a machine without any PDF set has the uncertainty too;
-every other set, energy or version of the set is computed from its grids, once.
+(``data/luminosities``, made by ``build.py`` there), so that the PDF uncertainty is known even on a machine without any
+PDF set. Every other set, energy or version of the set is computed from its grids, once.
 """
 
 from __future__ import annotations
@@ -47,30 +47,30 @@ SET_POINTS = 200
 
 @dataclass(frozen=True)
 class SetIntegrals:
-    """What the corrected luminosities of a set at one energy are made of."""
+    """Integrals from which the corrected luminosities of a set at one energy are made."""
 
     pdf_set: str
     digests: tuple[str, ...]
-    """Of the files of each member."""
+    """Digest of the files of each member."""
     grid_digest: str
-    """Of the grid of member 0 alone: the version of the set, whatever its .info says."""
+    """Digest of the grid of member 0 alone, which identifies the version of the set whatever its .info says."""
     sqrt_s_gev: float
     mass_gev: FloatArray
     """(n,)."""
     members: FloatArray
-    """L_q, T1_q and T2_q (see convolution) of each member at mu_F = M, (3, members, 5, n)."""
+    """L_q, T1_q and T2_q (:mod:`zprime_recast.partons.drell_yan`) of each member at mu_F = M, (3, members, 5, n)."""
     scales: FloatArray
-    """The same of the central member at mu_F = M/2 and 2 M, (2, 3, 5, n): factor, term, flavour, mass."""
+    """L_q, T1_q and T2_q of the central member at mu_F = M/2 and 2 M, (2, 3, 5, n): factor, term, flavour, mass."""
     alpha_s: FloatArray | None
     """alpha_s at M, M/2 and 2 M, (3, n); None for a set without it."""
     errors: ErrorSet | None
 
     def terms(self, mu_f_over_m: float) -> FloatArray:
-        """(3, 5, n) of the central member."""
+        """Terms of the central member at a factorisation scale, (3, 5, n)."""
         return self.members[:, 0] if mu_f_over_m == 1.0 else self.scales[SCALE_FACTORS.index(mu_f_over_m) - 1]
 
     def table(self, order: str, member: int = 0) -> LuminosityTable:
-        """The luminosities of an order, with variations if they are those of the central member."""
+        """Corrected luminosities of an order; those of the central member come with their variations."""
         if not 0 <= member < self.members.shape[1]:
             raise InputError(f"set {self.pdf_set} has members 0 to {self.members.shape[1] - 1}, not {member}")
         if checked_order(order) != "lo" and self.alpha_s is None:
@@ -113,7 +113,7 @@ class SetIntegrals:
         )
 
     def _negative_members(self, members: FloatArray) -> list[Remark]:
-        """One remark on all error members, from where the u or d luminosity of any is negative."""
+        """One warning on all error members, at masses from where the u or d luminosity of any of them is negative."""
         negative = np.asarray(np.any(members[1:, :2] < 0, axis=1))  # (members - 1, n)
         if not negative.any():
             return []
@@ -134,12 +134,19 @@ def load_luminosities(
     cache: bool = True,
     on_member: Callable[[int, int], None] | None = None,
 ) -> LuminosityTable:
-    """Corrected luminosities with their PDF and scale variations; ``order`` lo, nlo, nnlo or n3lo.
+    """Load corrected luminosities with their PDF and scale variations.
 
-    From the shipped tables where they hold the set and energy, else from the set (about 0.4 s a member and energy the
-    first time, then from the disk cache; ``on_member(done, all)`` reports it). A member other than 0, or one already
-    loaded, comes without variations. UnknownName for a set that is not there, PDFError for one that is broken or
-    whose ErrorType is not known.
+    They come from the shipped tables where these hold the set and energy, otherwise from the set itself: about 0.4 s a
+    member and energy the first time, then from the disk cache. UnknownName for a set that is not there, PDFError for
+    one that is broken or whose ErrorType is not known.
+
+    Arguments:
+        pdf: name of a PDF set, or a loaded member.
+        sqrt_s_gev: collider energy in GeV.
+        order: ``lo``, ``nlo``, ``nnlo`` or ``n3lo``.
+        member: member of the set; one other than 0, or one already loaded, has no variations.
+        cache: whether the disk cache is used.
+        on_member: called with (members done, all members) while a set is computed.
     """
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
     checked_order(order)
@@ -160,12 +167,20 @@ def set_integrals(
     cache: bool = True,
     on_member: Callable[[int, int], None] | None = None,
 ) -> SetIntegrals:
-    """Compute the integrals of every member of a set; PDFError names a member that is missing or does not fit."""
+    """Compute the integrals of every member of a set; PDFError names a member that is missing or does not fit.
+
+    Arguments:
+        name: name of the PDF set.
+        sqrt_s_gev: collider energy in GeV.
+        points: number of masses.
+        cache: whether the disk cache is used.
+        on_member: called with (members done, all members).
+    """
     if name not in list_sets() and shipped_energies(name):
         energies = ", ".join(f"{e:g}" for e in shipped_energies(name))
         raise InputError(
-            f"set {name} is not installed and shipped for sqrt(s) = {energies} GeV only, not {sqrt_s_gev:g}; install "
-            f"it (zprime-recast pdf install {name}) or use its central member, --pdf {name}_central"
+            f"set {name} is not installed, and is shipped only for sqrt(s) = {energies} GeV, not {sqrt_s_gev:g}; "
+            f"install it (zprime-recast pdf install {name}) or use its central member, --pdf {name}_central"
         )
     central = load_pdf(name)
     errors = error_set(central.info)
@@ -176,7 +191,7 @@ def set_integrals(
     for k in range(count):
         member = central if k == 0 else load_pdf(name, k)
         if member.info.grid_shape != central.info.grid_shape:
-            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; fetch the set again")
+            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; download the set again")
         rows.append(integrals(member, grid, sqrt_s_gev, cache=cache))
         digests.append(member.digest)
         if on_member:
@@ -201,18 +216,18 @@ def set_integrals(
 
 
 def shipped_file(name: str, sqrt_s_gev: float) -> Path:
-    """Where the table of a set and energy belongs."""
+    """Path of the shipped table of a set and energy, which need not exist."""
     return shipped("data") / "luminosities" / f"{name}_{sqrt_s_gev:g}GeV.npz"
 
 
 def shipped_energies(name: str) -> list[float]:
-    """Collider energies (GeV) a set is shipped for."""
+    """Collider energies (GeV) for which the tables of a set are shipped."""
     files = (shipped("data") / "luminosities").glob(f"{name}_*GeV.npz")
     return sorted(float(file.stem.removeprefix(f"{name}_").removesuffix("GeV")) for file in files)
 
 
 def save_integrals(integrals_: SetIntegrals, path: Path) -> None:
-    """Write a table as it is shipped: single precision (6e-8), compressed."""
+    """Write a table in the form in which it is shipped: single precision (6e-8), compressed."""
     about = {
         "pdf_set": integrals_.pdf_set,
         "digests": integrals_.digests,
@@ -226,7 +241,7 @@ def save_integrals(integrals_: SetIntegrals, path: Path) -> None:
 
 
 def read_integrals(path: Path) -> SetIntegrals:
-    """A table written by :func:`save_integrals`; PDFError if it is broken."""
+    """Read a table written by :func:`save_integrals`; PDFError if it is broken."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
@@ -249,7 +264,7 @@ def read_integrals(path: Path) -> SetIntegrals:
 
 
 def _shipped_integrals(name: str, sqrt_s_gev: float) -> SetIntegrals | None:
-    """The shipped table, unless there is none or the set installed here is another version of it."""
+    """The shipped table; None if there is none, or if another version of the set is installed here."""
     path = shipped_file(name, sqrt_s_gev)
     if not path.is_file():
         return None

@@ -20,14 +20,14 @@ from ..io.paths import shipped
 ORDERS = ("lo", "nlo", "nnlo", "n3lo")
 #: Scale choices (mu_F/M, mu_R/M) of the seven-point variation, the central one first.
 SEVEN_POINTS = ((1.0, 1.0), (0.5, 0.5), (0.5, 1.0), (1.0, 0.5), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0))
-#: Those for which N3LO is tabulated.
+#: Scale choices for which N3LO is tabulated.
 DIAGONAL_POINTS = ((1.0, 1.0), (0.5, 0.5), (2.0, 2.0))
 
 _FILE = "neutral_current_dy_n3lo_ct18nnlo.csv"
 
 
 def checked_order(order: str) -> str:
-    """The order if it is one of ORDERS, else InputError."""
+    """Return the order if it is one of ORDERS; InputError otherwise."""
     if order not in ORDERS:
         raise InputError(f"order must be one of {', '.join(ORDERS)}, found {order!r}")
     return order
@@ -55,7 +55,7 @@ def n3lo_over_nnlo(mass_gev: FloatArray, sqrt_s_gev: float, mu_over_m: float = 1
     """LQ(N3LO)/LQ(NNLO) at masses in GeV and mu_F = mu_R, (*mass.shape).
 
     Splines in ln M; between the energies of the table linear in ln sqrt(s) at fixed M/sqrt(s). Beyond the tabulated
-    masses the ratio is held at its end. InputError for an energy or a scale without a table.
+    masses the ratio keeps the value at the nearest end. InputError for an energy or a scale without a table.
     """
     mass = np.asarray(mass_gev, dtype=float)
     tabulated_range_gev(sqrt_s_gev)

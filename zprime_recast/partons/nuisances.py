@@ -1,4 +1,4 @@
-"""Uncertainty of the luminosities as a few named nuisances that all searches share.
+"""Uncertainty of the luminosities, expressed by a few named nuisance parameters that all searches share.
 
 The directions of a PDF set (29 eigenvectors of CT18NNLO, 100 replicas ...) are rotated so that the first few carry
 most of the variance of the luminosities: a principal-component analysis of their relative changes, weighted by the
@@ -43,8 +43,9 @@ class TheoryNuisances:
 
 
 def theory_nuisances(lumi: LuminosityTable) -> TheoryNuisances:
-    """The nuisances of a table with variations; without error members there are no PDF modes (none at all without
-    variations).
+    """The nuisance parameters of a table with variations.
+
+    A set without error members has no PDF modes; a table without variations has no nuisances at all.
     """
     names: list[str] = []
     changes = [np.zeros((0, *lumi.values.shape))]

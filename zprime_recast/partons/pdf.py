@@ -3,8 +3,8 @@
 ``load_pdf("SET", member)`` uses the ``lhapdf`` library when it can be imported, else ``neopdf`` (package neopdf-hep).
 Sets are looked for in the folders of ``LHAPDF_DATA_PATH``, then in the user's folder, then among those shipped.
 
-neopdf ends the process on a broken file or a NaN, and downloads what it does not find. So every file is read and
-checked here first, neopdf is handed a copy whose .info holds only what was checked, and every x and Q is checked on
+neopdf ends the process on a broken file or a NaN, and downloads sets it does not find. Every file is therefore read and
+checked here first, neopdf is given a copy whose .info holds only what was checked, and every x and Q is checked on
 each call.
 """
 
@@ -26,7 +26,7 @@ from ..errors import InputError, PDFError, RangeError, UnknownName
 from ..io.cards import digest
 from .pdf_files import SetInfo, check_grid, find_set, list_sets, read_set_info
 
-#: Set of every default; its central member is shipped (``CT18NNLO_central``), its uncertainty as luminosity tables.
+#: The default set. Its central member is shipped (``CT18NNLO_central``), its uncertainty in luminosity tables.
 DEFAULT_SET = "CT18NNLO"
 DEFAULT_CENTRAL = "CT18NNLO_central"
 #: The paper's set (arXiv:1707.08606, section 4), central member; shipped.
@@ -43,15 +43,15 @@ class PDFMember(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """Changes when the files of the member do."""
+        """Digest of the files of the member."""
         return digest(self.info.info_file, self.info.grid_file(self.member))
 
     def xf(self, pids: Sequence[int], x: ArrayLike, q_gev: float) -> FloatArray:
         """Densities x f(x, Q), shape (len(pids), *x.shape), at one Q (GeV) and any array of x.
 
-        Parton ids are PDG's (gluon 21); one the set does not have gives 0. x above x_max = 1 is refused, as are NaN
-        and points outside the grid (RangeError states the range). A set that asks for positivity
-        (``ForcePositive`` 1 or 2 in its .info) has negative values raised to 0 (1e-10).
+        Parton ids follow the PDG (gluon 21); the density of a parton that the set does not have is 0.
+        RangeError states the range for NaN, x above x_max = 1, and points outside the grid. A set that asks for
+        positivity (``ForcePositive`` 1 or 2 in its .info) has its negative values raised to 0 (or 1e-10).
         """
         points = np.asarray(x, dtype=float)
         info = self.info
@@ -147,11 +147,13 @@ def default_backend() -> str:
 def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = None) -> PDFMember:
     """A member of a set by name; UnknownName if there is no such set, PDFError if its files are broken.
 
-    Member 0 of the default set, where that is not installed, is the shipped ``CT18NNLO_central``.
+    Where the default set is not installed, its member 0 is the shipped ``CT18NNLO_central``.
     """
     if name == DEFAULT_SET and name not in list_sets():
         if member != 0:
-            raise InputError(f"of set {name} the central member alone is here: zprime-recast pdf install {name}")
+            raise InputError(
+                f"only the central member of {name} is available; install the set: zprime-recast pdf install {name}"
+            )
         name = DEFAULT_CENTRAL
     info = read_set_info(find_set(name))
     if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member < info.members:
@@ -171,10 +173,10 @@ def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = Non
 
 
 def _checked_info_text(info: SetInfo) -> str:
-    """An .info file of what was checked and the backend needs, member 0 standing for the one that is loaded."""
+    """An .info file with the checked entries that the backend needs; the member that is loaded becomes member 0."""
     import yaml
 
-    # masses and alpha_s without a table are values neopdf wants to read; nothing here ever asks it for them
+    # neopdf insists on reading masses, and alpha_s even without a table; nothing here ever asks for them
     entries: dict[str, Any] = {
         "SetDesc": info.name,
         "SetIndex": info.index,

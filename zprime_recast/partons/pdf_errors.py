@@ -7,8 +7,8 @@ Replicas: average and standard deviation of the replicas, arXiv:1106.5788, eqs. 
           \delta^2 = \frac14 \sum_k (F_{2k-1} - F_{2k})^2
 
 (eqs. 2.1, 2.2, 2.6); symmetric Hessian: :math:`\delta^2 = \sum_k (F_k - F_0)^2`. Pairs of members at the end of a set
-for parameters such as alpha_s (``ErrorType: hessian+as``) add half their difference in quadrature. All is scaled from
-the confidence level of the set to the one asked for as a Gaussian's would be.
+for parameters such as alpha_s (``ErrorType: hessian+as``) add half their difference in quadrature. Uncertainties are
+scaled from the confidence level of the set to the one asked for as for a Gaussian.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ErrorSet:
     parameters: int = 0
     """Parameters varied by a pair of members each, at the end of the set."""
     confidence_level: float = ONE_SIGMA
-    """Of the members as given, in per cent."""
+    """Confidence level of the members as given, in per cent."""
 
     @property
     def eigenvectors(self) -> int:
@@ -60,7 +60,7 @@ class Uncertainty:
 
 
 def error_set(info: SetInfo) -> ErrorSet | None:
-    """What the ``.info`` of a set says of its members; None for a set of one member.
+    """The error members as the ``.info`` of a set describes them; None for a set of one member.
 
     PDFError for an ErrorType that is not known, or a number of members that does not fit it.
     """
@@ -69,8 +69,8 @@ def error_set(info: SetInfo) -> ErrorSet | None:
     kind, *parameters = info.error_type.split("+")
     if kind not in _KINDS:
         raise PDFError(
-            f"{info.info_file}: ErrorType is {info.error_type!r}, known are {', '.join(_KINDS)}; its central member "
-            "can be used without PDF uncertainty"
+            f"{info.info_file}: ErrorType is {info.error_type!r}, known are {', '.join(_KINDS)}; use its central "
+            "member, without PDF uncertainty"
         )
     rest = info.members - 1 - 2 * len(parameters)
     if rest < 1 or (kind == "hessian" and rest % 2) or (kind == "replicas" and rest < 2):
@@ -82,7 +82,7 @@ def error_set(info: SetInfo) -> ErrorSet | None:
 def pdf_uncertainty(values: ArrayLike, errors: ErrorSet, confidence_level: float = ONE_SIGMA) -> Uncertainty:
     """Uncertainty of values computed with every member, shape (members, ...), at a confidence level in per cent.
 
-    The central value is that of member 0, for replicas their average (as LHAPDF has it).
+    The central value is that of member 0; for replicas it is their average, as in LHAPDF.
     """
     v = _checked(values, errors)
     if not 0 < confidence_level < 100:

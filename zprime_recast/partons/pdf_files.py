@@ -1,4 +1,4 @@
-"""PDF sets on disk: where they are, what they say, whether a grid can be read."""
+"""PDF sets on disk: find them, and read and check their .info files and grids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..io.paths import shipped, user_data_dir
 
 @dataclass(frozen=True)
 class SetInfo:
-    """What the ``.info`` file of a set says, checked."""
+    """The checked contents of the ``.info`` file of a set."""
 
     name: str
     folder: Path
@@ -26,7 +26,7 @@ class SetInfo:
     members: int
     error_type: str
     confidence_level: float
-    """Of the error members, in per cent (ErrorConfLevel; one standard deviation if the file does not say)."""
+    """Confidence level of the error members in per cent (ErrorConfLevel; one standard deviation if not given)."""
     flavors: tuple[int, ...]
     order_qcd: int
     x_min: float
@@ -38,7 +38,7 @@ class SetInfo:
     """Knots of the strong coupling; empty if the set has no table of it."""
     alpha_s_values: tuple[float, ...]
     grid_shape: tuple[tuple[int, int], ...] = ()
-    """Knots in x and Q of each subgrid; known once a member's grid was read."""
+    """Knots in x and Q of each subgrid; known once the grid of a member has been read."""
 
     def grid_file(self, member: int) -> Path:
         """The ``.dat`` file of a member."""
@@ -51,14 +51,14 @@ class SetInfo:
 
 
 def set_folders() -> list[Path]:
-    """Where sets are looked for, in order."""
+    """Folders in which sets are looked for, in order."""
     paths = os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep)
     folders = [Path(p).expanduser() for p in paths if p]
     return [*folders, user_data_dir() / "pdfs", shipped("data") / "pdfs"]
 
 
 def list_sets() -> dict[str, Path]:
-    """Names of the sets found and their folders; the first folder on the path wins."""
+    """Names and folders of the sets found; of several sets with one name, the first on the path is taken."""
     found: dict[str, Path] = {}
     for folder in set_folders():
         if folder.is_dir():
@@ -69,7 +69,7 @@ def list_sets() -> dict[str, Path]:
 
 
 def find_set(name: str) -> Path:
-    """Folder of a set; UnknownName that suggests the nearest one and says where sets belong."""
+    """Folder of a set; UnknownName, which suggests the nearest name and says where sets belong, if there is none."""
     sets = list_sets()
     if name not in sets:
         raise UnknownName("PDF set", name, sets, f"put its folder into {user_data_dir() / 'pdfs'} or LHAPDF_DATA_PATH")
@@ -84,9 +84,9 @@ def read_set_info(folder: Path) -> SetInfo:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise PDFError(f"{path}: not readable as YAML ({str(err).splitlines()[0]}); fetch the set again") from None
+        raise PDFError(f"{path}: not readable as YAML ({str(err).splitlines()[0]}); download the set again") from None
     if not isinstance(entries, dict):
-        raise PDFError(f"{path}: no 'key: value' lines; fetch the set again")
+        raise PDFError(f"{path}: no 'key: value' lines; download the set again")
 
     def number(key: str, default: float | None = None) -> float:
         value = entries.get(key, default)
@@ -95,15 +95,17 @@ def read_set_info(folder: Path) -> SetInfo:
         except (TypeError, ValueError):
             result = np.nan
         if isinstance(value, bool) or not np.isfinite(result):
-            raise PDFError(f"{path}: {key} is {value!r}, expected a number; fetch the set again")
+            raise PDFError(f"{path}: {key} is {value!r}, expected a number; download the set again")
         return result
 
     flavors = entries.get("Flavors")
     if not isinstance(flavors, list) or not flavors or not all(type(f) is int for f in flavors):
-        raise PDFError(f"{path}: Flavors is {flavors!r}, expected a list of parton ids; fetch the set again")
+        raise PDFError(f"{path}: Flavors is {flavors!r}, expected a list of parton ids; download the set again")
     scales, values = entries.get("AlphaS_Qs") or [], entries.get("AlphaS_Vals") or []
     if (scales or values or entries.get("AlphaS_Type") == "ipol") and not _alpha_s_table_ok(scales, values):
-        raise PDFError(f"{path}: AlphaS_Qs and AlphaS_Vals are no ascending table of equal length; fetch the set again")
+        raise PDFError(
+            f"{path}: AlphaS_Qs and AlphaS_Vals are not ascending lists of equal length; download the set again"
+        )
     info = SetInfo(
         name=folder.name,
         folder=folder,
@@ -124,9 +126,11 @@ def read_set_info(folder: Path) -> SetInfo:
         alpha_s_values=tuple(float(v) for v in values),
     )
     if not 0 < info.confidence_level < 100:
-        raise PDFError(f"{path}: ErrorConfLevel is {info.confidence_level:g}, expected per cent; fetch the set again")
+        raise PDFError(
+            f"{path}: ErrorConfLevel is {info.confidence_level:g}, expected per cent; download the set again"
+        )
     if info.members < 1 or not 0 < info.x_min < info.x_max <= 1 or not 0 < info.q_min_gev < info.q_max_gev:
-        raise PDFError(f"{path}: NumMembers, XMin, XMax, QMin or QMax make no sense; fetch the set again")
+        raise PDFError(f"{path}: NumMembers, XMin, XMax, QMin or QMax are inconsistent; download the set again")
     return info
 
 
@@ -152,31 +156,33 @@ def check_grid(info: SetInfo, member: int) -> SetInfo:
     try:
         blocks = path.read_text(encoding="utf-8").split("---\n")
     except (OSError, UnicodeDecodeError) as err:
-        raise PDFError(f"{path}: not readable ({err}); fetch the set again") from None
+        raise PDFError(f"{path}: not readable ({err}); download the set again") from None
     if "Format: lhagrid1" not in blocks[0]:
-        raise PDFError(f"{path}: header says no 'Format: lhagrid1'; fetch the set again")
+        raise PDFError(f"{path}: the header does not say 'Format: lhagrid1'; download the set again")
     if len(blocks) < 3 or blocks[-1].strip():
-        raise PDFError(f"{path}: cut short (no closing '---'); fetch the set again")
+        raise PDFError(f"{path}: cut short (no closing '---'); download the set again")
     previous: tuple[FloatArray, FloatArray] | None = None
     shape = []
     x_min, x_max, q_min, q_max = info.x_min, info.x_max, info.q_min_gev, info.q_max_gev
     for i, block in enumerate(blocks[1:-1], 1):
         where = f"{path}: subgrid {i}"
         if not _GRID_CHARACTERS.issuperset(block):
-            raise PDFError(f"{where} holds something that is no number; fetch the set again")
+            raise PDFError(f"{where} contains a non-numeric entry; download the set again")
         x, q = _check_subgrid(where, block, info)
         if previous is not None:
             if not np.array_equal(x, previous[0]):
-                raise PDFError(f"{where}: x knots differ from those of the subgrid before; fetch the set again")
+                raise PDFError(f"{where}: x knots differ from those of the subgrid before; download the set again")
             if not np.isclose(q[0], previous[1][-1], rtol=1e-4):
-                raise PDFError(f"{where} begins at Q = {q[0]:g}, not where the one before ends; fetch the set again")
+                raise PDFError(f"{where} begins at Q = {q[0]:g}, not where the one before ends; download the set again")
         else:
             x_min, x_max, q_min = max(x_min, x[0]), min(x_max, x[-1]), max(q_min, q[0])
         previous = (x, q)
         shape.append((len(x), len(q)))
         q_max = min(info.q_max_gev, q[-1])
     if not x_min < x_max or not q_min < q_max:
-        raise PDFError(f"{path}: its knots and the range in {info.info_file.name} do not overlap; fetch the set again")
+        raise PDFError(
+            f"{path}: its knots and the range in {info.info_file.name} do not overlap; download the set again"
+        )
     x_min, x_max, q_min, q_max = (float(end) for end in (x_min, x_max, q_min, q_max))
     return replace(info, grid_shape=tuple(shape), x_min=x_min, x_max=x_max, q_min_gev=q_min, q_max_gev=q_max)
 
@@ -189,17 +195,17 @@ def _check_subgrid(where: str, block: str, info: SetInfo) -> tuple[FloatArray, F
         pids = [int(pid) for pid in pid_line.split()]
         values = np.array(body.split(), dtype=float)
     except ValueError:
-        raise PDFError(f"{where} holds something that is no number; fetch the set again") from None
+        raise PDFError(f"{where} contains a non-numeric entry; download the set again") from None
     finite = np.isfinite(values).all() and np.isfinite(x).all() and np.isfinite(q).all()
     if not finite:
-        raise PDFError(f"{where} holds NaN or infinity; fetch the set again")
+        raise PDFError(f"{where} contains NaN or infinity; download the set again")
     if len(x) < 4 or len(q) < 2 or (np.diff(x) <= 0).any() or (np.diff(q) <= 0).any():
-        raise PDFError(f"{where}: knots are not ascending, or fewer than 4 in x or 2 in Q; fetch the set again")
+        raise PDFError(f"{where}: knots are not ascending, or fewer than 4 in x or 2 in Q; download the set again")
     if x[0] <= 0 or x[-1] > 1 or q[0] <= 0:
-        raise PDFError(f"{where}: knots outside 0 < x <= 1 or Q > 0; fetch the set again")
+        raise PDFError(f"{where}: knots outside 0 < x <= 1 or Q > 0; download the set again")
     if sorted(pids) != sorted(info.flavors):
-        raise PDFError(f"{where}: flavours {pids} are not those of {info.info_file.name}; fetch the set again")
+        raise PDFError(f"{where}: flavours {pids} are not those of {info.info_file.name}; download the set again")
     lines = body.split("\n")[:-1]
     if len(lines) != len(x) * len(q) or any(len(line.split()) != len(pids) for line in lines):
-        raise PDFError(f"{where}: not {len(x) * len(q)} lines of {len(pids)} values; fetch the set again")
+        raise PDFError(f"{where}: not {len(x) * len(q)} lines of {len(pids)} values; download the set again")
     return x, q

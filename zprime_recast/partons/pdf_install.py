@@ -1,4 +1,4 @@
-"""A PDF set with all its members, and sets fetched from LHAPDF's archive."""
+"""Load a PDF set with all its members, and install sets from LHAPDF's archive."""
 
 from __future__ import annotations
 
@@ -41,35 +41,35 @@ class PDFSet:
     def uncertainty(self, values: ArrayLike, confidence_level: float = ONE_SIGMA) -> Uncertainty:
         """PDF uncertainty of values (members, ...) at a level in per cent; InputError for a set of one member."""
         if self.errors is None:
-            raise InputError(f"PDF set {self.name} has one member: no PDF uncertainty")
+            raise InputError(f"PDF set {self.name} has only one member, so its PDF uncertainty is not known")
         return pdf_uncertainty(values, self.errors, confidence_level)
 
 
 def load_pdf_set(name: str, backend: str | None = None) -> PDFSet:
-    """Every member of a set; PDFError names a member that is missing, broken, or on other knots than member 0."""
+    """Load every member of a set; PDFError names a member that is missing, broken, or on other knots than member 0."""
     central = load_pdf(name, 0, backend)
     members = [central]
     for k in range(1, central.info.members):
         member = load_pdf(name, k, backend)
         if member.info.grid_shape != central.info.grid_shape:
-            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; fetch the set again")
+            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; download the set again")
         members.append(member)
     return PDFSet(name, tuple(members), error_set(central.info))
 
 
 def install_set(source: str, folder: Path | None = None, archive: str = ARCHIVE_URL) -> Path:
     """Fetch a set by name from an archive, or unpack a ``.tar.gz`` given by its path, into ``folder`` (default: the
-    user's ``pdfs``); every member is checked first. Returns the set's folder; an existing one is left alone.
+    user's ``pdfs``). Every member is checked first. Returns the folder of the set; an existing one is not touched.
 
-    PDFError without network, or for a broken archive; the message says how to do it by hand.
+    PDFError without network, or for a broken archive; the message says how to install the set by hand.
     """
     target = folder or user_data_dir() / "pdfs"
     local = source.endswith((".tar.gz", ".tgz", ".tar.xz", ".tar"))
     name = Path(source).name.split(".tar")[0].removesuffix(".tgz") if local else source
     if not name or any(c in name for c in "/\\\\ ") or name.startswith("."):
-        raise InputError(f"{source!r} is no name of a PDF set")
+        raise InputError(f"{source!r} is not the name of a PDF set")
     if (target / name).exists():
-        raise InputError(f"{target / name} is there already; remove it to install the set again")
+        raise InputError(f"{target / name} already exists; remove it to install the set again")
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".install-") as scratch:
@@ -96,8 +96,8 @@ def _fetch(name: str, archive: str, scratch: Path, target: Path) -> Path:
     except (urllib.error.URLError, TimeoutError, ConnectionError) as err:
         reason = getattr(err, "reason", err)
         raise PDFError(
-            f"{url} cannot be reached ({reason}); fetch it elsewhere, then: zprime-recast pdf install {name}.tar.gz, "
-            f"or unpack it into {target}"
+            f"{url} cannot be reached ({reason}); download it elsewhere, then: zprime-recast pdf install "
+            f"{name}.tar.gz, or unpack it into {target}"
         ) from None
     return path
 
@@ -111,7 +111,7 @@ def _unpack(packed: Path, name: str, scratch: Path) -> Path:
     except FileNotFoundError:
         raise InputError(f"{packed}: no such file") from None
     except (tarfile.TarError, EOFError) as err:
-        raise PDFError(f"{packed}: no complete tar archive ({err}); fetch it again") from None
+        raise PDFError(f"{packed}: not a complete tar archive ({err}); download it again") from None
     if not (scratch / name / f"{name}.info").is_file():
-        raise PDFError(f"{packed}: holds no {name}/{name}.info; fetch it again")
+        raise PDFError(f"{packed}: holds no {name}/{name}.info; download it again")
     return scratch / name

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..io.files import write_text
+from ..io.json import json_text
 from ..limits.contour import ExclusionContour
 
 
@@ -36,8 +36,6 @@ def write_contour(result: ExclusionContour, folder: Path, compare: Sequence[Excl
     """
     written = []
     for item, stem in [(result, "contour"), *((other, f"contour_{other.model.id}") for other in compare)]:
-        written.append(
-            write_text(folder / f"{stem}.json", json.dumps(item.to_dict(), indent=1, allow_nan=False) + "\n")
-        )
+        written.append(write_text(folder / f"{stem}.json", json_text(item.to_dict(), indent=1) + "\n"))
         written.append(write_text(folder / f"{stem}.csv", contour_csv(item)))
     return written

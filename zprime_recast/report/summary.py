@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..dark_matter.direct import coupling_at_limit, experiments
 from ..dark_matter.relic import relic_density
 from ..errors import InputError, UnknownName
 from ..io.files import write_text
+from ..io.json import json_text, jsonable
 from ..model.zprime import ZprimeModel, perturbative_coupling
 
 #: Direct-detection limit that fills the excluded region, and the lines drawn beside it.
@@ -199,26 +199,27 @@ def summary(
 
 def summary_json(result: Summary) -> dict[str, Any]:
     """The lines of the figure, JSON-able: null where there is no limit."""
-    return {
+    values = {
         "provenance": result.provenance,
         "omega_h2_observed": OMEGA_H2_OBSERVED,
         "panels": [_panel_json(p) for p in result.panels],
     }
+    return dict(jsonable(values))
 
 
 def _panel_json(p: Panel) -> dict[str, Any]:
     return {
         "m_chi_gev": p.m_chi_gev,
-        "mass_gev": p.mass_gev.tolist(),
+        "mass_gev": p.mass_gev,
         "coupling_perturbative": p.coupling_perturbative,
-        "coupling_direct": {name: _nulls(values) for name, values in p.direct_coupling.items()},
+        "coupling_direct": p.direct_coupling,
         "excluded_by_direct": p.direct_id,
-        "coupling_relic_ranges": [[list(r) for r in ranges] for ranges in relic_ranges(p)],
+        "coupling_relic_ranges": relic_ranges(p),
         "lhc": p.lhc
         and {
             "label": p.lhc.label,
-            "mass_gev": p.lhc.mass_gev.tolist(),
-            "coupling_95_observed": _nulls(p.lhc.coupling_95),
+            "mass_gev": p.lhc.mass_gev,
+            "coupling_95_observed": p.lhc.coupling_95,
             "provenance": p.lhc.provenance,
         },
         "allowed_mass_range_gev": _range(p.mass_gev[p.allowed.any(axis=1)]),
@@ -246,10 +247,6 @@ def _range(values: FloatArray) -> list[float] | None:
     return [float(values.min()), float(values.max())] if values.size else None
 
 
-def _nulls(values: FloatArray) -> list[float | None]:
-    return [float(v) if np.isfinite(v) else None for v in values]
-
-
 _COLUMNS = ("m_chi_gev", "mass_gev", "coupling", "omega_h2", "overabundant", "excluded_direct", "excluded_lhc")
 
 
@@ -274,6 +271,6 @@ def _cells(p: Panel) -> Iterator[list[str]]:
 def write_summary(result: Summary, folder: Path) -> list[Path]:
     """Write summary.json and summary.csv, each whole or not at all; OutputError if that cannot be done."""
     return [
-        write_text(folder / "summary.json", json.dumps(summary_json(result), allow_nan=False) + "\n"),
+        write_text(folder / "summary.json", json_text(summary_json(result)) + "\n"),
         write_text(folder / "summary.csv", summary_csv(result)),
     ]

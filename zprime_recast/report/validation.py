@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import InputError
+from ..io.json import jsonable
 from ..limits.resonance import resonance_limit
 from ..searches.spectrum import SpectrumSearch, Tolerance, Validation
 from ..signal.fold import FoldedSearch, fold_search
@@ -170,12 +171,8 @@ def _interpolated(table: tuple[FloatArray, FloatArray], mass: FloatArray) -> Flo
 
 
 def validation_json(comparisons: list[Comparison], results: list[Verdict]) -> dict[str, Any]:
-    """All of it as JSON-able values, null where nothing is published."""
-
-    def numbers(values: FloatArray) -> list[float | None]:
-        return [float(v) if np.isfinite(v) else None for v in values]
-
-    return {
+    """Comparisons and verdicts as JSON-able values, null where nothing is published."""
+    values = {
         "passed": all(v.passed for v in results),
         "verdicts": [{**vars(v), "passed": v.passed} for v in results],
         "points": [
@@ -184,15 +181,16 @@ def validation_json(comparisons: list[Comparison], results: list[Verdict]) -> di
                 "channel": c.channel,
                 "gamma_over_m": c.gamma_over_m,
                 "calculator": c.calculator,
-                "mass_gev": c.mass_gev.tolist(),
+                "mass_gev": c.mass_gev,
                 **{
-                    name: numbers(getattr(c, name))
+                    name: getattr(c, name)
                     for name in ("observed_fb", "expected_fb", "published_observed_fb", "published_expected_fb")
                 },
             }
             for c in comparisons
         ],
     }
+    return dict(jsonable(values))
 
 
 def validation_table(results: list[Verdict]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an experiment published, checked."""
+"""Searches as the experiments published them: spectra, efficiencies and limits, read and checked."""
 
 from __future__ import annotations
 

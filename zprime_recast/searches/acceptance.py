@@ -1,4 +1,4 @@
-"""Acceptance of the fiducial cuts."""
+"""Acceptance of the fiducial cuts on both leptons."""
 
 from __future__ import annotations
 
@@ -11,44 +11,53 @@ from ..io.cache import cached_array
 from ..partons.drell_yan import rapidity_integral
 from ..partons.luminosity import LuminosityTable
 from ..partons.pdf import PDFMember
-from .spectrum import Fiducial
+from ..process.final_state import LeptonCuts, share_within
 
 _ACCEPTANCE_POINTS = 160
 _ACCEPTANCE_VERSION = 2
 
 
 def acceptance_at(
-    pdf: PDFMember, fiducial: Fiducial, m_gev: float, sqrt_s_gev: float, mu_f_over_m: float = 1.0
+    pdf: PDFMember, fiducial: LeptonCuts, m_gev: float, sqrt_s_gev: float, mu_f_over_m: float = 1.0
 ) -> FloatArray:
-    """Fiducial acceptance per quark flavour (5,) of a spin-1 pair at one mass: exact in rapidity and cos theta.
+    """Acceptance of lepton cuts per quark flavour, (5,), for a spin-1 pair of one mass: exact in rapidity and angle.
 
-    Both leptons have pt = (m/2) sin theta and eta = y +- atanh(cos theta), so the cuts are |cos theta| < c(y) with
-    c = min(sqrt(1 - 4 pt_min^2/m^2), tanh(eta_max - |y|)). The cut is even in cos theta, so the forward-backward
-    odd term drops out and the acceptance does not depend on the couplings: 3/8 (1 + cos^2 theta) integrates to
-    (3 c + c^3)/4.
+    The angle is integrated in closed form (:mod:`zprime_recast.process.final_state`). The cuts are even in cos theta,
+    so the acceptance does not depend on the couplings.
+
+    Arguments:
+        pdf: the parton densities.
+        fiducial: the cuts on both leptons.
+        m_gev: mass of the pair in GeV.
+        sqrt_s_gev: collider energy in GeV.
+        mu_f_over_m: factorisation scale over the mass.
     """
     mu_f = m_gev * mu_f_over_m
-    pt_ratio = 2 * fiducial.pt_min_gev / m_gev
-    if pt_ratio >= 1:
+    if m_gev <= 2 * fiducial.pt_min_gev:
         return np.zeros(5)
-    c_pt = np.sqrt(1 - pt_ratio**2)
 
     def weight(y: FloatArray) -> FloatArray:
-        c = np.minimum(c_pt, np.tanh(np.clip(fiducial.eta_max - np.abs(y), 0.0, None)))
-        return np.asarray((3 * c + c**3) / 4)
+        return share_within(fiducial.largest_cosine(m_gev, y))
 
-    kinks = (fiducial.eta_max - np.arctanh(c_pt), fiducial.eta_max)
-    inside = rapidity_integral(pdf, m_gev, sqrt_s_gev, mu_f, weight, kinks)
+    inside = rapidity_integral(pdf, m_gev, sqrt_s_gev, mu_f, weight, fiducial.rapidity_kinks(m_gev))
     total = rapidity_integral(pdf, m_gev, sqrt_s_gev, mu_f)
     ratio = np.divide(inside, total, out=np.zeros(5), where=total > 0)
     return np.clip(ratio, 0.0, 1.0)
 
 
 def acceptance(
-    pdf: PDFMember, fiducial: Fiducial, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
+    pdf: PDFMember, fiducial: LeptonCuts, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
 ) -> FloatArray:
-    """Fiducial acceptance per quark flavour at many masses, (5, n): exact on a grid of masses, monotone cubics in ln(m)
-    between.
+    """Acceptance of lepton cuts per quark flavour at many masses, (5, n).
+
+    It is exact on a grid of masses, with monotone cubics in ln(m) in between.
+
+    Arguments:
+        pdf: the parton densities.
+        fiducial: the cuts on both leptons.
+        m_gev: masses of the pair in GeV, (n,).
+        lumi: the luminosities, whose energy, scale and range of masses are used.
+        cache: whether the disk cache is used.
     """
     low = max(lumi.range_gev[0], 2.0 * fiducial.pt_min_gev)
     grid = np.geomspace(low, lumi.range_gev[1], _ACCEPTANCE_POINTS)

@@ -1,9 +1,9 @@
-"""How the background of a channel may change: named nuisances, each a log change per bin.
+"""Nuisance parameters of the background of a channel, each a change of the logarithm of every bin.
 
-A fit function floats, as the collaboration lets it float: its parameters (norm, b, p0 ...) enter as uncorrelated
+A fit function floats, as in the fit of the collaboration: its parameters (norm, b, p0 ...) enter as uncorrelated
 combinations (eigenmodes of the Poisson information of the background). One unit of a mode's nuisance is
 :data:`MODE_UNIT` standard deviations of the fit to the spectrum, so its unit-Gaussian constraint adds
-1/MODE_UNIT^2 = 4 % to the information of the data: in effect it floats.
+1/MODE_UNIT^2 = 4 % to the information of the data, which in effect leaves it free.
 
 A predicted background moves within its published uncertainty: one nuisance per fully correlated source, and the
 eigenmodes of the covariance of the rest.
@@ -21,7 +21,7 @@ from .channel import BackgroundFunction, BackgroundTable, Channel
 
 #: Standard deviations of the background fit per unit of a mode's nuisance.
 MODE_UNIT = 5.0
-#: Largest |log change| of a bin per unit. Cuts only where less than 0.1 events are expected in a bin.
+#: Largest |log change| of a bin per unit. The cap is reached only in bins with less than 0.1 expected events.
 MODE_CAP = 2.0
 #: Modes of a table's covariance are kept until they hold all but this share of its variance.
 VARIANCE_LEFT = 1e-3
@@ -49,13 +49,13 @@ def background_modes(channel: Channel) -> FloatArray:
 
 
 def finely_binned(channel: Channel, width: float) -> Channel:
-    """A channel with its background function in bins of a relative width, up to its last bin, and no fluctuation.
+    """A channel rebinned in a relative width up to its last bin, with the expected background as its data.
 
-    InputError if the background is no function.
+    InputError if the background is not a function.
     """
     function = channel.background
     if not isinstance(function, BackgroundFunction):
-        raise InputError(f"channel {channel.name}: only a background function can be binned anew")
+        raise InputError(f"channel {channel.name}: only a background function can be rebinned")
     low, last = channel.edges_gev[0], channel.edges_gev[-2:]
     edges = np.append(np.geomspace(low, last[0], round(np.log(last[0] / low) / width) + 1), last[1])
     m, weights = _nodes(edges, function)

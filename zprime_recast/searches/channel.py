@@ -50,7 +50,7 @@ class ResponseTable:
     share: FloatArray
     """Share of each component, (n_components, n_masses); sums to 1."""
     mean: FloatArray
-    """Of m_reco/m - 1; shape as ``share``, like all below."""
+    """Mean of m_reco/m - 1 of each component; shape as ``share``, like the arrays below."""
     sigma: FloatArray
     r_max: FloatArray
     """The response is truncated at |m_reco/m - 1| = r_max."""
@@ -60,7 +60,7 @@ class ResponseTable:
 
 @dataclass(frozen=True)
 class BackgroundFunction:
-    """Smooth background shape of an ATLAS dilepton fit, and which of its parameters float in ours.
+    """Smooth background shape of an ATLAS dilepton fit, and the parameters of it that float in our fit.
 
     shape(m) = BW(m) (1 - x^c)^b x^(p0 + p1 ln x + p2 ln^2 x + ...), x = m/sqrt(s), BW the non-relativistic
     Breit-Wigner of the Z; arXiv:1903.06248, section 6.
@@ -99,16 +99,16 @@ class BackgroundFunction:
 class BackgroundTable:
     """A predicted background with an uncertainty per bin.
 
-    The uncertainty has one nuisance per named source that is one thing at all masses, and for the rest a correlation
-    of exp(-(ln m1/m2)^2/(2 length^2)) between bins: what falls off with distance in mass.
+    Each named source is fully correlated between all masses and has one nuisance. The rest of the uncertainty is
+    correlated by exp(-(ln m1/m2)^2/(2 length^2)) between bins, which falls off with the distance in mass.
     """
 
     relative: FloatArray
     """Total relative uncertainty, (n_bins,)."""
     sources: Mapping[str, FloatArray]
-    """Part of it per fully correlated source, (n_bins,)."""
+    """Relative uncertainty from each fully correlated source, (n_bins,)."""
     correlation_length: float
-    """In ln(mass)."""
+    """Correlation length of the rest, in ln(mass)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +124,10 @@ class Channel:
     background: BackgroundFunction | BackgroundTable
     efficiency_m_gev: FloatArray
     efficiency: FloatArray
-    """Selection efficiency inside the fiducial region; times acceptance where limits are on the total cross-section."""
+    """Selection efficiency inside the fiducial region; acceptance times efficiency if limits are on the total rate."""
     response: Mapping[str, MassFunction] | ResponseTable
     response_range_gev: tuple[float, float]
-    """Masses where the response is tabulated; beyond, its relative shape is held."""
+    """Masses where the response is tabulated; beyond them its relative shape stays that at the nearest end."""
 
     @property
     def centers_gev(self) -> FloatArray:
@@ -136,7 +136,7 @@ class Channel:
 
 
 def read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Channel:
-    """A channel from its table of the card; CardError names file, key, what was found and what was expected."""
+    """Read a channel from its table in the card; CardError names file, key, what was found and what was expected."""
     spectrum, efficiency = read_spectrum(section), read_efficiency(section)
     response, response_range = read_response(section)
     channel = Channel(
@@ -157,12 +157,12 @@ def read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Cha
 
 
 def read_spectrum(section: Section) -> Mapping[str, FloatArray]:
-    """The spectrum of a channel."""
+    """Read the spectrum of a channel: columns m_low_gev, m_high_gev, n_obs, bkg."""
     return _read_spectrum(section.file("spectrum"))
 
 
 def read_efficiency(section: Section) -> Mapping[str, FloatArray]:
-    """The efficiency of a channel."""
+    """Read the efficiency of a channel: columns m_ll_gev, efficiency."""
     path = section.file("efficiency")
     table = read_csv(path, ("m_ll_gev", "efficiency"))
     if (np.diff(table["m_ll_gev"]) <= 0).any():
@@ -173,7 +173,7 @@ def read_efficiency(section: Section) -> Mapping[str, FloatArray]:
 
 
 def read_response(section: Section) -> tuple[Mapping[str, MassFunction] | ResponseTable, tuple[float, float]]:
-    """The mass response of a channel, and the masses it is for."""
+    """Read the mass response of a channel, and the range of masses for which it is published."""
     form = section.choice("response_form", ("functions", "table"), "functions")
     path = section.file("response")
     if form == "table":
@@ -186,7 +186,7 @@ def read_response(section: Section) -> tuple[Mapping[str, MassFunction] | Respon
 
 
 def read_background(section: Section, sqrt_s_gev: float) -> BackgroundFunction | BackgroundTable:
-    """How the background of a channel may change."""
+    """Read the uncertainty of the background of a channel: a fit function, or a table."""
     background = section.section("background")
     if background.choice("form", ("function", "table"), "function") == "function":
         return _read_background(background, sqrt_s_gev)

@@ -1,4 +1,4 @@
-"""What is wrong with an analysis folder: the first fault of every table of its card and of every file it names."""
+"""Errors in an analysis folder: the first one in every table of its card and in every file that the card names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .spectrum import read_fiducial, read_search, read_uncertainty, read_validat
 
 @dataclass(frozen=True)
 class AnalysisCheck:
-    """Faults of a folder, and what is no fault but should be looked at."""
+    """Errors in a folder, and remarks on what is allowed but should be looked at."""
 
     folder: Path
     kind: str
@@ -26,7 +26,7 @@ class AnalysisCheck:
 
 
 def check_analysis(folder: Path) -> AnalysisCheck:
-    """Read every part of a folder on its own and collect the faults; each names file, key, found and expected."""
+    """Read every part of a folder on its own and collect the errors; each names file, key, found and expected."""
     faults: list[CardError] = []
 
     def attempt(read: Callable[..., Any], *arguments: Any) -> Any:
@@ -60,7 +60,7 @@ def _check_parts(card: Section, attempt: Callable[..., Any]) -> None:
     names = []
     for section in attempt(card.sections, "channel") or ():
         names.append(attempt(section.text, "name") or "")
-        # each on a section of its own: reading marks keys as known
+        # a section of its own for each, because reading a key marks it as known
         for read in (read_spectrum, read_efficiency, read_response):
             attempt(read, Section(section.path, section.values, section.prefix))
         attempt(read_background, Section(section.path, section.values, section.prefix), sqrt_s or 13000.0)
@@ -78,17 +78,20 @@ def _remarks(folder: Path, card: Section, whole: Any) -> tuple[str, ...]:
     if card.values.get("id") not in (None, folder.resolve().name):
         found.append(f"id is {card.values['id']!r}, the folder {folder.resolve().name!r}: give one name to both")
     if not card.values.get("notes"):
-        found.append("no notes: what of the input is approximate? Results repeat them")
+        found.append("no notes: say which inputs are approximate; every result repeats the notes")
     if card.values.get("kind") == "binned-likelihood":
         if not card.values.get("validation"):
-            found.append("no [[validation]]: without published limits 'validate' cannot say how close the recast is")
+            found.append(
+                "no [[validation]]: without published limits 'validate' cannot measure the accuracy of the recast"
+            )
         if not card.values.get("uncertainty"):
-            found.append("no [[uncertainty]]: the signal is taken as exactly known")
+            found.append("no [[uncertainty]]: the signal is taken to be known exactly")
     if whole is not None and whole.kind == "binned-likelihood":
         low, high = whole.mass_range_gev
         for channel in whole.channels:
             if channel.efficiency_m_gev[0] > low or channel.efficiency_m_gev[-1] < high:
-                found.append(f"channel {channel.name}: the efficiency does not cover {low:g} to {high:g} GeV, held")
+                text = f"the efficiency does not cover {low:g} to {high:g} GeV; the nearest value is used"
+                found.append(f"channel {channel.name}: {text}")
             if channel.edges_gev[0] > low or channel.edges_gev[-1] < high:
                 found.append(f"channel {channel.name}: the spectrum does not cover {low:g} to {high:g} GeV")
     return tuple(found)

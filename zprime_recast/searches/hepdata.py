@@ -17,8 +17,10 @@ from ..errors import CardError, InputError, UnknownName
 
 
 def read_hepdata(path: Path, table: str | None = None) -> dict[str, FloatArray]:
-    """Columns of a table, in its order: each independent variable as ``NAME``, or ``NAME low`` and ``NAME high`` where
-    it has bins, then each dependent one. CardError for a file that is no such table, UnknownName for a missing one.
+    """Read the columns of a table, in its order: the independent variables, then the dependent ones.
+
+    An independent variable with bins becomes ``NAME low`` and ``NAME high``. CardError for a file that is not a HEPData
+    table, UnknownName for a table that is not in the file.
     """
     readers = {".yaml": _read_yaml, ".yml": _read_yaml, ".csv": _read_csv, ".root": _read_root}
     if path.suffix not in readers:

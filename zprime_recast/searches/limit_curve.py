@@ -1,10 +1,11 @@
-"""Searches known only by a limit: a coupling from a published cross-section limit, without a likelihood.
+"""Searches that published only a limit on a cross-section: limits on couplings without a likelihood.
 
 The curve is a limit on sigma x BR (times a constant acceptance, if the experiment left it in) of a final state at some
-relative widths, or the ratio of a limit to the Z'_SSM rate. The latter times our own Z'_SSM rate is a limit in which
-most of what is uncertain in the rate cancels. The rate of a model is the narrow-width one. Between tabulated masses the
-limit is interpolated in logarithms, between tabulated widths linearly in the width; the narrowest one holds for all
-below it (there the detector decides), and beyond the widest there is no limit.
+relative widths, or the ratio of a limit to the Z'_SSM rate. This ratio is multiplied by our own Z'_SSM rate, so that
+most uncertainties of the rate cancel. The rate of a model is taken in the narrow-width approximation. The limit is
+interpolated between tabulated masses in logarithms, and between tabulated widths linearly in the width. For widths
+below the narrowest one, where the detector resolution dominates, the limit is that for the narrowest; beyond the widest
+there is no limit.
 """
 
 from __future__ import annotations
@@ -50,18 +51,18 @@ class LimitCurve:
     sqrt_s_gev: float
     final_state: str
     acceptance: float
-    """What the limit has not divided out: it is on sigma x BR x acceptance."""
+    """Acceptance that the limit still contains: it is a limit on sigma x BR x acceptance."""
     mass_gev: FloatArray
-    """(n,)."""
+    """Tabulated masses, (n,), ascending."""
     gamma_over_m: FloatArray
-    """(w,)."""
+    """Tabulated relative widths, (w,), ascending."""
     limit_obs: FloatArray
-    """fb, or over the Z'_SSM rate; (n, w), NaN where not published."""
+    """Observed limit in fb, or over the Z'_SSM rate, (n, w); NaN where not published."""
     limit_exp: FloatArray
-    """The same for the median expected one."""
+    """Median expected limit, in the units and the shape of ``limit_obs``."""
     over_ssm: bool
     gamma_over_m_max: float
-    """Largest relative width the limit is taken to hold for."""
+    """Largest relative width at which the limit is used."""
     notes: tuple[str, ...]
     digest: str
     uncertainties: tuple[Uncertainty, ...] = ()
@@ -70,7 +71,7 @@ class LimitCurve:
 
     @property
     def mass_range_gev(self) -> tuple[float, float]:
-        """Pole masses of the curve."""
+        """Lowest and highest pole mass of the curve."""
         return float(self.mass_gev[0]), float(self.mass_gev[-1])
 
     def at(self, mass_gev: ArrayLike, gamma_over_m: ArrayLike) -> FloatArray:
@@ -95,7 +96,7 @@ class LimitCurve:
 
 
 def read_limit_curve(folder: Path) -> LimitCurve:
-    """A limit curve from its folder; CardError names file, key, what was found and what was expected."""
+    """Read a limit curve from its folder; CardError names file, key, what was found and what was expected."""
     card = read_toml(folder / "card.toml")
     card.choice("kind", ("limit-curve",))
     path = card.file("curve")

@@ -1,4 +1,4 @@
-"""What the detector makes of a true dilepton mass: fiducial acceptance, efficiency, and the measured mass.
+"""Detector response to a true dilepton mass: selection efficiency, and distribution of the measured mass.
 
 The mass response r = (m_reco - m)/m is a Crystal Ball plus a Gaussian, truncated to |r| <= 0.5, as ATLAS publishes it
 (arXiv:1903.06248, HEPData tables t23 and t24).
@@ -17,7 +17,7 @@ from ..arrays import FloatArray, IndexArray
 from ..io.cache import cached_array
 from .channel import R_MAX, Channel, ResponseTable
 
-#: Changes with the functions of this module, so that no older array is found in the cache.
+#: To be raised whenever the functions of this module change, so that cached arrays are computed again.
 _RESPONSE_VERSION = 1
 
 
@@ -27,7 +27,14 @@ def crystal_ball_cdf(
     """Integral of an unnormalised Crystal Ball (power-law tail below mean - alpha sigma, alpha > 0, n > 1) up to r.
 
     Density exp(-t^2/2) for t = (r - mean)/sigma > -alpha, (n/alpha)^n exp(-alpha^2/2) (n/alpha - alpha - t)^-n below;
-    in units of t (multiply by sigma for an integral over r). Arguments broadcast.
+    in units of t (multiply by sigma for an integral over r). All arguments broadcast.
+
+    Arguments:
+        r: upper end of the integral.
+        mean: position of the peak in r.
+        sigma: width of the Gaussian core in r.
+        alpha: where the tail begins below the mean, in units of sigma.
+        n: power of the tail.
     """
     t, alpha, n = np.broadcast_arrays((r - mean) / sigma, alpha, n)
     found, tail = np.empty(t.shape), t < -alpha
@@ -45,8 +52,16 @@ def double_crystal_ball_cdf(
     low: tuple[FloatArray, FloatArray],
     high: tuple[FloatArray, FloatArray],
 ) -> FloatArray:
-    """Integral, in units of t = (r - mean)/sigma, of a Gaussian core with power-law tails on both sides; ``low`` and
-    ``high`` are (alpha, n) of the tails. Arguments broadcast.
+    """Integral up to r of an unnormalised Gaussian core with power-law tails on both sides.
+
+    It is in units of t = (r - mean)/sigma. All arguments broadcast.
+
+    Arguments:
+        r: upper end of the integral.
+        mean: position of the peak in r.
+        sigma: width of the Gaussian core in r.
+        low: (alpha, n) of the lower tail: where it begins in units of sigma, and its power.
+        high: (alpha, n) of the upper tail.
     """
     r, mean, sigma, *tails = np.broadcast_arrays(r, mean, sigma, *low, *high)
     found, is_low, is_high = np.empty(r.shape), r < mean, r >= mean
@@ -81,8 +96,9 @@ def response_cdf(response: Mapping[str, FloatArray], r: FloatArray) -> FloatArra
 
 
 def _truncated(cdf: Callable[[FloatArray, IndexArray], FloatArray], r: FloatArray, r_max: FloatArray) -> FloatArray:
-    """A distribution function cut at |r| = r_max (n,) and normalised, at r (n, k). ``cdf``: of values in rows; it is
-    called for what lies inside only.
+    """A distribution function truncated at |r| = r_max (n,) and normalised, at r (n, k).
+
+    ``cdf`` takes values and the rows they belong to; it is called only for values inside the truncation.
     """
     inside, above = np.abs(r) < r_max[:, None], r >= r_max[:, None]
     rows, (row, column) = np.arange(len(r)), np.nonzero(inside)
@@ -99,11 +115,17 @@ def response_matrix(
     resolution: FloatArray | float = 0.0,
     cache: bool = False,
 ) -> FloatArray:
-    """P(true mass -> reconstructed bin), shape (n_masses, n_bins); rows sum to at most 1 (the rest falls outside).
+    """Probability that a true mass is measured in each bin, (n_masses, n_bins).
 
-    Outside the masses where the response is published its relative shape is held at the nearest of them. ``scale``
-    and ``resolution`` are relative changes of the measured mass and of the width of the response, per mass. With
-    ``cache`` the result is kept on disk, under a digest of all numbers that enter.
+    Rows sum to at most 1, because masses may be measured outside all bins. Outside the masses where the response is
+    published its relative shape is that at the nearest of them.
+
+    Arguments:
+        channel: the channel with its bins and its response.
+        m_true_gev: true masses in GeV, (n_masses,).
+        scale: relative change of the measured mass, a number or (n_masses,).
+        resolution: relative change of the width of the response, a number or (n_masses,).
+        cache: whether the result is kept on disk, under a digest of all numbers that enter.
     """
     at = np.clip(m_true_gev, *channel.response_range_gev)
     shift = np.broadcast_to(1 + np.asarray(scale), m_true_gev.shape)[:, None]
@@ -157,5 +179,5 @@ def _component_cdf(
 
 
 def efficiency(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
-    """Selection efficiency inside the fiducial region; held at its ends beyond the published table."""
+    """Selection efficiency inside the fiducial region, (n,); constant beyond the published masses."""
     return np.asarray(np.interp(m_true_gev, channel.efficiency_m_gev, channel.efficiency))

@@ -1,4 +1,4 @@
-"""Searches: what an ``analyses/<id>/`` folder says, checked. A user's own folder works the same way."""
+"""Searches with a spectrum: the contents of an ``analyses/<id>/`` folder, shipped or of the user, read and checked."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import numpy as np
 from ..arrays import FloatArray
 from ..errors import CardError, UnknownName
 from ..io.cards import Section, digest, read_csv, read_toml
+from ..process.final_state import LeptonCuts
 from .channel import BackgroundFunction, Channel, read_channel
 from .search import find_search
 
 #: Kinds of uncertainty of the signal.
 KINDS = ("yield", "scale", "resolution", "spurious")
-#: How far an input is known: published, from a public but unofficial source, from memory of the paper, or our choice.
+#: Where an input comes from: published, a public but unofficial source, the paper quoted from memory, our own choice.
 STATUSES = ("official", "unofficial", "recalled", "assumed")
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """A systematic uncertainty of the signal; one nuisance of the likelihood, shared by the channels it names."""
+    """A systematic uncertainty of the signal: one nuisance parameter, shared by the channels that it names."""
 
     name: str
     kind: str
@@ -34,7 +35,7 @@ class Uncertainty:
     relative: FloatArray
     """One standard deviation upwards at each mass, linear between, constant beyond."""
     relative_down: FloatArray
-    """The same downwards."""
+    """One standard deviation downwards at each mass, as a positive number."""
     source: str
     status: str
     """One of STATUSES."""
@@ -56,13 +57,11 @@ class Uncertainty:
 
 
 @dataclass(frozen=True)
-class Fiducial:
-    """Fiducial region of a generic limit."""
+class Fiducial(LeptonCuts):
+    """Fiducial region of the limit on a generic resonance of pole mass M and width Gamma."""
 
-    pt_min_gev: float
-    eta_max: float
-    low_widths: float
-    """True mass above M - low_widths * Gamma."""
+    low_widths: float = 0.0
+    """The true mass of the pair is above M - low_widths * Gamma."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,10 @@ class Validation:
     mass_gev: FloatArray
     gamma_over_m: FloatArray
     limit_obs_fb: FloatArray
-    """NaN where only the expected limit is tabulated, and the reverse."""
+    """Observed limit; NaN where only the other limit is published, as in ``limit_exp_fb``."""
     limit_exp_fb: FloatArray
     calculator: str
-    """What the experiment used, as far as we can follow: ``asymptotic`` (CLs) or ``bayes``."""
+    """Statistical method of the experiment, as far as we can reproduce it: ``asymptotic`` (CLs) or ``bayes``."""
     tolerances: tuple[Tolerance, ...]
 
 
@@ -99,22 +98,22 @@ class SpectrumSearch:
     reference: str
     sqrt_s_gev: float
     mass_range_gev: tuple[float, float]
-    """Pole masses the search covers."""
+    """Lowest and highest pole mass of the search."""
     fiducial: Fiducial | None
-    """None: limits are on the total cross-section, and the acceptance is part of the efficiency."""
+    """None if limits are on the total cross-section; the efficiency then includes the acceptance."""
     expected_bins: float | None
-    """Relative width of the bins the expected limits on a resonance are computed in; None: those of the spectrum."""
+    """Relative width of the bins in which expected limits on a resonance are computed; None: those of the spectrum."""
     channels: tuple[Channel, ...]
     uncertainties: tuple[Uncertainty, ...]
     validation: tuple[Validation, ...]
     notes: tuple[str, ...]
-    """What of its input is approximate or unverified; results repeat it."""
+    """Inputs that are approximate or unverified; every result repeats these notes."""
     digest: str
     kind: str = "binned-likelihood"
 
     @property
     def limit_definition(self) -> str:
-        """What a generic limit is on."""
+        """The quantity on which the limit on a generic resonance is set."""
         kind = "total" if self.fiducial is None else "fiducial"
         return f"{kind} cross-section times branching ratio to one lepton flavour"
 
@@ -170,21 +169,20 @@ def read_search(folder: Path) -> SpectrumSearch:
 
 
 def read_fiducial(card: Section) -> Fiducial | None:
-    """The fiducial region of a card; None if its limits are on the total cross-section."""
+    """Read the fiducial region of a card; None if its limits are on the total cross-section."""
     if card.choice("limits_on", ("fiducial", "total"), "fiducial") == "total":
         return None
     section = card.section("fiducial")
-    fiducial = Fiducial(
-        section.number("pt_min_gev", low=0.0),
-        section.number("eta_max", low=0.0),
-        section.number("low_widths", low=0.0),
-    )
+    pt_min, eta_max = section.number("pt_min_gev", low=0.0), section.number("eta_max", low=0.0)
+    low_widths = section.number("low_widths", low=0.0)
     section.finish()
-    return fiducial
+    if eta_max == 0:
+        raise section.fault("eta_max", eta_max, "a number > 0")
+    return Fiducial(pt_min, eta_max, low_widths)
 
 
 def read_expected_bins(card: Section, channels: tuple[Channel, ...]) -> float | None:
-    """The bins of expected limits, where the collaboration fitted in finer ones than it published."""
+    """Relative width of the bins of expected limits, if the collaboration fitted in finer bins than it published."""
     if "expected_bins" not in card.values:
         return None
     width = card.number("expected_bins")
@@ -195,7 +193,7 @@ def read_expected_bins(card: Section, channels: tuple[Channel, ...]) -> float | 
 
 
 def read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:
-    """An uncertainty of a card, for channels of these names."""
+    """Read an uncertainty of a card whose channels have these names."""
     name, kind = section.text("name"), section.choice("kind", KINDS)
     affected = tuple(section.texts("channels", channels))
     for channel in affected:
@@ -220,7 +218,7 @@ def read_uncertainty(section: Section, channels: list[str]) -> Uncertainty:
 
 
 def read_validation(section: Section, channels: list[str]) -> Validation:
-    """Published limits of a card."""
+    """Read the published limits of a card whose channels have these names."""
     path = section.file("limits")
     table = read_csv(path, ("mass_gev", "gamma_over_m"), blank=("limit_obs_fb", "limit_exp_fb"))
     for name in ("limit_obs_fb", "limit_exp_fb"):
