@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zprime_recast.errors import InputError, UnknownName
+import zprime_recast
+from zprime_recast.errors import InputError, RangeError, UnknownName
 from zprime_recast.model.card import load_model
-from zprime_recast.model.widths import decay_widths, massless_branching_ratios, partial_width
-from zprime_recast.model.zprime import CHARGED_LEPTONS, NEUTRINOS, QUARKS
+from zprime_recast.model.widths import (
+    decay_widths,
+    fermion_width,
+    free_partial_widths,
+    massless_branching_ratios,
+    partial_width,
+    qcd_factor,
+    total_width,
+)
+from zprime_recast.model.zprime import CHARGED_LEPTONS, NEUTRINOS, QUARKS, SM_FERMIONS
 
 HEAVY = 1e9  # GeV: every mass of the model is negligible against this
 
@@ -139,8 +150,6 @@ def test_strong_coupling_against_a_pdf_set():
 
 def test_qcd_correction_of_quark_widths(elusive):
     """Off: tree level. On: quark widths times 1 + a + 1.409 a^2 - 12.77 a^3; at m_Z the 3.8 % of the Z's R_l."""
-    from zprime_recast.model.widths import qcd_factor
-
     corrected = elusive.with_parameters(qcd_widths=1)
     tree, qcd = (decay_widths(m, 2000.0, 0.1) for m in (elusive, corrected))
     factor = float(qcd_factor(elusive, 2000.0))
@@ -152,3 +161,119 @@ def test_qcd_correction_of_quark_widths(elusive):
     assert qcd.total_gev > tree.total_gev
     assert sum(qcd.branching_ratios.values()) == pytest.approx(1.0)
     assert corrected.digest() != elusive.digest()
+
+
+def test_majorana_width_in_the_total():
+    """g^2 q^2 M beta^3/(24 pi) for each of three N of charge -1, beta^3 = 0.216 at m = 0.4 M: in the sum of all widths."""
+    model = load_model("minimal_bl").with_parameters(m_n=400.0)
+    widths = decay_widths(model, 1000.0, 0.2)
+    beta_cubed = 0.6**3
+    by_hand = 3 * 0.04 * 1000 * beta_cubed / (24 * np.pi)
+    assert float(widths.partial_gev["N"]) == pytest.approx(by_hand, rel=1e-13)
+    visible = sum(w for name, w in widths.partial_gev.items() if name != "N")
+    total = total_width(model, np.array([1000.0]), np.array([0.2]))
+    assert float(total[0] - visible) == pytest.approx(by_hand, rel=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "power"), [("dirac", 1), ("majorana", 3), ("weyl", 3)])
+def test_width_at_its_threshold(kind, power):
+    """At M = 2 m_f a vector pair has 9 g^2 M beta/(48 pi) per state ((1 + 2 r) of a Dirac fermion is 3/2), one
+    chirality alone beta^3; below it nothing."""
+    beta = 1e-3
+    m_f = 500.0 * np.sqrt(1 - beta**2)
+    left, right = (0.3, 0.3) if kind == "dirac" else (0.3, 0.0)
+    factor = 2 * (1 + 2 * (m_f / 1000.0) ** 2) if kind == "dirac" else 1.0
+    expected = 6 * 0.09 * 1000 / (24 * np.pi) * factor * beta**power
+    assert float(fermion_width(left, right, kind, 6, m_f, 1000.0)) == pytest.approx(expected, rel=1e-9)
+    assert float(fermion_width(left, right, kind, 6, 501.0, 1000.0)) == 0.0
+
+
+def test_width_function_broadcasts():
+    """A table of fermions against masses is the same number as one by one."""
+    left, right = np.array([0.3, -0.2, 0.5])[:, None], np.array([0.1, 0.4, 0.0])[:, None]
+    kind, states = np.array(["dirac", "dirac", "majorana"])[:, None], np.array([3, 1, 3])[:, None]
+    m_f, mass = np.array([173.0, 0.0, 400.0])[:, None], np.array([300.0, 1000.0, 5000.0, 9000.0])
+    found = fermion_width(left, right, kind, states, m_f, mass)
+    assert found.shape == (3, 4)
+    for i in range(3):
+        for k in range(4):
+            one = fermion_width(left[i, 0], right[i, 0], str(kind[i, 0]), states[i, 0], m_f[i, 0], mass[k])
+            assert float(one) == pytest.approx(found[i, k], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"qcd_widths": 1}, {"gamma_extra": 7.5}, {"qcd_widths": 1, "gamma_extra": 2.0}]
+)
+def test_one_width_for_lhc_dark_matter_and_tables(elusive, changes):
+    """The Z' of 3 TeV with g = 0.1 and chi of 1 TeV is 28.476 GeV wide, 28.516 GeV with the QCD correction, everywhere."""
+    from zprime_recast.dark_matter.relic import relic_density
+    from zprime_recast.scan.points import read_points
+
+    model = elusive.with_parameters(m_chi=1000.0, **changes)
+    expected = (28.516343 if "qcd_widths" in changes else 28.476028) + changes.get("gamma_extra", 0.0)
+    row = {name: np.array([value]) for name, value in {"mass_gev": 3000.0, "coupling": 0.1, "m_chi": 1000.0}.items()}
+    found = {
+        "lhc": decay_widths(model, 3000.0, 0.1).total_gev,
+        "sampler": total_width(model, np.array([3000.0]), np.array([0.1]))[0],
+        "table": read_points(row, model)[0][1].hypotheses.gamma_gev[0],
+        "dark": relic_density(model, 3000.0, 0.1).gamma_gev,
+        "dark, own mass": relic_density(model.with_parameters(m_chi=9e9), 3000.0, 0.1, 1000.0).gamma_gev,
+    }
+    for name, gamma in found.items():
+        assert float(gamma) == pytest.approx(expected, rel=1e-7), name
+        assert float(gamma) == pytest.approx(float(found["lhc"]), rel=1e-14), name
+
+
+def test_free_couplings_have_the_width_of_the_model():
+    """SSM couplings given one by one, twice the strength in the second row: the widths of the card, 1e-13."""
+    model = load_model("ssm")
+    g = np.array([0.4, 0.8])
+    couplings = np.array([model.couplings(f) for f in SM_FERMIONS])[:, :, None] * g
+    found = free_partial_widths(couplings, np.array([400.0, 3000.0]))
+    expected = decay_widths(model, [400.0, 3000.0], g).partial_gev
+    for name in SM_FERMIONS:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("constant", "place"),
+    [
+        (r"\b24(\.0)?\s*\*\s*(np\.|math\.)?pi|pi\s*\*\s*24\b", "model/widths.py"),
+        (r"1\.409|12\.767", "model/widths.py"),
+        (r"2857|5033", "model/strong_coupling.py"),
+    ],
+)
+def test_width_formula_stands_in_one_file(constant, place):
+    """24 pi of eq. (3.4) and the QCD coefficients are written once, whoever needs a width calls them."""
+    package = Path(zprime_recast.__file__).parent
+    code = {
+        str(p.relative_to(package)): re.sub(r'"""(.|\n)*?"""|#.*', "", p.read_text()) for p in package.rglob("*.py")
+    }
+    assert [name for name, text in code.items() if re.search(constant, text)] == [place]
+
+
+def test_qcd_correction_at_low_energies(elusive):
+    """Held below 1 GeV, where the strong coupling has no perturbative value and quarks are no final states."""
+    from zprime_recast.model.strong_coupling import alpha_s
+
+    assert qcd_factor(elusive, [0.01, 0.5, 1.0]) == pytest.approx(
+        np.full(3, float(qcd_factor(elusive, 1.0))), rel=1e-15
+    )
+    with pytest.raises(RangeError, match="perturbative above 1 GeV"):
+        alpha_s([100.0, 0.9])
+
+
+def test_strong_coupling_solves_its_equation():
+    """d a/d ln mu^2 = -beta_0 a^2 - beta_1 a^3 - beta_2 a^4 by a general solver from m_Z down to 1 GeV and up to 10 TeV."""
+    from scipy.integrate import solve_ivp
+
+    from zprime_recast.model.standard_model import standard_model
+    from zprime_recast.model.strong_coupling import alpha_s
+
+    sm = standard_model()
+    for scale in (1.0, 2.0, 1e4):
+        span = (0.0, 2 * np.log(scale / sm.m_z_gev))
+        # n_f = 5: 23/12, 29/12, 9769/3456
+        solved = solve_ivp(lambda _, a: -a * a * (23 / 12 + a * (29 / 12 + a * 9769 / 3456)), span, [sm.alpha_s / np.pi],
+                           rtol=1e-11, atol=1e-14)  # fmt: skip
+        assert float(alpha_s(scale)) == pytest.approx(np.pi * solved.y[0, -1], rel=1e-8)

@@ -19,6 +19,7 @@ from zprime_recast.dark_matter.annihilation import (
 from zprime_recast.dark_matter.thermal import thermal_average
 from zprime_recast.errors import InputError, RangeError
 from zprime_recast.model.widths import decay_widths
+from zprime_recast.partons.pdf import load_pdf
 
 _S0, _SX, _SY, _SZ = np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])
 _NULL = np.zeros((2, 2))
@@ -86,6 +87,37 @@ def test_pole_is_breit_wigner(elusive, m_chi):
     for name in ("u", "t", "tau", "nu_e", "omega", "N"):
         expected = 12 * np.pi / (1000.0**2 * beta2) * ratios["chi"] * ratios[name]
         assert sigma[name] == pytest.approx(float(expected), rel=1e-12), name
+
+
+def test_pole_is_breit_wigner_with_qcd(elusive):
+    """With ``qcd_widths`` the peak still is 12 pi/(M^2 beta^2) BR_chi BR_f: rates and propagator have one correction."""
+    model = elusive.with_parameters(m_chi=400.0, qcd_widths=1, gamma_extra=3.0)
+    sigma = cross_section_gev2(model, 1000.0, 1000.0, 0.1)
+    ratios = decay_widths(model, 1000.0, 0.1).branching_ratios
+    for name in ("u", "b", "t", "mu", "omega"):
+        expected = 12 * np.pi / (1000.0**2 * 0.36) * ratios["chi"] * ratios[name]
+        assert sigma[name] == pytest.approx(float(expected), rel=1e-12), name
+
+
+def test_qcd_correction_at_the_virtuality(elusive):
+    """Far from the pole chi chibar -> q qbar has the factor at sqrt(s), not M, with alpha_s of CT18NNLO; leptons have none."""
+    energy = np.array([1000.0, 2000.0])
+    tree, qcd = (cross_section_gev2(elusive.with_parameters(qcd_widths=q), energy, 8000.0, 0.01, 300.0) for q in (0, 1))
+    pdf = load_pdf("CT18NNLO_central")
+    a = np.array([pdf.alpha_s(1000.0), pdf.alpha_s(2000.0)]) / np.pi
+    assert qcd["u"] / tree["u"] == pytest.approx(1 + a + 1.409 * a**2 - 12.77 * a**3, abs=1e-5)
+    assert qcd["mu"] / tree["mu"] == pytest.approx(np.ones(2), abs=1e-5)  # width alone
+
+
+def test_running_width(elusive):
+    """``running_width`` replaces M Gamma by s Gamma/M: nothing on the pole, (s - M^2)^2 + (s Gamma/M)^2 off it."""
+    fixed, running = (elusive.with_parameters(m_chi=200.0, running_width=r) for r in (0, 1))
+    energy, mass, g = np.array([500.0, 1000.0, 1500.0]), 1000.0, 0.3
+    gamma = float(decay_widths(fixed, mass, g).total_gev)
+    ratio = cross_section_gev2(running, energy, mass, g)["mu"] / cross_section_gev2(fixed, energy, mass, g)["mu"]
+    s, away = energy**2, (energy**2 - mass**2) ** 2
+    assert ratio == pytest.approx((away + (mass * gamma) ** 2) / (away + (s * gamma / mass) ** 2), rel=1e-12)
+    assert ratio[1] == pytest.approx(1.0, rel=1e-14)
 
 
 def test_unitarity_of_the_s_channel(elusive):

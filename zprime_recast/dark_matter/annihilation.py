@@ -11,7 +11,8 @@ r"""Cross sections of chi chibar -> Z' -> f fbar and chi chibar -> Z'Z', for any
           \frac{\beta_f}{\beta_\chi}, \qquad g_A = (g_R - g_L)/2 .
 
 It has no pole in s (complex-mass propagator, mu^2 = M^2 - i M Gamma) and vanishes for B-L, whose massive final states
-couple as vectors. Scalar exchange is left out.
+couple as vectors. Scalar exchange is left out. A model with ``running_width`` on has s Gamma/M in place of M Gamma in
+sigma_T, and M^4 alone in sigma_L, since the self-energy of massless fermions is transverse.
 
 **Z'Z'.** t- and u-channel chi exchange, spin- and angle-averaged in closed form (traces of the chiral vertices,
 unitary gauge). phi_1 exchange is left out as in (3.5): it is velocity suppressed. Without it the axial part of
@@ -28,8 +29,8 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, checked_positive
 from ..errors import InputError
-from ..model.widths import mass_factor
-from ..model.zprime import Fermion, ZprimeModel
+from ..model.widths import fermion_width, quark_correction, total_width, velocity, width_over_beta
+from ..model.zprime import QUARKS, Fermion, ZprimeModel
 
 #: Name of the dark-matter fermion in a card.
 DARK_MATTER = "chi"
@@ -51,14 +52,9 @@ class State:
         """Colours times copies."""
         return self.fermion.colors * self.fermion.multiplicity
 
-    def width_gev(self, sqrt_s_gev: FloatArray, mass_gev: FloatArray | float | None = None) -> FloatArray:
-        """Eq. (3.4) at unit coupling for a Z' of virtual mass sqrt(s): all copies, 0 below threshold.
-
-        ``mass_gev`` in place of the mass of the card; arrays broadcast.
-        """
-        mass = self.mass_gev if mass_gev is None else mass_gev
-        factor = mass_factor(self.fermion, self.g_left, self.g_right, np.asarray((mass / sqrt_s_gev) ** 2))
-        return np.asarray(self.states * sqrt_s_gev / (24 * np.pi) * factor)
+    def width_gev(self, sqrt_s_gev: FloatArray) -> FloatArray:
+        """Tree-level width (3.4) in GeV at unit coupling for a Z' of virtual mass sqrt(s); 0 below threshold."""
+        return fermion_width(self.g_left, self.g_right, self.fermion.kind, self.states, self.mass_gev, sqrt_s_gev)
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Points:
     mass_gev: FloatArray
     coupling: FloatArray
     gamma_gev: FloatArray
-    """Total width with the same chi mass."""
+    """Total width with these chi masses, as :func:`~zprime_recast.model.widths.decay_widths` has it."""
     shape: tuple[int, ...]
     """Broadcast shape of the inputs; results are given back in it."""
 
@@ -107,14 +103,10 @@ def make_points(
         raise err if isinstance(err, InputError) else InputError(f"mass, coupling and m_chi: {err}") from None
     shape = mass.shape
     mass, g, m_chi = mass.ravel(), g.ravel(), m_chi.ravel()
-    states = fermion_states(model)
-    unit = sum(
-        (s.width_gev(mass, m_chi if n == DARK_MATTER else None) for n, s in states.items()), np.zeros(mass.shape)
-    )
-    gamma = g**2 * unit + model.gamma_extra_gev
+    gamma = total_width(model, mass, g, {DARK_MATTER: m_chi})
     if (gamma <= 0).any():
         raise InputError(f"model {model.id}: the Z' has no open decay at {mass[gamma <= 0][0]:g} GeV")
-    return Points(model, states, m_chi, mass, g, gamma, shape)
+    return Points(model, fermion_states(model), m_chi, mass, g, gamma, shape)
 
 
 def fermion_states(model: ZprimeModel) -> dict[str, State]:
@@ -139,20 +131,31 @@ def fermion_sum(points: Points, final: Sequence[str], sqrt_s_gev: FloatArray) ->
     r"""Flux-free cross section :math:`\beta_\chi \sum_f \sigma(\chi\bar\chi\to f\bar f)` in GeV^-2.
 
     ``sqrt_s_gev`` >= 2 m_chi has shape (points, nodes), as the result; finite at threshold, where sigma itself is not.
+
+    If the model has ``qcd_widths`` on, Gamma_q(s) of a quark has the correction 1 + alpha_s/pi + ... at the scale
+    sqrt(s), not M: the Z' is colourless, so gluons know the virtuality of the quark pair only. At s = M^2 it is that of
+    the total width in the propagator, which keeps the peak at 12 pi/(M^2 beta_chi^2) BR_chi BR_q. The spin-0 part,
+    whose correction is a different one, stays at tree level.
     """
     m, mass, g, gamma = (a[:, None] for a in (points.m_chi_gev, points.mass_gev, points.coupling, points.gamma_gev))
     chi = points.states[DARK_MATTER]
     left, right = chi.g_left, chi.g_right
     s = sqrt_s_gev**2
-    r = m**2 / s
-    # Gamma_chi(s)/beta_chi at unit coupling
-    chi_over_beta = sqrt_s_gev / (24 * np.pi) * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
-    total = sum((points.states[name].width_gev(sqrt_s_gev) for name in final), np.zeros_like(s))
-    pole = ((sqrt_s_gev - mass) * (sqrt_s_gev + mass)) ** 2 + (mass * gamma) ** 2
+    chi_over_beta = width_over_beta(left, right, chi.fermion.kind, chi.states, m, sqrt_s_gev)
+    total = np.zeros_like(s)
+    quarks = [name for name in final if name in QUARKS]
+    if quarks:
+        total += sum(points.states[name].width_gev(sqrt_s_gev) for name in quarks)
+        total *= quark_correction(points.model, sqrt_s_gev)
+    total += sum(points.states[name].width_gev(sqrt_s_gev) for name in final if name not in QUARKS)
+    running = points.model.running_width
+    absorptive = s * gamma / mass if running else mass * gamma
+    pole = ((sqrt_s_gev - mass) * (sqrt_s_gev + mass)) ** 2 + absorptive**2
     transverse = 12 * np.pi * g**4 * chi_over_beta * total / pole
     axial_chi = m**2 * ((right - left) / 2) ** 2
     spin0 = sum(_axial_divergence(points.states[name], s) for name in final)
-    return np.asarray(transverse + g**4 * axial_chi * spin0 / (np.pi * s * mass**2 * (mass**2 + gamma**2)))
+    longitudinal = mass**4 if running else mass**2 * (mass**2 + gamma**2)
+    return np.asarray(transverse + g**4 * axial_chi * spin0 / (np.pi * s * longitudinal))
 
 
 def _axial_divergence(state: State, s: FloatArray) -> FloatArray | float:
@@ -161,9 +164,7 @@ def _axial_divergence(state: State, s: FloatArray) -> FloatArray | float:
     axial = (state.g_left**2 + state.g_right**2) / 2 if majorana else ((state.g_right - state.g_left) / 2) ** 2
     if not state.mass_gev * axial:
         return 0.0
-    return np.asarray(
-        state.states * state.mass_gev**2 * axial * np.sqrt(np.clip(1 - 4 * state.mass_gev**2 / s, 0.0, None))
-    )
+    return np.asarray(state.states * state.mass_gev**2 * axial * velocity(state.mass_gev, np.sqrt(s)))
 
 
 def diboson(points: Points, sqrt_s_gev: FloatArray) -> FloatArray:

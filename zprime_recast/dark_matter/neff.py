@@ -159,6 +159,8 @@ def _unit_rate(model: ZprimeModel, t_gev: FloatArray) -> FloatArray:
     One helicity each: sigma = 48 pi Gamma_omega(s) Gamma_f(s)/M^4 at unit coupling (eq. (3.4) at virtual mass).
     <sigma v> = (1/16) int dy y^4 K_1(y) sigma(y T) for massless Maxwell-Boltzmann states, scaled by the squared mean
     energy of Fermi-Dirac over that of Maxwell-Boltzmann, exact for sigma ~ s; n = 3 zeta(3) T^3/(4 pi^2) per omega.
+    Quarks at tree level whatever ``qcd_widths`` says: in a plasma of temperature T ~ sqrt(s)/3 thermal corrections are
+    of the same order as those of the vacuum, which alone would not improve the rate.
     """
     t = np.asarray(t_gev, dtype=float)[..., None]
     y, weight = _rate_nodes()

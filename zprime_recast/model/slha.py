@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite, pi, sqrt
+from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..arrays import checked_number
 from ..errors import InputError
 from ..io.files import write_text
 from .make import make_model
-from .widths import decay_widths
+from .widths import decay_widths, fermion_width
 from .zprime import GAMMA_EXTRA, PDG_IDS, SM_FERMIONS, Charge, Fermion, ZprimeModel, generation_and_species
 
 ZPRIME_ID = 32
@@ -84,7 +84,7 @@ def read_slha(path: Path) -> SlhaPoint:
             f"{path}: DECAY {ZPRIME_ID} has a width of {total:g} GeV, less than the {width:.6g} GeV of the charges"
         )
     hidden = max(total - width, 0.0)
-    hidden_charge = sqrt(hidden * 24 * pi / mass) / coupling
+    hidden_charge = sqrt(hidden / float(fermion_width(coupling, 0.0, "weyl", 1, 0.0, mass)))
     state = Fermion("invisible", "weyl", Charge(Fraction(f"{hidden_charge:.16g}")), Charge(Fraction(0)))
     model = model_with((*dark, state)) if hidden > 1e-12 * total else visible
     notes += _contradictions(model, mass, coupling, particle)

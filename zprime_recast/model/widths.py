@@ -15,15 +15,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import BoolArray, FloatArray, checked_positive
 from ..errors import InputError
-from .strong_coupling import alpha_s
-from .zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, Fermion, ZprimeModel
+from .standard_model import standard_model
+from .strong_coupling import MU_MIN_GEV, alpha_s
+from .zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, SM_FERMIONS, ZprimeModel
 
 #: Coefficients of (alpha_s/pi)^k, k = 1, 2, 3, of a quark width: arXiv:1201.5804, n_f = 5.
 QCD_COEFFICIENTS = (1.0, 1.40923, -12.7671)
@@ -55,27 +57,89 @@ class Widths:
         return {"quarks": quarks, "charged_leptons": leptons, "invisible": sum(rest, zero)}
 
 
+def width_over_beta(
+    g_left: ArrayLike, g_right: ArrayLike, kind: ArrayLike, states: ArrayLike, m_f_gev: ArrayLike, mass_gev: ArrayLike
+) -> FloatArray:
+    """Eq. (3.4) without its factor beta, in GeV: smooth through the threshold M = 2 m_f, negative only below it.
+
+    Arguments as for :func:`fermion_width`.
+    """
+    left, right = np.asarray(g_left, dtype=float), np.asarray(g_right, dtype=float)
+    mass = np.asarray(mass_gev, dtype=float)
+    r = (np.asarray(m_f_gev, dtype=float) / mass) ** 2
+    squares = left**2 + right**2
+    slope = np.where(np.equal(kind, "dirac"), 6 * left * right - squares, -4 * squares)
+    return np.asarray(np.asarray(states, dtype=float) / (24 * np.pi) * mass * (squares + slope * r))
+
+
+def fermion_width(
+    g_left: ArrayLike, g_right: ArrayLike, kind: ArrayLike, states: ArrayLike, m_f_gev: ArrayLike, mass_gev: ArrayLike
+) -> FloatArray:
+    """Tree-level width of a vector boson of mass M into a fermion pair in GeV, eq. (3.4); 0 below threshold.
+
+    Every width in the package is computed here. All arguments broadcast, and the result has their common shape.
+
+    Arguments:
+        g_left, g_right: chiral couplings, with the gauge coupling g in them (for the width at g = 1: the charges).
+        kind: ``dirac``, or ``weyl`` or ``majorana`` for a state of one chirality (width proportional to beta^3).
+        states: number of colours times number of copies.
+        m_f_gev: mass of the fermion in GeV, >= 0.
+        mass_gev: mass M of the boson in GeV, > 0; sqrt(s) for a virtual one.
+    """
+    beta = velocity(m_f_gev, mass_gev)
+    return np.asarray(beta * width_over_beta(g_left, g_right, kind, states, m_f_gev, mass_gev))
+
+
+def velocity(m_f_gev: ArrayLike, mass_gev: ArrayLike) -> FloatArray:
+    """Velocity beta of each of two particles of mass m_f at energy M, both in GeV; 0 below threshold. Broadcasts."""
+    ratio = np.asarray(m_f_gev, dtype=float) / np.asarray(mass_gev, dtype=float)
+    return np.asarray(np.sqrt(np.maximum(1 - 4 * ratio**2, 0.0)))
+
+
 def partial_width(model: ZprimeModel, fermion: str, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
-    """Tree-level width of Z' -> f fbar in GeV, all copies of ``fermion``; 0 below threshold. Eq. (3.4)."""
+    """Tree-level width of Z' -> f fbar in GeV, all copies of ``fermion``; 0 below threshold. Eq. (3.4).
+
+    Z' mass (GeV) and coupling broadcast. The production cross section needs this width whatever ``qcd_widths`` says,
+    because its QCD correction is in the parton luminosities; :func:`decay_widths` has the corrected ones.
+    """
     mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
     state = model.fermion(fermion)
-    g_left, g_right = model.couplings(fermion)
-    shape = mass_factor(state, g_left, g_right, (model.mass_gev(state) / mass) ** 2)
-    return np.asarray(state.multiplicity * state.colors * g**2 * mass / (24 * np.pi) * shape)
+    left, right = model.couplings(fermion)
+    states = state.colors * state.multiplicity
+    return np.asarray(g**2 * fermion_width(left, right, state.kind, states, model.mass_gev(state), mass))
 
 
-def qcd_factor(model: ZprimeModel, mass_gev: ArrayLike) -> FloatArray:
-    """QCD correction of the width into massless quarks at Z' masses in GeV, the shape of ``mass_gev``."""
-    a = alpha_s(mass_gev, model.sm) / np.pi
+def free_partial_widths(couplings: FloatArray, mass_gev: FloatArray) -> dict[str, FloatArray]:
+    """Tree-level widths (n,) in GeV of the Standard Model fermions for couplings that differ from point to point.
+
+    ``couplings`` (12, 2, n) are g_L and g_R in the order of :data:`~zprime_recast.model.zprime.SM_FERMIONS`, and
+    ``mass_gev`` (n,) are the Z' masses.
+    """
+    colors, masses = _standard_model_states()
+    widths = fermion_width(couplings[:, 0], couplings[:, 1], "dirac", colors, masses, mass_gev)
+    return dict(zip(SM_FERMIONS, widths, strict=True))
+
+
+@cache
+def _standard_model_states() -> tuple[FloatArray, FloatArray]:
+    """Colours and masses (GeV) of the Standard Model fermions, each (12, 1)."""
+    masses = standard_model().fermion_mass_gev
+    colors = np.array([[3.0] if f in QUARKS else [1.0] for f in SM_FERMIONS])
+    return colors, np.array([[masses[f]] for f in SM_FERMIONS])
+
+
+def qcd_factor(model: ZprimeModel, energy_gev: ArrayLike) -> FloatArray:
+    """QCD correction of the width into quarks at Z' masses in GeV (sqrt(s) for a virtual Z'), of their shape.
+
+    Below 1 GeV, where quarks are no longer the final states, it keeps its value at 1 GeV.
+    """
+    a = alpha_s(np.maximum(energy_gev, MU_MIN_GEV), model.sm) / np.pi
     return np.asarray(1 + sum(c * a**k for k, c in enumerate(QCD_COEFFICIENTS, 1)))
 
 
-def mass_factor(state: Fermion, g_left: float, g_right: float, r: FloatArray) -> FloatArray:
-    """Couplings squared times phase space; r = m^2/M^2."""
-    beta = np.sqrt(np.clip(1 - 4 * r, 0.0, None))
-    if state.kind == "dirac":
-        return beta * ((g_left**2 + g_right**2) * (1 - r) + 6 * g_left * g_right * r)
-    return (g_left**2 + g_right**2) * beta**3
+def quark_correction(model: ZprimeModel, energy_gev: ArrayLike) -> FloatArray | float:
+    """Factor of quark widths in this model: :func:`qcd_factor` if its parameter ``qcd_widths`` is 1, otherwise 1."""
+    return qcd_factor(model, energy_gev) if model.qcd_widths else 1.0
 
 
 def decay_widths(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> Widths:
@@ -97,43 +161,68 @@ def all_partial_widths(
     ``given``: values (n,) of parameters of the card that differ from point to point.
     """
     values = given or {}
-    partial = dict(zip((f.name for f in model.fermions), _to_fermions(model, mass, g, values), strict=True))
+    parameters = {f.name: f.mass_parameter for f in model.fermions}
+    own_mass = {name: values[p] for name, p in parameters.items() if p is not None and p in values}
+    widths = _fermion_widths(model, mass, g, own_mass)
+    partial = dict(zip((f.name for f in model.fermions), widths, strict=True))
     partial["extra"] = values.get(GAMMA_EXTRA, np.full(mass.shape, model.gamma_extra_gev))
     return partial
 
 
-def total_width(model: ZprimeModel, mass: FloatArray, g: FloatArray) -> FloatArray:
-    """The sum of all, (n,); 0 if no decay is open."""
-    return np.asarray(_to_fermions(model, mass, g, {}).sum(axis=0) + model.gamma_extra_gev)
+def total_width(
+    model: ZprimeModel, mass: FloatArray, g: FloatArray, own_mass: Mapping[str, FloatArray] | None = None
+) -> FloatArray:
+    """Total width (n,) in GeV at Z' masses (n,) in GeV and couplings (n,); 0 if no decay is open.
+
+    ``own_mass``: masses (n,) in GeV of fermions, by name, that replace those of the card.
+    """
+    return np.asarray(_fermion_widths(model, mass, g, own_mass or {}).sum(axis=0) + model.gamma_extra_gev)
 
 
-def _to_fermions(model: ZprimeModel, mass: FloatArray, g: FloatArray, values: Mapping[str, FloatArray]) -> FloatArray:
-    """(n_fermions, n)."""
+def _fermion_widths(
+    model: ZprimeModel, mass: FloatArray, g: FloatArray, own_mass: Mapping[str, FloatArray]
+) -> FloatArray:
+    """Widths (n_fermions, n) in GeV with the QCD correction of the model."""
+    table = _table(model)
     axes = (-1, *(1,) * mass.ndim)
-    strength, threshold, own = (v.reshape(axes) for v in _widths_over_g2_m(model))
-    masses = own
-    for k, f in enumerate(model.fermions):
-        if f.mass_parameter is not None and f.mass_parameter in values:
-            masses = np.array(np.broadcast_to(masses, (len(own), *mass.shape)))
-            masses[k] = values[f.mass_parameter]
-    r = (masses / mass) ** 2
-    beta = np.sqrt(np.maximum(1 - 4 * r, 0.0))
-    widths = g**2 * mass * beta * (strength + threshold * r)
+    masses = table.mass_gev.reshape(axes)
+    if own_mass:
+        masses = np.array(np.broadcast_to(masses, (len(masses), *mass.shape)))
+        for name, values in own_mass.items():
+            masses[table.names.index(name)] = values
+    left, right, kind, states = (a.reshape(axes) for a in (table.g_left, table.g_right, table.kind, table.states))
+    widths = g**2 * fermion_width(left, right, kind, states, masses, mass)
     if model.qcd_widths:
-        widths[[f.name in QUARKS for f in model.fermions]] *= qcd_factor(model, mass)
+        widths[table.quarks] *= quark_correction(model, mass)
     return np.asarray(widths)
 
 
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """The fermions of a model as arrays (n_fermions,), at unit coupling."""
+
+    names: tuple[str, ...]
+    g_left: FloatArray
+    g_right: FloatArray
+    kind: npt.NDArray[np.str_]
+    states: FloatArray
+    mass_gev: FloatArray
+    quarks: BoolArray
+
+
 @lru_cache(maxsize=256)
-def _widths_over_g2_m(model: ZprimeModel) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """a, b of each fermion in Gamma = g^2 M beta (a + b r), :func:`mass_factor` with its prefactors, and its mass."""
-    a, b = np.empty((2, len(model.fermions)))
-    for k, f in enumerate(model.fermions):
-        left, right = model.couplings(f.name)
-        factor, squares = f.multiplicity * f.colors / (24 * np.pi), left**2 + right**2
-        a[k] = factor * squares
-        b[k] = factor * (6 * left * right - squares if f.kind == "dirac" else -4 * squares)
-    return a, b, np.array([model.mass_gev(f) for f in model.fermions])
+def _table(model: ZprimeModel) -> _Table:
+    fermions = model.fermions
+    left, right = np.array([model.couplings(f.name) for f in fermions]).T
+    return _Table(
+        names=tuple(f.name for f in fermions),
+        g_left=left,
+        g_right=right,
+        kind=np.array([f.kind for f in fermions]),
+        states=np.array([float(f.colors * f.multiplicity) for f in fermions]),
+        mass_gev=np.array([model.mass_gev(f) for f in fermions]),
+        quarks=np.array([f.name in QUARKS for f in fermions]),
+    )
 
 
 def massless_branching_ratios(model: ZprimeModel, closed: Iterable[str] = ()) -> dict[str, Fraction]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..arrays import FloatArray
 from ..errors import InputError, ZprimeError
 from ..model.card import load_model
 from ..model.standard_model import StandardModel, standard_model
-from ..model.widths import all_partial_widths
+from ..model.widths import all_partial_widths, free_partial_widths
 from ..model.zprime import (
     CHARGED_LEPTONS,
     DOWN_QUARKS,
@@ -28,6 +28,7 @@ from ..model.zprime import (
     QCD_WIDTHS,
     QUARKS,
     RUNNING_WIDTH,
+    SM_FERMIONS,
     UP_QUARKS,
     ZprimeModel,
     perturbative_coupling,
@@ -49,8 +50,7 @@ FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "g_nuL": (NEUTRINOS, 0),
 }
 _LEPTONS = ("e", "mu", "tau")
-_FERMIONS = (*QUARKS, *CHARGED_LEPTONS, *NEUTRINOS)
-_COLORS = np.array([[3] if f in QUARKS else [1] for f in _FERMIONS])
+_FERMIONS = SM_FERMIONS
 _QUARK_ROWS, _LEPTON_ROWS = ([_FERMIONS.index(f) for f in some] for some in (FLAVORS, _LEPTONS))
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
@@ -215,11 +215,6 @@ def _model_points(columns: Columns, model: ZprimeModel) -> Points:
     return replace(points, perturbative_coupling=perturbative_coupling(model))
 
 
-@cache
-def _fermion_masses_gev() -> FloatArray:
-    return np.array([[standard_model().fermion_mass_gev[f]] for f in _FERMIONS])
-
-
 def _free_points(columns: Columns) -> Points:
     sm = standard_model()
     n = len(columns["mass_gev"])
@@ -236,13 +231,8 @@ def _free_points(columns: Columns) -> Points:
         fermions, side = FREE_COUPLINGS[base]
         for fermion in fermions if generation is None else fermions[generation : generation + 1]:
             couplings[_FERMIONS.index(fermion), side] = values
-    left, right = couplings[:, 0], couplings[:, 1]
-    # as in widths.py, arXiv:1707.08606, eq. (3.4)
-    r = (_fermion_masses_gev() / mass) ** 2
-    beta = np.sqrt(np.maximum(1 - 4 * r, 0.0))
-    shape = beta * ((left**2 + right**2) * (1 - r) + 6 * left * right * r)
-    widths = _COLORS * mass / (24 * np.pi) * shape
-    partial, visible = dict(zip(_FERMIONS, widths, strict=True)), widths.sum(axis=0)
+    partial = free_partial_widths(couplings, mass)
+    visible = np.asarray(sum(partial.values()))
     if GAMMA_EXTRA in columns:
         partial["extra"] = errors.checked(columns, GAMMA_EXTRA, positive=False)
         visible = visible + partial["extra"]
