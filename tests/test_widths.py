@@ -259,7 +259,7 @@ def test_qcd_correction_at_low_energies(elusive):
     assert qcd_factor(elusive, [0.01, 0.5, 1.0]) == pytest.approx(
         np.full(3, float(qcd_factor(elusive, 1.0))), rel=1e-15, abs=0
     )
-    with pytest.raises(RangeError, match="perturbative above 1 GeV"):
+    with pytest.raises(RangeError, match="computed only above 1 GeV"):
         alpha_s([100.0, 0.9])
 
 
