@@ -105,7 +105,7 @@ def test_degrees_of_freedom(source):
         (1e4, float("nan"), "coupling must be finite and > 0"),
         (1.0, 1.0, "omega decouples outside"),
         (1e12, 1e-3, "omega decouples outside"),
-        (1000.0, 2e-5, "no contact interaction"),
+        (1000.0, 2e-5, "not a contact interaction"),
     ],
 )
 def test_bad_input_is_named(elusive, mass, coupling, message):

@@ -123,7 +123,7 @@ def test_bad_input_is_named():
         replace(GENERIC, lambda_12=float("nan"))
     with pytest.raises(InputError, match="sin_alpha_1"):
         potential_from_masses(1e4, 1e-6, 800.0, 1e3, 1.0)
-    with pytest.raises(InputError, match="no minimum"):
+    with pytest.raises(InputError, match="not a minimum"):
         spectrum(replace(GENERIC, lambda_1h=5.0))
     with pytest.raises(InputError, match=r"m_2\^2 > 0"):
         spectrum_estimate(replace(GENERIC, lambda_12=30.0))

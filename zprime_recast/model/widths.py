@@ -49,7 +49,7 @@ class Widths:
 
     @property
     def branching_ratios_by_group(self) -> dict[str, FloatArray]:
-        """Branching ratios to ``quarks``, ``charged_leptons`` and ``invisible``: neutrinos, dark states, extra width."""
+        """Branching ratios to ``quarks``, ``charged_leptons`` and ``invisible`` (all others and extra width)."""
         ratios = self.branching_ratios
         zero = np.zeros_like(self.total_gev)
         quarks = sum((ratios[f] for f in QUARKS), zero)

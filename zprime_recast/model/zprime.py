@@ -227,7 +227,9 @@ def anomaly_sums(model: ZprimeModel) -> dict[str, Fraction]:
     """Exact anomaly sums (left minus right) of the charges as written on the card.
 
     ``gravity`` is eq. (2.3) and ``u1_cubed`` eq. (2.4) of arXiv:1707.08606. The mixed sums SU(3)^2 U(1)',
-    SU(2)^2 U(1)', Y^2 U(1)' and Y U(1)'^2 come from the same triangle diagrams. InputError if the model is not a U(1)' gauge theory.
+    SU(2)^2 U(1)', Y^2 U(1)' and Y U(1)'^2 come from the same triangle diagrams.
+
+    InputError if the model is not a U(1)' gauge theory.
     """
     if not model.fields:
         raise InputError(f"model {model.id} is a set of couplings, not a U(1)' gauge theory: it has no anomaly sums")
