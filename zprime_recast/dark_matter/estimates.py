@@ -25,7 +25,7 @@ _X_TYPICAL: Final = 25.0
 def on_pole(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    r"""Where eq. (3.3) does not apply: a boolean array with the broadcast shape of the inputs (masses in GeV).
+    r"""Whether a point is so near the pole that eq. (3.3) does not apply; a boolean array. Inputs (GeV) broadcast.
 
     Thermal motion at x = 25, s = 4 m^2 + 6 m T, there moves s by more than its distance to the pole,
     :math:`|4m_\chi^2 - M^2|` and :math:`M\Gamma/2` added in quadrature, and the expansion in v breaks down.

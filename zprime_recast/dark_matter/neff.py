@@ -93,7 +93,9 @@ def decoupling(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, 
 def decoupling_estimate(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF
 ) -> Decoupling:
-    r"""Eq. (3.10), :math:`T^3 = 2.16\sqrt g M^4/(M_{Pl} g_{BL}^4 \sum_f N_c (q_L^2 + q_R^2))`, solved with g(T).
+    r"""Decoupling of omega by the closed form (3.10), solved with the tabulated g(T).
+
+    It reads :math:`T^3 = 2.16\sqrt g M^4/(M_{Pl} g_{BL}^4 \sum_f N_c (q_L^2 + q_R^2))`.
 
     The sum runs over the Standard Model fermions except the top. Arguments and errors are those of :func:`decoupling`.
     """

@@ -1,1 +1,1 @@
-"""What a Z' is and how it decays."""
+"""Definition of a Z' model, its decay widths, and its exchange formats."""

@@ -19,7 +19,6 @@ from fractions import Fraction
 from functools import cache, lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from ..arrays import BoolArray, FloatArray, checked_positive
@@ -58,29 +57,12 @@ class Widths:
         return {"quarks": quarks, "charged_leptons": leptons, "invisible": sum(rest, zero)}
 
 
-def width_over_beta(
-    g_left: ArrayLike, g_right: ArrayLike, kind: ArrayLike, states: ArrayLike, m_f_gev: ArrayLike, mass_gev: ArrayLike
-) -> FloatArray:
-    """Width (3.4) divided by the fermion velocity beta, in GeV. It is smooth through the threshold M = 2 m_f.
-
-    It takes the arguments of :func:`fermion_width`. At threshold, where the width vanishes, a Dirac pair has a finite
-    limit.
-    """
-    left, right = np.asarray(g_left, dtype=float), np.asarray(g_right, dtype=float)
-    mass = np.asarray(mass_gev, dtype=float)
-    r = (np.asarray(m_f_gev, dtype=float) / mass) ** 2
-    squares = left**2 + right**2
-    slope = np.where(np.equal(kind, "dirac"), 6 * left * right - squares, -4 * squares)
-    return np.asarray(np.asarray(states, dtype=float) / (24 * np.pi) * mass * (squares + slope * r))
-
-
 def fermion_width(
     g_left: ArrayLike, g_right: ArrayLike, kind: ArrayLike, states: ArrayLike, m_f_gev: ArrayLike, mass_gev: ArrayLike
 ) -> FloatArray:
     """Tree-level width in GeV of a vector boson of mass M decaying into a fermion pair, eq. (3.4); 0 below threshold.
 
-    Every width in the package is computed by this function. The arguments broadcast, and the result has their common
-    shape.
+    The arguments broadcast, and the result has their common shape.
 
     Arguments:
         g_left: left-chiral coupling, including the gauge coupling g; pass the charge to get the width at g = 1.
@@ -90,14 +72,53 @@ def fermion_width(
         m_f_gev: mass of the fermion in GeV, >= 0.
         mass_gev: mass M of the boson in GeV, > 0; sqrt(s) if it is virtual.
     """
-    beta = velocity(m_f_gev, mass_gev)
-    return np.asarray(beta * width_over_beta(g_left, g_right, kind, states, m_f_gev, mass_gev))
+    mass, r = np.asarray(mass_gev, dtype=float), _mass_ratio_squared(m_f_gev, mass_gev)
+    return _width(*_coupling_sums(g_left, g_right, kind, states), r, mass)
+
+
+def width_over_beta(
+    g_left: ArrayLike, g_right: ArrayLike, kind: ArrayLike, states: ArrayLike, m_f_gev: ArrayLike, mass_gev: ArrayLike
+) -> FloatArray:
+    """Width (3.4) divided by the fermion velocity beta, in GeV. It is smooth through the threshold M = 2 m_f.
+
+    At threshold, where the width vanishes, a Dirac pair has a finite limit.
+
+    Arguments:
+        g_left, g_right, kind, states, m_f_gev, mass_gev: those of :func:`fermion_width`.
+    """
+    mass, r = np.asarray(mass_gev, dtype=float), _mass_ratio_squared(m_f_gev, mass_gev)
+    return _width_over_beta(*_coupling_sums(g_left, g_right, kind, states), r, mass)
 
 
 def velocity(m_f_gev: ArrayLike, mass_gev: ArrayLike) -> FloatArray:
     """Velocity beta of either particle of a pair of mass m_f and total energy M, in GeV; 0 below threshold."""
-    ratio = np.asarray(m_f_gev, dtype=float) / np.asarray(mass_gev, dtype=float)
-    return np.asarray(np.sqrt(np.maximum(1 - 4 * ratio**2, 0.0)))
+    return _velocity(_mass_ratio_squared(m_f_gev, mass_gev))
+
+
+def _mass_ratio_squared(m_f_gev: ArrayLike, mass_gev: ArrayLike) -> FloatArray:
+    return np.asarray((np.asarray(m_f_gev, dtype=float) / np.asarray(mass_gev, dtype=float)) ** 2)
+
+
+def _coupling_sums(
+    g_left: ArrayLike, g_right: ArrayLike, kind: ArrayLike, states: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """a and b of eq. (3.4) written as Gamma = M beta (a + b r)."""
+    left, right = np.asarray(g_left, dtype=float), np.asarray(g_right, dtype=float)
+    factor, squares = np.asarray(states, dtype=float) / (24 * np.pi), left**2 + right**2
+    slope = np.where(np.equal(kind, "dirac"), 6 * left * right - squares, -4 * squares)
+    return np.asarray(factor * squares), np.asarray(factor * slope)
+
+
+def _width_over_beta(a: FloatArray, b: FloatArray, r: FloatArray, mass: FloatArray) -> FloatArray:
+    return np.asarray(mass * (a + b * r))
+
+
+def _velocity(r: FloatArray) -> FloatArray:
+    return np.asarray(np.sqrt(np.maximum(1 - 4 * r, 0.0)))
+
+
+def _width(a: FloatArray, b: FloatArray, r: FloatArray, mass: FloatArray) -> FloatArray:
+    return np.asarray(_velocity(r) * _width_over_beta(a, b, r, mass))
 
 
 def partial_width(model: ZprimeModel, fermion: str, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
@@ -200,22 +221,19 @@ def _fermion_widths(
         masses = np.array(np.broadcast_to(masses, (len(masses), *mass.shape)))
         for name, values in own_mass.items():
             masses[table.names.index(name)] = values
-    left, right, kind, states = (a.reshape(axes) for a in (table.g_left, table.g_right, table.kind, table.states))
-    widths = g**2 * fermion_width(left, right, kind, states, masses, mass)
+    widths = g**2 * _width(table.a.reshape(axes), table.b.reshape(axes), _mass_ratio_squared(masses, mass), mass)
     if model.qcd_widths:
         widths[table.quarks] *= quark_correction(model, mass)
-    return np.asarray(widths)
+    return widths
 
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """Fermions of a model as arrays (n_fermions,), with couplings for g = 1."""
+    """Fermions of a model as arrays (n_fermions,), with coupling sums a and b for g = 1 and masses of the card."""
 
     names: tuple[str, ...]
-    g_left: FloatArray
-    g_right: FloatArray
-    kind: npt.NDArray[np.str_]
-    states: FloatArray
+    a: FloatArray
+    b: FloatArray
     mass_gev: FloatArray
     quarks: BoolArray
 
@@ -224,12 +242,11 @@ class _Table:
 def _table(model: ZprimeModel) -> _Table:
     fermions = model.fermions
     left, right = np.array([model.couplings(f.name) for f in fermions]).T
+    a, b = _coupling_sums(left, right, [f.kind for f in fermions], [f.colors * f.multiplicity for f in fermions])
     return _Table(
         names=tuple(f.name for f in fermions),
-        g_left=left,
-        g_right=right,
-        kind=np.array([f.kind for f in fermions]),
-        states=np.array([float(f.colors * f.multiplicity) for f in fermions]),
+        a=a,
+        b=b,
         mass_gev=np.array([model.mass_gev(f) for f in fermions]),
         quarks=np.array([f.name in QUARKS for f in fermions]),
     )
