@@ -119,8 +119,8 @@ def test_charges_parse(text, rational, sw2):
 
 
 @pytest.mark.parametrize("text", ["", "x", "1/0", "1.5.2", "2*sw", "1/3 +", 0.5, None, True, "nan"])
-def test_what_is_no_exact_charge_is_refused(text):
-    with pytest.raises(ValueError, match="no exact charge"):
+def test_inexact_charges_are_refused(text):
+    with pytest.raises(ValueError, match="not an exact charge"):
         Charge.parse(text)
 
 

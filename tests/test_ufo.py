@@ -177,9 +177,9 @@ def test_structures_that_are_no_current(structure):
 def test_what_cannot_be_read(zprime_folder, tmp_path):
     with pytest.raises(InputError, match=r"no particle 'Zq'; neutral vector bosons are .*Zp \(32\)"):
         read_ufo(zprime_folder, "Zq")
-    with pytest.raises(InputError, match="H is no neutral, colourless vector boson"):
+    with pytest.raises(InputError, match="H is not a neutral, colourless vector boson"):
         read_ufo(zprime_folder, "H")
-    with pytest.raises(InputError, match="W\\+ is no neutral"):
+    with pytest.raises(InputError, match="W\\+ is not a neutral"):
         read_ufo(zprime_folder, "W+")
     with pytest.raises(InputError, match="which boson"):
         read_ufo(SM_FOLDER)

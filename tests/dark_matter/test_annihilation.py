@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,9 @@ from zprime_recast.dark_matter.annihilation import (
 )
 from zprime_recast.dark_matter.thermal import thermal_average
 from zprime_recast.errors import InputError, RangeError
+from zprime_recast.model.make import make_model
 from zprime_recast.model.widths import decay_widths
+from zprime_recast.model.zprime import Charge, Fermion
 from zprime_recast.partons.pdf import load_pdf
 
 _S0, _SX, _SY, _SZ = np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])
@@ -86,7 +89,7 @@ def test_pole_is_breit_wigner(elusive, m_chi):
     beta2 = 1 - (2 * m_chi / 1000.0) ** 2
     for name in ("u", "t", "tau", "nu_e", "omega", "N"):
         expected = 12 * np.pi / (1000.0**2 * beta2) * ratios["chi"] * ratios[name]
-        assert sigma[name] == pytest.approx(float(expected), rel=1e-12), name
+        assert sigma[name] == pytest.approx(float(expected), rel=1e-12, abs=0), name
 
 
 def test_pole_is_breit_wigner_with_qcd(elusive):
@@ -96,7 +99,7 @@ def test_pole_is_breit_wigner_with_qcd(elusive):
     ratios = decay_widths(model, 1000.0, 0.1).branching_ratios
     for name in ("u", "b", "t", "mu", "omega"):
         expected = 12 * np.pi / (1000.0**2 * 0.36) * ratios["chi"] * ratios[name]
-        assert sigma[name] == pytest.approx(float(expected), rel=1e-12), name
+        assert sigma[name] == pytest.approx(float(expected), rel=1e-12, abs=0), name
 
 
 def test_qcd_correction_at_the_virtuality(elusive):
@@ -116,8 +119,8 @@ def test_running_width(elusive):
     gamma = float(decay_widths(fixed, mass, g).total_gev)
     ratio = cross_section_gev2(running, energy, mass, g)["mu"] / cross_section_gev2(fixed, energy, mass, g)["mu"]
     s, away = energy**2, (energy**2 - mass**2) ** 2
-    assert ratio == pytest.approx((away + (mass * gamma) ** 2) / (away + (s * gamma / mass) ** 2), rel=1e-12)
-    assert ratio[1] == pytest.approx(1.0, rel=1e-14)
+    assert ratio == pytest.approx((away + (mass * gamma) ** 2) / (away + (s * gamma / mass) ** 2), rel=1e-12, abs=0)
+    assert ratio[1] == pytest.approx(1.0, rel=1e-14, abs=0)
 
 
 def test_unitarity_of_the_s_channel(elusive):
@@ -137,7 +140,25 @@ def test_fermions_against_traces(with_chi, chi, top):
     found = cross_section_gev2(model, 700.0, 5000.0, 1e-3)["t"]
     mt = model.mass_gev(model.fermion("t"))
     expected = 3 * 1e-12 * fermion_cross_section(700.0**2, 300.0, mt, 5000.0, chi, top)
-    assert found == pytest.approx(expected, rel=1e-7)
+    assert found == pytest.approx(expected, rel=1e-7, abs=0)
+
+
+@pytest.mark.parametrize("chi", [(1, -1), (4, 5), (0, 2)])
+@pytest.mark.parametrize(("mass", "m_n"), [(200.0, 300.0), (5000.0, 300.0), (200.0, 340.0)])
+def test_majorana_pair_against_traces(chi, mass, m_n):
+    """chi chibar -> N N with three Majorana N of charge q: half the trace of Dirac fermions with g_A = q, g_V = 0.
+
+    The vector current of a Majorana field vanishes and its axial one counts twice, so (q/2) N gamma gamma_5 N acts as
+    g_A = q; the half is for identical particles. At m_Z' = 200 GeV the spin-0 part is most of it.
+    """
+    dark = (
+        Fermion("chi", "dirac", Charge(Fraction(chi[0])), Charge(Fraction(chi[1])), mass_gev=300.0),
+        Fermion("N", "majorana", Charge(Fraction(0)), Charge(Fraction(2)), multiplicity=3, mass_gev=m_n),
+    )
+    model = make_model("majorana", {"l_left": -1}, dark=dark, u1=False)
+    found = cross_section_gev2(model, 700.0, mass, 1e-3)["N"]
+    expected = 3 * 1e-12 * fermion_cross_section(700.0**2, 300.0, m_n, mass, chi, (-2, 2)) / 2
+    assert found == pytest.approx(expected, rel=1e-7, abs=0)
 
 
 @pytest.mark.parametrize(("left", "right"), [(4, 5), (1, 1), (1, -1)])
@@ -147,7 +168,7 @@ def test_diboson_against_amplitude(with_chi, left, right, s, w):
     points = make_points(with_chi(left, right), np.sqrt(w), 1.0, 1.0)
     found = diboson(points, np.array([[np.sqrt(s)]]))[0, 0]
     squared = diboson_squared(s, w, (left + right) / 2, (right - left) / 2)
-    assert found == pytest.approx(squared * np.sqrt(1 - 4 * w / s) / (128 * np.pi * s), rel=1e-9)
+    assert found == pytest.approx(squared * np.sqrt(1 - 4 * w / s) / (128 * np.pi * s), rel=1e-9, abs=0)
 
 
 def test_longitudinal_growth_needs_axial_coupling(with_chi):
@@ -158,7 +179,9 @@ def test_longitudinal_growth_needs_axial_coupling(with_chi):
     assert vector[1] / vector[0] < 0.35
     assert axial[1] / axial[0] == pytest.approx(1.0, abs=0.05)
     assert zz_unitarity_energy_gev(make_points(with_chi(1, 1), 100.0, 0.1, 500.0)) == np.inf
-    assert zz_unitarity_energy_gev(make_points(with_chi(1, -1), 100.0, 0.1, 500.0)) == pytest.approx(2000 * np.pi)
+    assert zz_unitarity_energy_gev(make_points(with_chi(1, -1), 100.0, 0.1, 500.0)) == pytest.approx(
+        2000 * np.pi, rel=1e-12, abs=0
+    )
 
 
 def test_thresholds(elusive):
@@ -166,17 +189,20 @@ def test_thresholds(elusive):
     mt = elusive.mass_gev(elusive.fermion("t"))
     below, just, more = cross_section_gev2(elusive, 2 * mt * np.array([0.9999, 1.0001, 1.0004]), 5e3, 0.1, 100.0)["t"]
     assert below == 0
-    assert more / just == pytest.approx(2.0, rel=1e-2)
+    assert more / just == pytest.approx(2.0, rel=1e-2, abs=0)
     below, just, more = cross_section_gev2(elusive, 600.0 * np.array([0.9999, 1.0001, 1.0004]), 300.0, 0.1, 200.0)[ZZ]
     assert below == 0
-    assert more / just == pytest.approx(2.0, rel=1e-2)
+    assert more / just == pytest.approx(2.0, rel=1e-2, abs=0)
     with pytest.raises(InputError, match="above 2 m_chi"):
         cross_section_gev2(elusive, 2000.0, 300.0, 0.1, 1000.0)
 
 
 @pytest.mark.parametrize("coupling", [1e-5, 1e-3, 1e-2])
 def test_narrow_width_average(elusive, coupling):
-    """Gamma -> 0: <sigma v> is the integral over a delta function; to 1e-3 (1e-2 at Gamma/M = 6e-4). Gamma/M from 6e-10."""
+    """Gamma -> 0: <sigma v> is the integral over a delta function; to 1e-3 from Gamma/M = 6e-10 on.
+
+    At 6e-4 and x = 30 the tail below the peak, less suppressed by exp(-x y), adds 2.8 %, in proportion to Gamma.
+    """
     mass, m_chi, x = 2300.0, 1000.0, np.array([5.0, 20.0, 30.0])
     points = make_points(elusive, mass, coupling, m_chi)
     widths = decay_widths(elusive.with_parameters(m_chi=m_chi), mass, coupling)
@@ -187,7 +213,7 @@ def test_narrow_width_average(elusive, coupling):
     shape = x / (8 * m_chi**5) * (mass**2 - 4 * m_chi**2) * mass
     expected = sigma_area * shape * k1e(x * y) * np.exp(2 * x - x * y) / kve(2, x) ** 2
     found = thermal_average(points, x, tuple(f.name for f in elusive.fermions))[0]
-    assert found == pytest.approx(expected, rel=1e-2 if coupling > 5e-3 else 1e-3)
+    assert found == pytest.approx(expected, rel=4e-2 if coupling > 5e-3 else 1e-3, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +247,7 @@ def test_average_against_adaptive_quadrature(elusive, mass, coupling, m_chi):
         pieces = [quad(integrand, a, b, epsrel=1e-6)[0] for a, b in pairwise(inside)]
         expected = sum(pieces) * x / (4 * kve(2, x) ** 2)
         found = thermal_average(points, np.array([x]))[0, 0]
-        assert found == pytest.approx(expected, rel=2e-4), x
+        assert found == pytest.approx(expected, rel=2e-4, abs=0), x
 
 
 def test_average_needs_cold_particles(elusive):

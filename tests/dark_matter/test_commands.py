@@ -125,3 +125,12 @@ def test_dark_side_does_not_know_the_lhc():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level == 2:
                 assert node.module.split(".")[0] in allowed, f"{path.name} imports {node.module}"
+
+
+def test_tolerances_are_relative():
+    """Cross sections here are 1e-8 to 1e-45, far below the absolute 1e-12 that ``pytest.approx`` allows unless told."""
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "approx":
+                given = {keyword.arg for keyword in node.keywords}
+                assert given >= {"abs"}, f"{path.name}, line {node.lineno}: approx without abs"

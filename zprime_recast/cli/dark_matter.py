@@ -1,6 +1,7 @@
-"""Commands of the dark side: relic, direct, indirect, neff, scalar. :func:`register` adds them to the application.
+"""Dark-matter commands: relic, direct, indirect, neff, scalar. :func:`register` adds them to the application.
 
-A command parses, calls the library and prints; numpy and scipy are imported inside it, so ``--help`` stays quick.
+Each command parses its options, calls the library and prints. It imports numpy and scipy only when it runs, so that
+``--help`` stays fast.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ Mass = Annotated[str, typer.Option("--mass", "-m", metavar="M", help="Z' mass in
 Coupling = Annotated[str, typer.Option("--coupling", "-g", metavar="G", help="Coupling g.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the card, e.g. m_chi=1000 (GeV); repeatable."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a model parameter, e.g. m_chi=1000 (GeV); repeatable."),
 ]
 Dof = Annotated[str, typer.Option("--dof", metavar="drees|saikawa", help="Table of degrees of freedom.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to an application."""
+    """Add the dark-matter commands to an application."""
     for name, command in (
         ("relic", relic),
         ("direct", direct),
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
 def relic(
     model: Model, mass: Mass, coupling: Coupling, set_: Set = None, dof: Dof = "drees", as_json: Json = False
 ) -> None:
-    """Relic density of chi: exact, and the paper's estimate (3.6).
+    """Compute the relic density of chi, exactly and by the estimate (3.6) of arXiv:1707.08606.
 
     Example: zprime-recast relic elusive_bl --mass 10000 --coupling 0.3 --set m_chi=4500
     """
@@ -59,9 +60,9 @@ def relic(
     except RangeError as err:
         notes.append(str(err))
     if not result.thermal:
-        notes.append("chi never was in thermal equilibrium below T = m_chi/2: omega_h2 assumes that it was")
+        notes.append("chi was never in thermal equilibrium below T = m_chi/2; omega_h2 assumes that it was")
     if g > perturbative_coupling(card):
-        notes.append(f"coupling above the perturbative limit {perturbative_coupling(card):.4g}")
+        notes.append(f"the coupling is above the perturbative limit {perturbative_coupling(card):.4g}")
     values = {
         "omega_h2": float(result.omega_h2),
         "omega_h2_estimate": estimate,
@@ -91,11 +92,11 @@ def direct(
     coupling: Coupling,
     set_: Set = None,
     scaled: Annotated[
-        bool, typer.Option("--scaled", help="Scale with the share of chi in dark matter, Omega h^2/0.12 (at most 1).")
+        bool, typer.Option("--scaled", help="Multiply by the share of chi in dark matter, Omega h^2/0.12 (at most 1).")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Spin-independent cross section (3.7) and the experiments that exclude it.
+    """Compute the spin-independent cross section (3.7) and list the experiments that exclude it.
 
     Example: zprime-recast direct elusive_bl --mass 10000 --coupling 0.25 --set m_chi=3800
     """
@@ -131,7 +132,7 @@ def direct(
 
 
 def indirect(model: Model, mass: Mass, coupling: Coupling, set_: Set = None, as_json: Json = False) -> None:
-    """Annihilation today, its tau+ tau- share, and how far the limits on it are.
+    """Compute annihilation today and compare its tau+ tau- share with the limits.
 
     Example: zprime-recast indirect elusive_bl --mass 10000 --coupling 0.3 --set m_chi=4500
     """
@@ -160,7 +161,7 @@ def indirect(model: Model, mass: Mass, coupling: Coupling, set_: Set = None, as_
 def neff(
     model: Model, mass: Mass, coupling: Coupling, set_: Set = None, dof: Dof = "drees", as_json: Json = False
 ) -> None:
-    """Decoupling of omega and its share in N_eff, eqs. (3.9)-(3.11).
+    """Compute when omega decouples and its contribution to N_eff, eqs. (3.9)-(3.11).
 
     Example: zprime-recast neff elusive_bl --mass 10000 --coupling 0.1
     """
@@ -194,12 +195,12 @@ def scalar(
     coupling: Coupling,
     m_phi1: Annotated[str, typer.Option("--m-phi1", help="Mass of phi_1 in GeV.")] = "800",
     m_phi2: Annotated[str, typer.Option("--m-phi2", help="Mass of phi_2 in GeV.")] = "7000",
-    sin_alpha: Annotated[str, typer.Option("--sin-alpha", help="sin(alpha_1), mixing of h and phi_1.")] = "0.1",
-    v2: Annotated[str, typer.Option("--v2", help="vev of phi_2 in GeV.")] = "1e-6",
+    sin_alpha: Annotated[str, typer.Option("--sin-alpha", help="sin(alpha_1), the mixing of h and phi_1.")] = "0.1",
+    v2: Annotated[str, typer.Option("--v2", help="Vacuum expectation value v_2 of phi_2 in GeV.")] = "1e-6",
     set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Scalar potential and spectrum with v_1 = M/g: exact, and the paper's approximations (2.13), (2.14).
+    """Compute the scalar spectrum with v_1 = M/g, exactly and in the approximations (2.13), (2.14).
 
     Example: zprime-recast scalar elusive_bl --mass 10000 --coupling 0.25 --m-phi1 800 --sin-alpha 0.15
     """

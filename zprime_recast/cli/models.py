@@ -1,4 +1,4 @@
-"""Commands on models and cross-sections: list, show, widths, xsec."""
+"""Commands for models and cross sections: list, show, widths, xsec."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def list_(what: Annotated[str, typer.Argument(metavar="models|analyses|pdfs")], 
     for name, path in found.items():
         try:
             rows[name] = title(path)
-        except ZprimeError as err:  # one broken file of the user's must not hide the rest
+        except ZprimeError as err:  # one broken file must not hide the others
             rows[name] = f"unusable: {err}"
     emit({what: rows}, as_json, [f"{name:24s} {title}" for name, title in rows.items()])
 
 
 @app.command()
 def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
-    """Charges, anomaly sums, parameters and references of a model.
+    """Show the charges, anomaly sums, parameters and reference of a model.
 
     Example: zprime-recast show elusive_bl
     """
@@ -117,7 +117,7 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
 
 @app.command()
 def widths(model: Model, mass: Mass, coupling: Coupling = None, set_: Set = None, as_json: Json = False) -> None:
-    """Partial widths, total width and branching ratios.
+    """Compute partial widths, the total width and branching ratios.
 
     Example: zprime-recast widths elusive_bl --mass 4000 --coupling 0.2 --set m_chi=1000
     """
@@ -148,7 +148,7 @@ def widths(model: Model, mass: Mass, coupling: Coupling = None, set_: Set = None
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# Cross-sections
+# Cross sections
 
 
 @app.command()
@@ -158,14 +158,16 @@ def xsec(
     coupling: Coupling = None,
     sqrt_s: Annotated[str, typer.Option("--sqrt-s", metavar="GEV", help="Collider energy in GeV.")] = "13000",
     pdf: Pdf = None,
-    member: Annotated[int, typer.Option("--member", help="Member of the PDF set; 0 is the central one.")] = 0,
+    member: Annotated[int, typer.Option("--member", help="Member of the PDF set; 0 is the central member.")] = 0,
     order: Order = None,
-    method: Annotated[str, typer.Option("--method", help="narrow (eq. 4.1) or full (the line shape).")] = "narrow",
+    method: Annotated[
+        str, typer.Option("--method", help="narrow (narrow width, eq. 4.1) or full (line shape).")
+    ] = "narrow",
     window: Annotated[
         str | None,
-        typer.Option("--window", metavar="LOW:HIGH", help="Dilepton masses in GeV for --method full."),
+        typer.Option("--window", metavar="LOW:HIGH", help="Range of dilepton masses in GeV for --method full."),
     ] = None,
-    lepton: Annotated[str, typer.Option("--lepton", help="e, mu or tau.")] = "e",
+    lepton: Annotated[str, typer.Option("--lepton", help="Lepton flavour: e, mu or tau.")] = "e",
     confidence_level: Annotated[
         str, typer.Option("--cl", metavar="PERCENT", help="Confidence level of the PDF uncertainty.")
     ] = "68.27",
@@ -173,7 +175,7 @@ def xsec(
     set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """sigma(p p -> Z') x BR(l l) of one lepton flavour, with its PDF and scale uncertainty.
+    """Compute sigma(p p -> Z') x BR(l l) for one lepton flavour, with its PDF and scale uncertainty.
 
     Example: zprime-recast xsec ssm --mass 3000 --method full --no-interference
     """

@@ -5,18 +5,20 @@ r"""Cross sections of chi chibar -> Z' -> f fbar and chi chibar -> Z'Z', for any
 .. math:: \sigma_T = \frac{12\pi}{\beta_\chi^2} \frac{\Gamma_\chi(s)\,\Gamma_f(s)}{(s-M^2)^2 + M^2\Gamma^2},
           \qquad \beta_\chi = \sqrt{1 - 4 m_\chi^2/s},
 
-(at s = M^2 the Breit-Wigner peak by construction), and the spin-0 part, from the divergence of the axial currents,
+which is the Breit-Wigner peak at s = M^2, and the spin-0 part, from the divergence of the axial currents, is
 
 .. math:: \sigma_L = \frac{N_c\, m_\chi^2 m_f^2\, g_{A\chi}^2 g_{Af}^2}{\pi s\,(M^4 + M^2\Gamma^2)}
           \frac{\beta_f}{\beta_\chi}, \qquad g_A = (g_R - g_L)/2 .
 
-It has no pole in s (complex-mass propagator, mu^2 = M^2 - i M Gamma) and vanishes for B-L, whose massive final states
-couple as vectors. Scalar exchange is left out. A model with ``running_width`` on has s Gamma/M in place of M Gamma in
-sigma_T, and M^4 alone in sigma_L, since the self-energy of massless fermions is transverse.
+It has no pole in s (complex-mass propagator, mu^2 = M^2 - i M Gamma) and vanishes for B-L, where massive final states
+have vector couplings. Scalar exchange is neglected. If the parameter ``running_width`` of the model is 1, s Gamma/M
+replaces M Gamma in sigma_T, and M^4 alone stands in sigma_L, because the self-energy from massless fermions is
+transverse.
 
-**Z'Z'.** t- and u-channel chi exchange, spin- and angle-averaged in closed form (traces of the chiral vertices,
-unitary gauge). phi_1 exchange is left out as in (3.5): it is velocity suppressed. Without it the axial part of
-longitudinal Z' grows like (g_A m_chi/M)^4 s/m_chi^2, so the formula holds below :func:`zz_unitarity_energy_gev`.
+**Z'Z'.** This is t- and u-channel chi exchange, averaged over spins and angles in closed form (traces of the chiral
+vertices in unitary gauge). The exchange of phi_1 is velocity suppressed and neglected, as in (3.5). Without it the
+axial part with longitudinal Z' grows like (g_A m_chi/M)^4 s/m_chi^2, so the formula holds below
+:func:`zz_unitarity_energy_gev`.
 """
 
 from __future__ import annotations
@@ -32,15 +34,15 @@ from ..errors import InputError
 from ..model.widths import fermion_width, quark_correction, total_width, velocity, width_over_beta
 from ..model.zprime import QUARKS, Fermion, ZprimeModel
 
-#: Name of the dark-matter fermion in a card.
+#: Name of the dark-matter fermion on a card.
 DARK_MATTER = "chi"
-#: Name of the diboson channel beside the names of the fermions.
+#: Name of the channel Z'Z'; the other channels have the names of their fermions.
 ZZ = "ZZ"
 
 
 @dataclass(frozen=True)
 class State:
-    """A fermion with its numbers of the model looked up once: couplings at g = 1, mass in GeV."""
+    """A fermion with its couplings for g = 1 and its mass in GeV, looked up once per model."""
 
     fermion: Fermion
     g_left: float
@@ -49,7 +51,7 @@ class State:
 
     @property
     def states(self) -> int:
-        """Colours times copies."""
+        """Number of colours times number of copies."""
         return self.fermion.colors * self.fermion.multiplicity
 
     def width_gev(self, sqrt_s_gev: FloatArray) -> FloatArray:
@@ -59,7 +61,7 @@ class State:
 
 @dataclass(frozen=True)
 class Points:
-    """Points of parameter space, flat arrays of one length."""
+    """Points of parameter space, as flat arrays of one length."""
 
     model: ZprimeModel
     states: Mapping[str, State]
@@ -67,18 +69,18 @@ class Points:
     mass_gev: FloatArray
     coupling: FloatArray
     gamma_gev: FloatArray
-    """Total width with these chi masses, as :func:`~zprime_recast.model.widths.decay_widths` has it."""
+    """Total width for these chi masses, the same as in :func:`~zprime_recast.model.widths.decay_widths`."""
     shape: tuple[int, ...]
-    """Broadcast shape of the inputs; results are given back in it."""
+    """Broadcast shape of the inputs, which results are returned in."""
 
     def take(self, keep: FloatArray | slice | np.ndarray) -> Points:
-        """The points of a mask, index array or slice."""
+        """Select points by a mask, index array or slice."""
         arrays = (self.m_chi_gev[keep], self.mass_gev[keep], self.coupling[keep], self.gamma_gev[keep])
         return Points(self.model, self.states, *arrays, shape=arrays[0].shape)
 
 
 def dark_matter_fermion(model: ZprimeModel) -> Fermion:
-    """The dark-matter fermion ``chi`` of a model; InputError if it has none, or one that is no Dirac fermion."""
+    """The dark-matter fermion ``chi`` of a model; InputError if there is none or it is not a Dirac fermion."""
     for fermion in model.fermions:
         if fermion.name == DARK_MATTER:
             if fermion.kind != "dirac":
@@ -90,9 +92,9 @@ def dark_matter_fermion(model: ZprimeModel) -> Fermion:
 def make_points(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> Points:
-    """Points from Z' mass (GeV), coupling and chi mass (GeV; the card's if None), which broadcast.
+    """Make points from Z' mass (GeV), coupling and chi mass (GeV; None for that of the card), which broadcast.
 
-    InputError unless all are finite and > 0, or where the Z' has no open decay.
+    InputError unless all are finite and > 0, and where the Z' has no open decay.
     """
     chi = dark_matter_fermion(model)
     named = {"mass_gev": mass_gev, "coupling": coupling}
@@ -110,18 +112,18 @@ def make_points(
 
 
 def fermion_states(model: ZprimeModel) -> dict[str, State]:
-    """The fermions of a model that couple, by name."""
+    """Fermions of a model that couple to the Z', by name."""
     states = {f.name: State(f, *model.couplings(f.name), model.mass_gev(f)) for f in model.fermions}
     return {name: state for name, state in states.items() if state.g_left or state.g_right}
 
 
 def channels(points: Points) -> tuple[str, ...]:
-    """Final states of chi chibar: every other fermion that couples, and ``ZZ``."""
+    """Names of the final states of chi chibar: every other fermion that couples to the Z', and ``ZZ``."""
     return (*(name for name in points.states if name != DARK_MATTER), ZZ)
 
 
 def channel_mass_gev(points: Points, channel: str) -> FloatArray:
-    """Mass (GeV) of one of the two particles of a final state, shape of the points."""
+    """Mass (GeV) of one of the two particles of a final state, with the shape of the points."""
     if channel == ZZ:
         return points.mass_gev
     return np.full(points.mass_gev.shape, points.states[channel].mass_gev)
@@ -130,12 +132,13 @@ def channel_mass_gev(points: Points, channel: str) -> FloatArray:
 def fermion_sum(points: Points, final: Sequence[str], sqrt_s_gev: FloatArray) -> FloatArray:
     r"""Flux-free cross section :math:`\beta_\chi \sum_f \sigma(\chi\bar\chi\to f\bar f)` in GeV^-2.
 
-    ``sqrt_s_gev`` >= 2 m_chi has shape (points, nodes), as the result; finite at threshold, where sigma itself is not.
+    ``sqrt_s_gev`` >= 2 m_chi and the result have shape (points, nodes). The result is finite at threshold, where sigma
+    itself diverges.
 
-    If the model has ``qcd_widths`` on, Gamma_q(s) of a quark has the correction 1 + alpha_s/pi + ... at the scale
-    sqrt(s), not M: the Z' is colourless, so gluons know the virtuality of the quark pair only. At s = M^2 it is that of
-    the total width in the propagator, which keeps the peak at 12 pi/(M^2 beta_chi^2) BR_chi BR_q. The spin-0 part,
-    whose correction is a different one, stays at tree level.
+    If the parameter ``qcd_widths`` is 1, the width Gamma_q(s) of a quark is multiplied by 1 + alpha_s/pi + ... at the
+    scale sqrt(s) rather than M: the Z' is colourless, so gluons only see the virtuality of the quark pair. At s = M^2
+    this is the correction in the total width of the propagator, so the peak remains 12 pi/(M^2 beta_chi^2) BR_chi BR_q.
+    The spin-0 part, which has a different QCD correction, stays at tree level.
     """
     m, mass, g, gamma = (a[:, None] for a in (points.m_chi_gev, points.mass_gev, points.coupling, points.gamma_gev))
     chi = points.states[DARK_MATTER]
@@ -159,7 +162,7 @@ def fermion_sum(points: Points, final: Sequence[str], sqrt_s_gev: FloatArray) ->
 
 
 def _axial_divergence(state: State, s: FloatArray) -> FloatArray | float:
-    """N_c m_f^2 g_A^2 beta_f of one final state, all copies; a Majorana pair is half a Dirac one of g_A = g."""
+    """N_c m_f^2 g_A^2 beta_f of a final state, all copies; a Majorana pair counts half a Dirac one with g_A = g."""
     majorana = state.fermion.kind == "majorana"
     axial = (state.g_left**2 + state.g_right**2) / 2 if majorana else ((state.g_right - state.g_left) / 2) ** 2
     if not state.mass_gev * axial:
@@ -170,8 +173,8 @@ def _axial_divergence(state: State, s: FloatArray) -> FloatArray | float:
 def diboson(points: Points, sqrt_s_gev: FloatArray) -> FloatArray:
     r"""Flux-free cross section :math:`\beta_\chi\,\sigma(\chi\bar\chi\to Z'Z')` in GeV^-2; 0 below threshold.
 
-    ``sqrt_s_gev`` of shape (points, nodes). With s and w = M^2 in units of m_chi^2, g_V = (g_L + g_R)/2,
-    g_A = (g_R - g_L)/2 and Z = sqrt((s - 4)(s - 4 w))/2, h = s/2 - w:
+    ``sqrt_s_gev`` and the result have shape (points, nodes). With s and w = M^2 in units of m_chi^2,
+    g_V = (g_L + g_R)/2, g_A = (g_R - g_L)/2 and Z = sqrt((s - 4)(s - 4 w))/2, h = s/2 - w:
     sum |M|^2 averaged over the angle = A + B/(w^2 + s - 4 w) + L artanh(Z/h)/Z.
     """
     m, mass, g = (a[:, None] for a in (points.m_chi_gev, points.mass_gev, points.coupling))
@@ -180,7 +183,7 @@ def diboson(points: Points, sqrt_s_gev: FloatArray) -> FloatArray:
     v2, a2 = ((right + left) / 2) ** 2, ((right - left) / 2) ** 2
     s, w = (sqrt_s_gev / m) ** 2, (mass / m) ** 2
     beta_z = np.sqrt(np.clip(1 - 4 * w / s, 0.0, None))
-    # below threshold s is put there: the phase space kills it
+    # below threshold, evaluate at threshold: the phase space beta_z is 0 there
     s = np.maximum(s, 4 * w)
     h = s / 2 - w
     z = np.sqrt(np.maximum((s - 4) * (s - 4 * w), 0.0)) / 2
@@ -197,7 +200,7 @@ def diboson(points: Points, sqrt_s_gev: FloatArray) -> FloatArray:
 
 
 def _artanh_over(z: FloatArray, h: FloatArray) -> FloatArray:
-    """artanh(z/h)/z, also for z -> 0."""
+    """artanh(z/h)/z, with its limit for z -> 0."""
     ratio = z / h
     small = ratio < 1e-4
     safe = np.where(small, 0.5, ratio)
@@ -223,9 +226,17 @@ def cross_section_gev2(
     coupling: ArrayLike,
     m_chi_gev: ArrayLike | None = None,
 ) -> dict[str, FloatArray]:
-    """Spin-averaged cross sections of chi chibar in GeV^-2 per final state; all inputs broadcast.
+    """Spin-averaged cross sections of chi chibar in GeV^-2 per final state, 0 where it is closed.
 
-    0 where a final state is closed. InputError at or below sqrt(s) = 2 m_chi, where there is no initial state.
+    The inputs broadcast, and the results have their common shape. InputError unless all are finite and > 0 and
+    sqrt(s) > 2 m_chi.
+
+    Arguments:
+        model: model with a Dirac fermion ``chi``.
+        sqrt_s_gev: centre-of-mass energy in GeV.
+        mass_gev: Z' mass in GeV.
+        coupling: gauge coupling g.
+        m_chi_gev: mass of chi in GeV; the default is that of the card.
     """
     chi_mass = model.mass_gev(dark_matter_fermion(model)) if m_chi_gev is None else m_chi_gev
     energy = checked_positive("sqrt_s_gev", sqrt_s_gev)

@@ -1,7 +1,8 @@
-r"""Degrees of freedom of the early Universe, the Hubble rate, and the cosmological constants the dark side needs.
+r"""Degrees of freedom of the early Universe, the Hubble rate and cosmological constants.
 
 Tables in ``data/dof/`` give :math:`h_\mathrm{eff}` (entropy) and :math:`g_\mathrm{eff}` (energy) of the Standard
-Model; two sources ship, and their spread (up to 8 % near the QCD transition) is a theory error of the relic density.
+Model. Two sources are included; their difference (up to 8 % near the QCD transition) is a theory uncertainty of the
+relic density.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..io.paths import shipped
 
 #: Planck mass (not reduced) in GeV, CODATA 2018.
 PLANCK_MASS_GEV: Final = 1.220890e19
-#: Planck mass as the paper rounds it below eq. (3.6), for its estimates (3.6) and (3.10) only.
+#: Planck mass in GeV as rounded in the paper below eq. (3.6), used only in its estimates (3.6) and (3.10).
 PLANCK_MASS_PAPER_GEV: Final = 1.2e19
 #: Critical density over h^2 in GeV cm^-3, PDG 2024, astrophysical constants.
 CRITICAL_DENSITY_GEV_CM3: Final = 1.053672e-5
@@ -42,10 +43,10 @@ DEFAULT_DOF: Final = "drees"
 
 @dataclass(frozen=True)
 class DegreesOfFreedom:
-    """h_eff(T) and g_eff(T) of one source; monotone cubic (PCHIP) between rows in ln T.
+    """h_eff(T) and g_eff(T) from one source, interpolated in ln T by monotone cubics (PCHIP).
 
-    Above the last row (13 TeV or more: every Standard Model state relativistic) and below the first one after T = 0
-    the end values hold; the tables are flat there.
+    Beyond the first (T > 0) and last rows the functions keep their end values: the tables are flat there, and above
+    13 TeV every Standard Model state is relativistic.
     """
 
     source: str
@@ -57,11 +58,11 @@ class DegreesOfFreedom:
     _g: Any
 
     def h_eff(self, t_gev: ArrayLike) -> FloatArray:
-        """Entropy degrees of freedom, s = (2 pi^2/45) h T^3; shape of ``t_gev``. InputError unless T > 0."""
+        """Entropy degrees of freedom h, s = (2 pi^2/45) h T^3, with the shape of ``t_gev``; InputError unless T > 0."""
         return np.asarray(self._h(self._log(t_gev)))
 
     def g_eff(self, t_gev: ArrayLike) -> FloatArray:
-        """Energy degrees of freedom, rho = (pi^2/30) g T^4; shape of ``t_gev``. InputError unless T > 0."""
+        """Energy degrees of freedom g, rho = (pi^2/30) g T^4, with the shape of ``t_gev``; InputError unless T > 0."""
         return np.asarray(self._g(self._log(t_gev)))
 
     def sqrt_g_star(self, t_gev: ArrayLike) -> FloatArray:
@@ -71,7 +72,7 @@ class DegreesOfFreedom:
         return np.asarray(h / np.sqrt(self._g(log_t)) * (1 + self._h(log_t, 1) / (3 * h)))
 
     def hubble_gev(self, t_gev: ArrayLike) -> FloatArray:
-        r"""Hubble rate :math:`\sqrt{4\pi^3 g/45}\,T^2/M_{Pl}` in GeV, radiation only."""
+        r"""Hubble rate :math:`\sqrt{4\pi^3 g/45}\,T^2/M_{Pl}` in GeV, for radiation alone."""
         t = checked_positive("t_gev", t_gev)
         return np.asarray(np.sqrt(4 * np.pi**3 * self.g_eff(t) / 45) * t**2 / PLANCK_MASS_GEV)
 
@@ -82,7 +83,7 @@ class DegreesOfFreedom:
 
 @cache
 def degrees_of_freedom(source: str = DEFAULT_DOF) -> DegreesOfFreedom:
-    """Table by name, ``drees`` (micrOMEGAs' default) or ``saikawa``; UnknownName for any other."""
+    """Load a table by name: ``drees`` (the default of micrOMEGAs) or ``saikawa``; UnknownName for any other."""
     from scipy.interpolate import PchipInterpolator
 
     if source not in DOF_SOURCES:
@@ -99,6 +100,9 @@ def degrees_of_freedom(source: str = DEFAULT_DOF) -> DegreesOfFreedom:
 
 
 def reference_line(path: Path, line: int = 1) -> str:
-    """A comment line of one of our tables, without its mark; line 1 names the paper in ``data/dof``."""
+    """Text of comment line number ``line`` of a table (line 1 of those in ``data/dof`` names the paper).
+
+    The file name if the table has no such line.
+    """
     comments = [text[1:].strip() for text in path.read_text(encoding="utf-8").splitlines() if text.startswith("#")]
     return comments[line] if len(comments) > line else path.name

@@ -1,12 +1,12 @@
-r"""Direct detection: spin-independent scattering through the Z', eqs. (3.7), (3.8), and the experimental limits.
+r"""Direct detection: spin-independent scattering through the Z', eqs. (3.7) and (3.8), and experimental limits.
 
-Vector currents add up over valence quarks, b_p = 2 g_V^u + g_V^d and b_n = g_V^u + 2 g_V^d, so for any model
+The vector charges of the valence quarks add up to b_p = 2 g_V^u + g_V^d and b_n = g_V^u + 2 g_V^d. For any model
 
 .. math:: \sigma_N = \frac{\mu_{\chi N}^2}{\pi}\,\left(\frac{g_V^\chi\, b_N}{M^2}\right)^2, \qquad
           \sigma_{SI} = \frac{\mu_{\chi N}^2}{\pi}
           \left(\frac{g_V^\chi}{M^2}\,\frac{Z b_p + (A - Z) b_n}{A}\right)^2 \text{ for xenon.}
 
-For B-L, b_p = b_n = g and g_V^chi = 9 g/2: eq. (3.7).
+For B-L, with b_p = b_n = g and g_V^chi = 9 g/2, this is eq. (3.7).
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class DirectDetection:
 
     m_chi_gev: FloatArray
     sigma_si_cm2: FloatArray
-    """Per nucleon in xenon: what the experiments quote."""
+    """Cross section per nucleon in xenon, as experiments quote it."""
     sigma_proton_cm2: FloatArray
     sigma_neutron_cm2: FloatArray
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A spin-independent limit, 90 % CL."""
+    """A limit on the spin-independent cross section at 90 % CL."""
 
     id: str
     label: str
@@ -56,9 +56,10 @@ class Experiment:
     sigma_cm2: FloatArray
 
     def limit_cm2(self, m_chi_gev: ArrayLike) -> FloatArray:
-        """Upper limit in cm^2, shape of ``m_chi_gev``; log-log between rows.
+        """Upper limit in cm^2, with the shape of ``m_chi_gev`` (GeV), interpolated log-log.
 
-        Above the last row it grows in proportion to the mass, below the first there is none: inf.
+        Above the last row of the table it grows in proportion to the mass; below the first there is no limit: inf.
+        InputError unless masses are > 0.
         """
         m = checked_positive("m_chi", m_chi_gev)
         inside = np.exp(np.interp(np.log(m), np.log(self.mass_gev), np.log(self.sigma_cm2)))
@@ -69,9 +70,10 @@ class Experiment:
 def direct_detection(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> DirectDetection:
-    """Eq. (3.7) for any charges; Z' mass and chi mass (the card's if None) in GeV. Inputs broadcast.
+    """Spin-independent cross sections on nucleons, eq. (3.7) generalised to any charges. The inputs broadcast.
 
-    InputError for values that are not > 0 or a model without chi. Axial couplings do not contribute.
+    Z' mass and chi mass (None for that of the card) are in GeV. Axial couplings do not contribute. InputError for
+    values that are not > 0 or a model without chi.
     """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
 
@@ -93,21 +95,27 @@ def direct_detection(
 
 
 def v1_bound_gev(model: ZprimeModel, sigma_si_cm2: ArrayLike, m_chi_gev: ArrayLike) -> FloatArray:
-    """Eq. (3.8) from (3.7): the smallest v_1 = M/g (GeV) for which sigma_SI stays below a limit in cm^2. Broadcasts."""
+    """Smallest v_1 = M/g (GeV) for which sigma_SI, eq. (3.7), stays below a limit in cm^2; eq. (3.8).
+
+    The inputs broadcast. InputError unless they are > 0.
+    """
     limit = checked_positive("sigma_si_cm2", sigma_si_cm2)
     unit = direct_detection(model, 1.0, 1.0, m_chi_gev).sigma_si_cm2
     return np.asarray((unit / limit) ** 0.25)
 
 
 def v1_bound_estimate_gev(sigma_si_cm2: ArrayLike) -> FloatArray:
-    """Eq. (3.8) as printed, (2.2e9/sigma[pb])^(1/4) GeV, for a limit on sigma_SI in cm^2."""
+    """Bound on v_1 in GeV from eq. (3.8) as printed, (2.2e9/sigma[pb])^(1/4), for a limit on sigma_SI in cm^2."""
     return np.asarray((2.2e9 / (checked_positive("sigma_si_cm2", sigma_si_cm2) / CM2_PER_PB)) ** 0.25)
 
 
 def coupling_at_limit(
     model: ZprimeModel, limit_cm2: ArrayLike, mass_gev: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> FloatArray:
-    """Coupling at which (3.7) equals a limit in cm^2; inf where the limit is inf. Inputs broadcast."""
+    """Coupling at which sigma_SI, eq. (3.7), equals a limit in cm^2; inf where the limit is inf.
+
+    The inputs broadcast. InputError if the model has no spin-independent scattering.
+    """
     unit = direct_detection(model, mass_gev, 1.0, m_chi_gev).sigma_si_cm2
     if (unit <= 0).any():
         raise InputError(f"model {model.id} has no spin-independent scattering")
@@ -116,7 +124,7 @@ def coupling_at_limit(
 
 @cache
 def experiments() -> dict[str, Experiment]:
-    """All limits of ``data/direct_detection`` by id, in order of publication; CardError if a table is broken."""
+    """Limits in ``data/direct_detection`` by id, in order of publication; CardError if a table is broken."""
     folder = shipped("data") / "direct_detection"
     card = read_toml(folder / "experiments.toml")
     found = {}
@@ -138,7 +146,7 @@ def experiments() -> dict[str, Experiment]:
 
 
 def experiment(name: str) -> Experiment:
-    """One limit by id; UnknownName otherwise."""
+    """Look up a limit by id; UnknownName if there is none."""
     known = experiments()
     if name not in known:
         raise UnknownName("direct-detection limit", name, known)
@@ -148,9 +156,10 @@ def experiment(name: str) -> Experiment:
 def excluded_by(
     sigma_si_cm2: ArrayLike, m_chi_gev: ArrayLike, *, fraction: ArrayLike = 1.0, kind: str = "observed"
 ) -> dict[str, np.ndarray]:
-    """Per experiment of a ``kind``: where sigma_SI times ``fraction`` (share of chi in dark matter) exceeds its limit.
+    """Whether sigma_SI (cm^2) times ``fraction`` exceeds the limit of each experiment of the given ``kind``, by id.
 
-    Boolean arrays of the broadcast shape. InputError unless 0 < fraction <= 1.
+    ``fraction`` is the share of chi in dark matter. The inputs broadcast, and the arrays have their common shape.
+    InputError unless 0 < fraction <= 1.
     """
     share = checked_positive("fraction", fraction)
     if (share > 1).any():

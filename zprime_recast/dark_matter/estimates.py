@@ -1,7 +1,7 @@
-r"""The paper's own estimates: sigma v at leading order in v, eqs. (3.3) and (3.5), and the relic density (3.6).
+r"""Estimates given in the paper: sigma v at leading order in v, eqs. (3.3) and (3.5), and the relic density (3.6).
 
-They stand beside the exact results, never inside them. Each refuses the region where it does not apply:
-(3.3) on the pole, where thermal motion decides, and (3.5) below its threshold.
+They are for comparison; the exact results do not use them. Each raises an error where it does not apply: (3.3) on the
+pole, where thermal motion matters, and (3.5) below its threshold.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from ..units import GEV2_TO_CM3_PER_S
 from .annihilation import DARK_MATTER, ZZ, Points, channel_mass_gev, channels, make_points
 from .cosmology import DEFAULT_DOF, PLANCK_MASS_PAPER_GEV, degrees_of_freedom
 
-#: x = m_chi/T at which "on the pole" is judged: typical of freeze-out.
+#: x = m_chi/T, typical of freeze-out, at which :func:`on_pole` compares thermal motion with the distance to the pole.
 _X_TYPICAL: Final = 25.0
 
 
 def on_pole(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    r"""Where (3.3) does not apply, a bool array of the broadcast shape of the inputs.
+    r"""Whether a point is so near the pole that eq. (3.3) does not apply; a boolean array. Inputs (GeV) broadcast.
 
-    There thermal motion, s = 4 m^2 + 6 m T at x = 25, moves s by more than the distance from the pole
-    :math:`|4m_\chi^2 - M^2|` and more than half the width: the expansion in v is then no expansion.
+    Thermal motion at x = 25, s = 4 m^2 + 6 m T, there moves s by more than its distance to the pole,
+    :math:`|4m_\chi^2 - M^2|` and :math:`M\Gamma/2` added in quadrature, and the expansion in v breaks down.
     """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
     return _on_pole(points).reshape(points.shape)
@@ -43,9 +43,9 @@ def _on_pole(points: Points) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def sigma_v_fermions_cm3_s(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> dict[str, FloatArray]:
-    """Eq. (3.3): <sigma v> of chi chibar -> f fbar at leading order in v, cm^3/s, per fermion lighter than chi.
+    """<sigma v> of chi chibar -> f fbar in cm^3/s at leading order in v, by fermion; eq. (3.3).
 
-    Inputs broadcast. Fermion masses are neglected, as in the paper; closed final states are 0.
+    The inputs (masses in GeV) broadcast. Fermion masses are neglected, as in the paper; 0 if heavier than chi.
     RangeError on the pole (:func:`on_pole`).
     """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
@@ -74,9 +74,9 @@ def sigma_v_fermions_cm3_s(
 def sigma_v_diboson_cm3_s(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> FloatArray:
-    """Eq. (3.5): <sigma v> of chi chibar -> Z'Z' at leading order in v, cm^3/s. Inputs broadcast.
+    """<sigma v> of chi chibar -> Z'Z' in cm^3/s at leading order in v; eq. (3.5).
 
-    RangeError unless m_Z' < m_chi.
+    The inputs (masses in GeV) broadcast. RangeError unless m_Z' < m_chi.
     """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
     closed = points.mass_gev >= points.m_chi_gev
@@ -89,7 +89,7 @@ def sigma_v_diboson_cm3_s(
 
 
 def _diboson(points: Points) -> FloatArray:
-    """Eq. (3.5) where it is open, 0 elsewhere; cm^3/s."""
+    """<sigma v> of eq. (3.5) in cm^3/s, 0 where the channel is closed."""
     m2, mass2, g4 = points.m_chi_gev**2, points.mass_gev**2, points.coupling**4
     left, right = points.model.couplings(DARK_MATTER)
     plus, minus = (right + left) ** 2, (right - left) ** 2
@@ -108,9 +108,17 @@ def relic_density_estimate(
     *,
     dof: str = DEFAULT_DOF,
 ) -> FloatArray:
-    """Eq. (3.6): Omega h^2 from (3.3), and (3.5) where it is open, given the freeze-out temperature (GeV).
+    """Omega h^2 estimated by eq. (3.6), with sigma v from (3.3) and, where Z'Z' is open, (3.5).
 
-    All inputs broadcast. RangeError on the pole, InputError unless t_freeze_out_gev > 0.
+    The inputs broadcast. RangeError on the pole; InputError unless all are > 0.
+
+    Arguments:
+        model: model with a Dirac fermion ``chi``.
+        mass_gev: Z' mass in GeV.
+        coupling: gauge coupling g.
+        t_freeze_out_gev: freeze-out temperature in GeV.
+        m_chi_gev: mass of chi in GeV; the default is that of the card.
+        dof: table of degrees of freedom, ``drees`` or ``saikawa``.
     """
     t = checked_positive("t_freeze_out_gev", t_freeze_out_gev)
     fermions = sum(sigma_v_fermions_cm3_s(model, mass_gev, coupling, m_chi_gev).values())

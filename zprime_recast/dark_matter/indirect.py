@@ -1,4 +1,4 @@
-"""Indirect detection: sigma v today and its tau+ tau- share against Fermi-LAT and H.E.S.S. limits; section 3.3."""
+"""Indirect detection (section 3.3): sigma v today, and its tau+ tau- share against Fermi-LAT and H.E.S.S. limits."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .relic import sigma_v_at_rest_cm3_s
 class IndirectDetection:
     """sigma v today in cm^3/s, averaged over pairs of chi and chibar (half that of chi chibar).
 
-    That is the number limits for self-conjugate dark matter apply to. Arrays of the broadcast shape of the inputs.
+    Limits on self-conjugate dark matter apply to this average. Arrays have the broadcast shape of the inputs.
     """
 
     sigma_v_cm3_s: FloatArray
     branching_ratios: dict[str, FloatArray]
-    """Share of each final state of chi chibar; they sum to 1."""
+    """Share of each final state of chi chibar; the shares sum to 1."""
     sigma_v_tautau_cm3_s: FloatArray
 
 
 @dataclass(frozen=True)
 class TauLimit:
-    """A 95 % CL upper limit on sigma v into tau+ tau-, at a few masses."""
+    """Upper limit at 95 % CL on sigma v into tau+ tau-, tabulated at a few masses."""
 
     experiment: str
     reference: str
@@ -38,7 +38,7 @@ class TauLimit:
     sigma_v_cm3_s: FloatArray
 
     def limit_cm3_s(self, m_chi_gev: ArrayLike) -> FloatArray:
-        """Log-log between the masses, shape of ``m_chi_gev``; inf (no limit) outside their range."""
+        """Limit in cm^3/s with the shape of ``m_chi_gev`` (GeV), interpolated log-log; inf outside the table."""
         m = checked_positive("m_chi", m_chi_gev)
         value = np.exp(np.interp(np.log(m), np.log(self.mass_gev), np.log(self.sigma_v_cm3_s)))
         return np.where((m < self.mass_gev[0]) | (m > self.mass_gev[-1]), np.inf, value)
@@ -47,7 +47,11 @@ class TauLimit:
 def indirect_detection(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> IndirectDetection:
-    """sigma v today; Z' mass and chi mass (the card's if None) in GeV. Inputs broadcast; InputError as elsewhere."""
+    """sigma v today and the shares of its final states. The inputs broadcast.
+
+    Z' mass and chi mass (None for that of the card) are in GeV. InputError for values that are not > 0 or a model
+    without chi.
+    """
     channels = sigma_v_at_rest_cm3_s(model, mass_gev, coupling, m_chi_gev)
     total = np.asarray(sum(channels.values()))
     with np.errstate(invalid="ignore"):
@@ -58,7 +62,7 @@ def indirect_detection(
 
 @cache
 def tau_limits() -> tuple[TauLimit, ...]:
-    """The limits of ``data/indirect/tautau_limits.csv``; CardError if it is broken."""
+    """Limits in ``data/indirect/tautau_limits.csv``; CardError if the file is broken."""
     path = shipped("data") / "indirect" / "tautau_limits.csv"
     table = read_csv(path, ("mass_gev", "sigma_v_cm3_s"), ("experiment", "reference"))
     names = np.asarray(table["experiment"])
@@ -73,7 +77,10 @@ def tau_limits() -> tuple[TauLimit, ...]:
 def tau_margin(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> dict[str, FloatArray]:
-    """Limit over predicted sigma v(tau+ tau-) per experiment: how many times weaker than needed; inf without limit."""
+    """Limit on sigma v(tau+ tau-) over its prediction, by experiment; inf where there is no limit.
+
+    Values above 1 are not excluded. Arguments are those of :func:`indirect_detection`.
+    """
     chi = model.parameter("m_chi") if m_chi_gev is None else m_chi_gev
     predicted = indirect_detection(model, mass_gev, coupling, m_chi_gev).sigma_v_tautau_cm3_s
     with np.errstate(divide="ignore"):

@@ -1,14 +1,14 @@
-r"""Dark radiation: decoupling of the massless omega and its share in N_eff, eqs. (3.9)-(3.11).
+r"""Dark radiation: decoupling of the massless omega and its contribution to N_eff, eqs. (3.9)-(3.11).
 
 **Rate equation** (:func:`decoupling`): omega decouples where :math:`\Gamma = n_\omega\langle\sigma v\rangle` falls
 below H(T), with the thermal average of the exact sigma(omega omegabar -> f fbar) for massive final states, and g(T)
-from a table. Quarks count above the QCD crossover only. The Z' is taken as a contact interaction (T << M).
+from a table. Quarks count only above the QCD crossover. The Z' is treated as a contact interaction (T << M).
 
-**Closed form** (:func:`decoupling_estimate`): eq. (3.10), solved with g(T).
+**Closed form** (:func:`decoupling_estimate`): eq. (3.10), solved with the tabulated g(T).
 
-Two numbers for Delta N_eff. Eq. (3.9), :math:`[11/(2g)]^{4/3}`, passes all entropy after decoupling to the photons
-and counts 2 degrees of freedom below the electron mass; keeping the neutrinos' share (h = 43/4 when they decouple)
-gives :math:`[43/(4h)]^{4/3}`, 2.4 times as much. Both are returned; ``delta_neff`` is the paper's.
+There are two values of Delta N_eff. Eq. (3.9), :math:`[11/(2g)]^{4/3}`, transfers all entropy after decoupling to the
+photons and counts 2 degrees of freedom below the electron mass. Keeping the share of the neutrinos (h = 43/4 when they
+decouple) gives :math:`[43/(4h)]^{4/3}`, 2.4 times as much. Both are returned; ``delta_neff`` is eq. (3.9).
 """
 
 from __future__ import annotations
@@ -32,34 +32,34 @@ from .cosmology import (
     degrees_of_freedom,
 )
 
-#: Name of the massless fermion in a card.
+#: Name of the massless fermion on a card.
 DARK_RADIATION: Final = "omega"
 #: Pseudo-critical temperature of QCD in GeV; HotQCD, Phys. Lett. B 795 (2019) 15, arXiv:1812.08235.
 T_QCD_GEV: Final = 0.1565
-#: Mean energy of a massless fermion over T, 7 pi^4/(180 zeta(3)); Maxwell-Boltzmann: 3.
+#: Mean energy of a massless fermion over T, 7 pi^4/(180 zeta(3)); it is 3 for Maxwell-Boltzmann statistics.
 _MEAN_ENERGY: Final = 3.15137
 _ZETA3: Final = 1.2020569031595942
-#: Temperatures of the rate table, GeV.
+#: Range of temperatures of the rate table in GeV.
 _T_RANGE: Final = (1e-3, 1e4)
-#: The contact interaction needs M > this times T (then s < M^2/4 for all but the tail).
+#: The contact interaction is used for M above this times T, where s < M^2/4 except in the tail.
 _CONTACT: Final = 10.0
 
 
 @dataclass(frozen=True)
 class Decoupling:
-    """Decoupling of omega; arrays of the broadcast shape of mass and coupling."""
+    """Decoupling of omega; arrays have the broadcast shape of mass and coupling."""
 
     t_freeze_out_gev: FloatArray
     g_star: FloatArray
     """g_eff at decoupling."""
     delta_neff: FloatArray
-    """Eq. (3.9)."""
+    """Delta N_eff by eq. (3.9)."""
     delta_neff_entropy: FloatArray
-    """[43/(4 h)]^(4/3): entropy shared with the neutrinos."""
+    """Delta N_eff = [43/(4 h)]^(4/3), with the neutrinos keeping their share of the entropy."""
 
 
 def dark_radiation_fermion(model: ZprimeModel) -> Fermion:
-    """The massless Weyl fermion ``omega`` of a model; InputError if it has none."""
+    """The massless Weyl fermion ``omega`` of a model; InputError if there is none."""
     for fermion in model.fermions:
         if fermion.name == DARK_RADIATION and fermion.kind == "weyl":
             return fermion
@@ -67,10 +67,10 @@ def dark_radiation_fermion(model: ZprimeModel) -> Fermion:
 
 
 def decoupling(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF) -> Decoupling:
-    """Decoupling from the rate equation; Z' mass in GeV. Inputs broadcast.
+    """Decoupling of omega from the rate equation. Z' mass (GeV) and coupling broadcast; ``dof`` names a table.
 
     InputError for values that are not > 0 or a model without omega; RangeError if omega decouples outside
-    1 MeV - 10 TeV, or above M/10, where the Z' is no contact interaction.
+    1 MeV - 10 TeV, or above M/10, where the contact interaction does not hold.
     """
     mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
     dark_radiation_fermion(model)
@@ -85,7 +85,7 @@ def decoupling(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, 
         i = np.unravel_index(int(np.argmin(mass / found)), mass.shape)
         raise RangeError(
             f"omega would decouple at {found[i]:g} GeV, above m_Z'/{_CONTACT:g} = {mass[i] / _CONTACT:g} GeV: "
-            "no contact interaction; take a larger coupling"
+            "where the Z' is not a contact interaction; take a larger coupling"
         )
     return _result(found, table)
 
@@ -93,9 +93,11 @@ def decoupling(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, 
 def decoupling_estimate(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF
 ) -> Decoupling:
-    r"""Eq. (3.10), :math:`T^3 = 2.16\sqrt g M^4/(M_{Pl} g_{BL}^4 \sum_f N_c (q_L^2 + q_R^2))`, solved with g(T).
+    r"""Decoupling of omega by the closed form (3.10), solved with the tabulated g(T).
 
-    The sum runs over the Standard Model fermions but the top. Inputs and errors as :func:`decoupling`.
+    It reads :math:`T^3 = 2.16\sqrt g M^4/(M_{Pl} g_{BL}^4 \sum_f N_c (q_L^2 + q_R^2))`.
+
+    The sum runs over the Standard Model fermions except the top. Arguments and errors are those of :func:`decoupling`.
     """
     mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
     dark_radiation_fermion(model)
@@ -135,9 +137,10 @@ def _laguerre() -> tuple[FloatArray, FloatArray]:
 
 
 def interaction_rate_gev(model: ZprimeModel, t_gev: ArrayLike, mass_gev: ArrayLike, coupling: ArrayLike) -> FloatArray:
-    """Rate n_omega <sigma v> in GeV of omega omegabar -> f fbar at temperature T (GeV). Inputs broadcast.
+    """Rate n_omega <sigma v> in GeV of omega omegabar -> f fbar at temperature T (GeV), in the contact interaction.
 
-    All fermions but omega, with their masses; quarks only above the QCD crossover. Contact interaction.
+    The inputs (Z' mass in GeV) broadcast. The sum runs over all fermions except omega, with their masses; quarks count
+    only above the QCD crossover. InputError for values that are not > 0.
     """
     t = checked_positive("t_gev", t_gev)
     mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
@@ -146,7 +149,7 @@ def interaction_rate_gev(model: ZprimeModel, t_gev: ArrayLike, mass_gev: ArrayLi
 
 @cache
 def _rate_nodes() -> tuple[FloatArray, FloatArray]:
-    r"""y = sqrt(s)/T and weights of :math:`\frac{1}{16}\int dy\,y^4 K_1(y)\,\sigma`; Gauss-Laguerre."""
+    r"""Gauss-Laguerre nodes y = sqrt(s)/T and weights for :math:`\frac{1}{16}\int dy\,y^4 K_1(y)\,\sigma`."""
     from scipy.special import k1e
 
     y, weight = _laguerre()
@@ -154,13 +157,13 @@ def _rate_nodes() -> tuple[FloatArray, FloatArray]:
 
 
 def _unit_rate(model: ZprimeModel, t_gev: FloatArray) -> FloatArray:
-    r"""The rate times (M/g)^4, in GeV^5.
+    r"""Rate times (M/g)^4 in GeV^5, with the shape of ``t_gev``.
 
-    One helicity each: sigma = 48 pi Gamma_omega(s) Gamma_f(s)/M^4 at unit coupling (eq. (3.4) at virtual mass).
-    <sigma v> = (1/16) int dy y^4 K_1(y) sigma(y T) for massless Maxwell-Boltzmann states, scaled by the squared mean
-    energy of Fermi-Dirac over that of Maxwell-Boltzmann, exact for sigma ~ s; n = 3 zeta(3) T^3/(4 pi^2) per omega.
-    Quarks at tree level whatever ``qcd_widths`` says: in a plasma of temperature T ~ sqrt(s)/3 thermal corrections are
-    of the same order as those of the vacuum, which alone would not improve the rate.
+    omega has one helicity, so sigma = 48 pi Gamma_omega(s) Gamma_f(s)/M^4 at unit coupling, with eq. (3.4) at virtual
+    mass sqrt(s). The average is (1/16) int dy y^4 K_1(y) sigma(y T) for massless Maxwell-Boltzmann states, times the
+    squared ratio of the mean energies of Fermi-Dirac and Maxwell-Boltzmann statistics, which is exact for sigma ~ s.
+    The density is n = 3 zeta(3) T^3/(4 pi^2) per omega. Quark widths are at tree level whatever ``qcd_widths`` is: at
+    sqrt(s) ~ 3 T thermal QCD corrections are as large as those in vacuum, which alone would not improve the rate.
     """
     t = np.asarray(t_gev, dtype=float)[..., None]
     y, weight = _rate_nodes()
@@ -178,6 +181,6 @@ def _unit_rate(model: ZprimeModel, t_gev: FloatArray) -> FloatArray:
 
 
 def _rate_table(model: ZprimeModel) -> tuple[FloatArray, FloatArray]:
-    """Temperatures (GeV) and the rate times (M/g)^4 (GeV^5)."""
+    """Temperatures (GeV) and the rate times (M/g)^4 at them (GeV^5)."""
     t = np.geomspace(*_T_RANGE, 400)
     return t, _unit_rate(model, t)

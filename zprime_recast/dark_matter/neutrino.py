@@ -1,7 +1,8 @@
-r"""Neutrino sector: the inverse-seesaw mass matrix (2.6), light masses (2.2), and the exact diagonalisation.
+r"""Neutrino sector: the inverse-seesaw mass matrix (2.6), light masses (2.2) and exact diagonalisation.
 
-Basis (nu_L^c, N_R, N'_R), three of each, with :math:`m_D = Y_\nu v/\sqrt 2`, :math:`\mu = Y'_N v_2/\sqrt 2` and
-:math:`\mu' = Y_N v_2/\sqrt 2` (the vev of phi_2 is v_2/sqrt(2)); the paper's "mu = Y'_N v_2" up to that factor.
+The basis is (nu_L^c, N_R, N'_R), three of each, with :math:`m_D = Y_\nu v/\sqrt 2`, :math:`\mu = Y'_N v_2/\sqrt 2` and
+:math:`\mu' = Y_N v_2/\sqrt 2` . The vev of phi_2 is v_2/sqrt(2), a factor that
+the paper omits in "mu = Y'_N v_2".
 """
 
 from __future__ import annotations
@@ -29,16 +30,19 @@ EV_PER_GEV: Final = 1e9
 
 @dataclass(frozen=True)
 class InverseSeesaw:
-    """Matrices of the neutrino sector in GeV, each 3x3; mu and mu_prime symmetric."""
+    """Mass matrices of the neutrino sector in GeV, each 3x3; mu and mu_prime are symmetric.
+
+    InputError for a wrong shape, a number that is not finite, or a singular m_dirac or m_n.
+    """
 
     m_dirac_gev: ComplexArray
-    """Y_nu v/sqrt(2): rows nu_L, columns N_R."""
+    """Y_nu v/sqrt(2), with rows nu_L and columns N_R."""
     m_n_gev: ComplexArray
-    """M_N: rows N_R, columns N'_R."""
+    """M_N, with rows N_R and columns N'_R."""
     mu_gev: ComplexArray
-    """N'_R N'_R, the lepton-number violation behind the light masses."""
+    """N'_R N'_R block: the violation of lepton number that gives the light masses."""
     mu_prime_gev: ComplexArray
-    """N_R N_R; no light mass at tree level."""
+    """N_R N_R block; it gives no light mass at tree level."""
 
     def __post_init__(self) -> None:
         for name in ("m_dirac_gev", "m_n_gev", "mu_gev", "mu_prime_gev"):
@@ -53,7 +57,7 @@ class InverseSeesaw:
                 raise InputError(f"{name} must be invertible")
 
     def mass_matrix_gev(self) -> ComplexArray:
-        """The 9x9 matrix (2.6) without the dark sector."""
+        """The 9x9 matrix (2.6) in GeV, without the dark sector."""
         zero = np.zeros((3, 3), dtype=complex)
         d, m, mu, nu = self.m_dirac_gev, self.m_n_gev, self.mu_gev, self.mu_prime_gev
         return np.block([[zero, d, zero], [d.T, nu, m], [zero, m.T, mu]])
@@ -61,14 +65,14 @@ class InverseSeesaw:
 
 @dataclass(frozen=True)
 class NeutrinoSpectrum:
-    """Masses: three light ones in eV and six heavy ones in GeV, ascending."""
+    """Neutrino masses in ascending order: three light ones in eV and six heavy ones in GeV."""
 
     light_ev: FloatArray
     heavy_gev: FloatArray
 
     @property
     def splittings_ev2(self) -> tuple[float, float]:
-        """(Delta m^2_21, Delta m^2_31) in eV^2."""
+        """Mass splittings (Delta m^2_21, Delta m^2_31) in eV^2."""
         m = self.light_ev**2
         return float(m[1] - m[0]), float(m[2] - m[0])
 
@@ -78,7 +82,17 @@ def _complex(matrix: Any) -> ComplexArray:
 
 
 def from_yukawas(y_nu: Any, m_n_gev: Any, y_n_prime: Any, v2_gev: float, y_n: Any = None) -> InverseSeesaw:
-    """The sector from the Yukawa matrices of (2.5), M_N (GeV) and v_2 (GeV): mu = Y'_N v_2/sqrt(2)."""
+    """Build the sector from the Yukawa matrices of (2.5).
+
+    InputError unless v2_gev > 0, and for matrices that :class:`InverseSeesaw` rejects.
+
+    Arguments:
+        y_nu: Y_nu, 3x3.
+        m_n_gev: M_N in GeV, 3x3.
+        y_n_prime: Y'_N, symmetric 3x3, with mu = Y'_N v_2/sqrt(2).
+        v2_gev: v_2 in GeV.
+        y_n: Y_N, symmetric 3x3; the default is 0.
+    """
     v2 = checked_number("v2_gev", v2_gev, above=0.0)
     return InverseSeesaw(
         m_dirac_gev=_complex(y_nu) * (V_EW_GEV / sqrt(2)),
@@ -89,27 +103,27 @@ def from_yukawas(y_nu: Any, m_n_gev: Any, y_n_prime: Any, v2_gev: float, y_n: An
 
 
 def mixing_with_n_prime(sector: InverseSeesaw) -> ComplexArray:
-    """m_D (M_N^T)^-1, dimensionless 3x3: the admixture of N'_R in the light neutrinos; small where (2.2) holds."""
+    """Admixture m_D (M_N^T)^-1 of N'_R in the light neutrinos (3x3, dimensionless); it is small where (2.2) holds."""
     return np.asarray(sector.m_dirac_gev @ np.linalg.inv(sector.m_n_gev.T))
 
 
 def light_mass_matrix_gev(sector: InverseSeesaw) -> ComplexArray:
-    """Eq. (2.2), m_D (M_N^T)^-1 mu M_N^-1 m_D^T in GeV (M_N as in (2.6): rows N_R, columns N'_R)."""
+    """Light mass matrix m_D (M_N^T)^-1 mu M_N^-1 m_D^T in GeV, eq. (2.2), with M_N as in (2.6)."""
     mixing = mixing_with_n_prime(sector)
     return np.asarray(mixing @ sector.mu_gev @ mixing.T)
 
 
 def light_masses_estimate_ev(sector: InverseSeesaw) -> FloatArray:
-    """Light masses of (2.2) in eV, ascending."""
+    """Light masses by eq. (2.2) in eV, in ascending order."""
     values = np.linalg.svd(light_mass_matrix_gev(sector), compute_uv=False)
     return np.asarray(values[::-1] * EV_PER_GEV, dtype=float)
 
 
 def exact_spectrum(sector: InverseSeesaw) -> NeutrinoSpectrum:
-    """Masses of (2.6) without approximation (Takagi: singular values of the symmetric matrix).
+    """Exact masses of the matrix (2.6): its singular values, by Takagi factorisation of a symmetric matrix.
 
-    The light ones, 10^-14 of the heavy ones, come from the inverse matrix, built block by block, where they are the
-    largest. InputError if mu is singular (a massless neutrino).
+    The light masses, 10^-14 of the heavy ones, are the largest singular values of the inverse matrix, which is built
+    block by block. InputError if mu is singular (a massless neutrino).
     """
     d, m, mu, nu = sector.m_dirac_gev, sector.m_n_gev, sector.mu_gev, sector.mu_prime_gev
     if not np.linalg.cond(mu) < 1e12:
@@ -128,7 +142,7 @@ def exact_spectrum(sector: InverseSeesaw) -> NeutrinoSpectrum:
 
 
 def pmns() -> ComplexArray:
-    """The PMNS matrix at the best fit of NuFIT 5.2, PDG convention without Majorana phases."""
+    """PMNS matrix (3x3) at the best fit of NuFIT 5.2, in the PDG convention and without Majorana phases."""
     s12, s13, s23 = (sqrt(x) for x in (SIN2_THETA_12, SIN2_THETA_13, SIN2_THETA_23))
     c12, c13, c23 = (sqrt(1 - x) for x in (SIN2_THETA_12, SIN2_THETA_13, SIN2_THETA_23))
     phase = np.exp(1j * np.deg2rad(DELTA_CP_DEG))
@@ -142,10 +156,10 @@ def pmns() -> ComplexArray:
 
 
 def benchmark(m_n_gev: float = 1000.0, y_nu: float = 0.03, lightest_ev: float = 0.01) -> InverseSeesaw:
-    """A sector with the measured splittings and angles: Y_nu = y 1, M_N = m 1, mu from (2.2) inverted.
+    """A sector with the measured splittings and mixing angles, with Y_nu = y 1, M_N = m 1 and mu from (2.2) inverted.
 
-    mu = (M_N/m_D)^2 U^* diag(m) U^dagger. With M_N = 1 TeV, mu is of order keV for y = 0.03 and of order eV for y = 1.
-    InputError unless all are > 0.
+    mu = (M_N/m_D)^2 U^* diag(m) U^dagger. For M_N = 1 TeV it is of order keV at y = 0.03 and of order eV at y = 1.
+    InputError unless all arguments are > 0.
     """
     m_n = checked_number("m_n", m_n_gev, above=0.0)
     y, lightest = checked_number("y_nu", y_nu, above=0.0), checked_number("lightest_ev", lightest_ev, above=0.0)

@@ -1,13 +1,13 @@
-r"""Relic density of chi: the Boltzmann equation with the exact thermal average.
+r"""Relic density of chi from the Boltzmann equation with the exact thermal average.
 
 For Y = (n_chi + n_chibar)/s, x = m_chi/T and <sigma v>/2 (chi and chibar are distinct):
 
 .. math:: \frac{dY}{dx} = -\lambda(x)\,(Y^2 - Y_{eq}^2), \qquad
           \lambda = \sqrt{\frac{\pi}{45}}\,\frac{M_{Pl}\, m_\chi}{x^2}\, g_*^{1/2}\,\frac{\langle\sigma v\rangle}{2}
 
-Gondolo, Gelmini, Nucl. Phys. B 360 (1991) 145. Chi is taken in kinetic equilibrium throughout, with no asymmetry.
-The equation is a Riccati equation for Z = Y/Y_eq; each step in ln x is solved exactly with the coefficients of its
-middle, so the stiff early phase needs no small steps; two step sizes give the limit of none (Richardson).
+Gondolo, Gelmini, Nucl. Phys. B 360 (1991) 145. Chi is assumed to stay in kinetic equilibrium and to have no asymmetry.
+This is a Riccati equation for Z = Y/Y_eq. Each step in ln x is solved exactly with coefficients taken at its middle, so
+the stiff early phase does not need small steps; Richardson extrapolation from two step sizes removes the leading error.
 """
 
 from __future__ import annotations
@@ -39,39 +39,39 @@ from .thermal import thermal_average
 
 #: Internal degrees of freedom of chi and chibar together.
 G_DARK_MATTER: Final = 4
-#: Freeze-out is where Y = 2.5 Y_eq (the convention of micrOMEGAs).
+#: Freeze-out is defined by Y = 2.5 Y_eq, as in micrOMEGAs.
 FREEZE_OUT_RATIO: Final = 2.5
-#: Early phase from the first x to the second, then d(1/Y) = lambda dx alone to the third.
+#: The full equation is solved from the first x to the second, then d(1/Y) = lambda dx (Y_eq = 0) to the third.
 _X_START, _X_SWITCH, _X_END = 2.0, 60.0, 1e6
 _STEPS: Final = 128
-#: Points solved at once.
+#: Number of points solved at once.
 _CHUNK: Final = 2048
 
 
 @dataclass(frozen=True)
 class RelicDensity:
-    """Relic density; every array has the broadcast shape of mass, coupling and chi mass."""
+    """Relic density of chi. Every array has the broadcast shape of mass, coupling and chi mass."""
 
     m_chi_gev: FloatArray
     mass_gev: FloatArray
     coupling: FloatArray
     gamma_gev: FloatArray
     omega_h2: FloatArray
-    """Omega h^2 of chi and chibar together."""
+    """Omega h^2 of chi and chibar together; the observed value is 0.12."""
     x_freeze_out: FloatArray
     """m_chi/T where Y = 2.5 Y_eq."""
     t_freeze_out_gev: FloatArray
     sigma_v_freeze_out_cm3_s: FloatArray
     """<sigma v> of chi chibar at freeze-out."""
     sigma_v_today_cm3_s: FloatArray
-    """sigma v at rest averaged over pairs of chi and chibar, i.e. half of that of chi chibar (as micrOMEGAs): the
-    number that limits for self-conjugate dark matter apply to."""
+    """sigma v at rest averaged over pairs of chi and chibar, half that of chi chibar, as in micrOMEGAs. Limits on
+    self-conjugate dark matter apply to this average."""
     thermal: npt.NDArray[np.bool_]
-    """False where chi never was in equilibrium at T < m_chi/2: ``omega_h2`` then starts from an assumed Y_eq there."""
+    """False where chi was never in equilibrium at T < m_chi/2; ``omega_h2`` then assumes Y = Y_eq at T = m_chi/2."""
 
     @property
     def fraction(self) -> FloatArray:
-        """Omega h^2 over the observed one, at most 1: the share of chi in dark matter."""
+        """Share of chi in dark matter: Omega h^2 over the observed value, at most 1."""
         return np.minimum(self.omega_h2 / OMEGA_H2_OBSERVED, 1.0)
 
 
@@ -84,11 +84,18 @@ def relic_density(
     dof: str = DEFAULT_DOF,
     exclude: tuple[str, ...] = (),
 ) -> RelicDensity:
-    """Relic density of chi for Z' masses (GeV), couplings and chi masses (GeV; the card's if None), which broadcast.
+    """Relic density of chi. Z' mass, coupling and chi mass broadcast.
 
-    ``dof`` names the table of degrees of freedom; ``exclude`` leaves out final states (they stay in the width).
-    InputError for values that are not > 0, a model without chi, or if chi cannot annihilate at all; RangeError if it
-    annihilates so strongly that it freezes out after x = 60.
+    InputError for values that are not > 0, a model without chi, or if chi cannot annihilate; RangeError if it
+    freezes out after x = 60; UnknownName for an unknown table or final state.
+
+    Arguments:
+        model: model with a Dirac fermion ``chi``.
+        mass_gev: Z' mass in GeV.
+        coupling: gauge coupling g.
+        m_chi_gev: mass of chi in GeV; the default is that of the card.
+        dof: table of degrees of freedom, ``drees`` or ``saikawa``.
+        exclude: final states to leave out of the annihilation; they still count in the width.
     """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
     known = channels(points)
@@ -118,7 +125,11 @@ def relic_density(
 
 
 def _chunk(points: Points, only: tuple[str, ...], dof: str) -> tuple[npt.NDArray[Any], ...]:
-    """(Omega h^2, x_f, <sigma v> at x_f, pair-averaged sigma v at rest, was thermal) of some points; GeV^-2."""
+    """Columns of the result for a chunk of points.
+
+    They are Omega h^2, x_f, <sigma v> at x_f, sigma v at rest averaged over pairs (both in GeV^-2), and whether chi was
+    in equilibrium.
+    """
     x = _x_nodes()
     average = thermal_average(points, x, only)
     closed = ~(average > 0).all(axis=1)
@@ -136,14 +147,14 @@ def _chunk(points: Points, only: tuple[str, ...], dof: str) -> tuple[npt.NDArray
 
 @cache
 def _x_nodes() -> FloatArray:
-    """Where <sigma v> is computed: dense around freeze-out, sparse after."""
+    """Values of x at which <sigma v> is computed: dense around freeze-out, sparse later."""
     return np.concatenate([np.geomspace(_X_START, 100.0, 48), np.geomspace(100.0, _X_END, 34)[1:]])
 
 
 def _solve(
     points: Points, x: FloatArray, average: FloatArray, dof: str
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    """(Omega h^2, x of freeze-out, was thermal), each of shape (points,)."""
+    """Omega h^2, x of freeze-out, and whether chi was in equilibrium, each of shape (points,)."""
     from scipy.interpolate import CubicSpline
 
     table = degrees_of_freedom(dof)
@@ -152,7 +163,7 @@ def _solve(
     rate = np.sqrt(np.pi / 45) * PLANCK_MASS_GEV * m[:, None] / x * table.sqrt_g_star(m[:, None] / x) * average / 2
     log_rate = CubicSpline(np.log(x), np.log(rate), axis=1)
     early = [_freeze_out(m, table, log_rate, steps) for steps in (_STEPS, 2 * _STEPS)]
-    # the error of a step is of second order in its size: extrapolate it away
+    # the error is of second order in the step size: Richardson extrapolation
     y_switch = np.exp((4 * early[1].log_y - early[0].log_y) / 3)
     tail_x = np.linspace(np.log(_X_SWITCH), np.log(_X_END), 201)
     simpson = np.ones(tail_x.size)
@@ -174,10 +185,10 @@ class _FreezeOut:
 def _freeze_out(
     m_chi_gev: FloatArray, table: DegreesOfFreedom, log_rate: Callable[[FloatArray], FloatArray], steps: int
 ) -> _FreezeOut:
-    """The early phase, through freeze-out until Y_eq is negligible.
+    """Solve the early phase, through freeze-out until Y_eq is negligible.
 
-    With u = ln x, a = lambda x Y_eq and b = -d ln Y_eq/du: dZ/du = -a (Z^2 - 1) + b Z, whose fixed points are
-    ``upper`` and ``lower``; (Z - upper)/(Z - lower) decays as exp(-(a (upper - lower)) u).
+    With u = ln x, a = lambda x Y_eq and b = -d ln Y_eq/du, the equation is dZ/du = -a (Z^2 - 1) + b Z. Its fixed points
+    are ``upper`` and ``lower``, and (Z - upper)/(Z - lower) decays as exp(-a (upper - lower) u).
     """
     edge = np.linspace(np.log(_X_START), np.log(_X_SWITCH), steps + 1)
     middle, step = (edge[1:] + edge[:-1]) / 2, edge[1] - edge[0]
@@ -196,13 +207,13 @@ def _freeze_out(
     if late.any():
         raise RangeError(
             f"m_chi {m_chi_gev[late][0]:g} GeV freezes out after m_chi/T = {_X_SWITCH:g}: its annihilation is too "
-            "strong for a perturbative coupling; lower it"
+            "strong for a perturbative coupling; take a smaller coupling"
         )
     return _FreezeOut(np.log(z) + log_y[:, -1], _crossing(edge, np.log(ratio)), thermal)
 
 
 def _log_y_equilibrium(x: FloatArray, m_chi_gev: FloatArray, table: DegreesOfFreedom) -> FloatArray:
-    """ln Y_eq = ln [45 g x^2 K_2(x)/(4 pi^4 h)], shape (points, x), Maxwell-Boltzmann."""
+    """ln Y_eq = ln [45 g x^2 K_2(x)/(4 pi^4 h)] for Maxwell-Boltzmann statistics, of shape (points, x)."""
     from scipy.special import kve
 
     h = table.h_eff(m_chi_gev[:, None] / x)
@@ -210,7 +221,7 @@ def _log_y_equilibrium(x: FloatArray, m_chi_gev: FloatArray, table: DegreesOfFre
 
 
 def _crossing(log_x: FloatArray, log_ratio: FloatArray) -> FloatArray:
-    """x where Z = Y/Y_eq (shape (x, points)) crosses 2.5, by linear interpolation in ln x and ln Z."""
+    """Value of x where Z = Y/Y_eq, of shape (x, points), crosses 2.5; linear interpolation in ln x and ln Z."""
     target = np.log(FREEZE_OUT_RATIO)
     i = np.maximum(np.argmax(log_ratio >= target, axis=0), 1)
     column = np.arange(log_ratio.shape[1])
@@ -222,14 +233,17 @@ def _crossing(log_x: FloatArray, log_ratio: FloatArray) -> FloatArray:
 def sigma_v_at_rest_cm3_s(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> dict[str, FloatArray]:
-    """sigma v of chi chibar at v = 0 in cm^3/s per final state, exact masses; 0 where closed. Inputs broadcast."""
+    """sigma v of chi chibar at v = 0 in cm^3/s per final state, with exact masses; 0 where it is closed.
+
+    The inputs (masses in GeV) broadcast. InputError for values that are not > 0 or a model without chi.
+    """
     points = make_points(model, mass_gev, coupling, m_chi_gev)
     values = _at_rest(points)
     return {name: (value * GEV2_TO_CM3_PER_S).reshape(points.shape) for name, value in values.items()}
 
 
 def _at_rest(points: Points) -> dict[str, FloatArray]:
-    """sigma v of chi chibar in GeV^-2 per final state; v = 2 beta at threshold."""
+    """sigma v of chi chibar at rest in GeV^-2 per final state; v = 2 beta at threshold."""
     energy = 2 * points.m_chi_gev[:, None]
     values = {n: 2 * fermion_sum(points, [n], energy)[:, 0] for n in channels(points) if n != ZZ}
     values[ZZ] = 2 * diboson(points, energy)[:, 0]

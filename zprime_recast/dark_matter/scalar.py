@@ -1,6 +1,6 @@
-r"""Scalar sector: potential (2.7), minimum, masses and mixing exactly and in the paper's approximations (2.8)-(2.16).
+r"""Scalar sector: potential (2.7), its minimum, masses and mixing, exact and in the approximations (2.8)-(2.16).
 
-Fields: :math:`\phi_j = (v_j + \varphi_j + i a_j)/\sqrt 2`, :math:`H^0 = (v + h + i G_Z)/\sqrt 2`, v = 246 GeV.
+The fields are :math:`\phi_j = (v_j + \varphi_j + i a_j)/\sqrt 2`, :math:`H^0 = (v + h + i G_Z)/\sqrt 2`; v = 246 GeV.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from ..errors import InputError
 V_EW_GEV: Final = 246.21965
 #: Higgs mass in GeV, PDG 2024.
 M_HIGGS_GEV: Final = 125.20
-#: sin(alpha_1) from Higgs couplings, below eq. (2.15).
+#: Upper bound on sin(alpha_1) from Higgs couplings, below eq. (2.15).
 SIN_ALPHA_HIGGS: Final = 0.39
-#: sin(alpha_1) from the W mass at m_phi1 = 800 GeV, below eq. (2.15); Lopez-Val, Robens, arXiv:1406.1043.
+#: Upper bound on sin(alpha_1) from the W mass at m_phi1 = 800 GeV, below eq. (2.15); arXiv:1406.1043.
 SIN_ALPHA_W_MASS, M_PHI1_W_MASS_GEV = 0.2, 800.0
 
 
 @dataclass(frozen=True)
 class Potential:
-    """Quartics, vevs (GeV) and trilinear eta (GeV) of (2.7); the masses squared follow from the minimum."""
+    """Quartic couplings, vevs (GeV) and trilinear coupling eta (GeV) of (2.7).
+
+    The squared mass parameters follow from the minimum. InputError unless vevs, eta, lambda_h and lambda_1 are > 0.
+    """
 
     v1_gev: float
     v2_gev: float
@@ -47,7 +50,7 @@ class Potential:
             checked_number(name, getattr(self, name))
 
     def value_gev4(self, v: float, v1: float, v2: float) -> float:
-        """V(2.7) in GeV^4 at real fields H^0 = v/sqrt(2), phi_j = v_j/sqrt(2) (GeV)."""
+        """Value of the potential (2.7) in GeV^4 for real fields H^0 = v/sqrt(2), phi_j = v_j/sqrt(2); v, v_j in GeV."""
         m_h2, m_12, m_22 = self.masses_squared_gev2()
         h, a, b = v**2 / 2, v1**2 / 2, v2**2 / 2
         squares = (m_h2 * h + m_12 * a + m_22 * b) / 2
@@ -56,7 +59,7 @@ class Potential:
         return squares + quartics / 2 + portals / 2 - self.eta_gev * v1**2 * v2 / sqrt(2)
 
     def masses_squared_gev2(self) -> tuple[float, float, float]:
-        """Exact (m_H^2, m_1^2, m_2^2) of (2.8)-(2.10) in GeV^2."""
+        """Mass parameters (m_H^2, m_1^2, m_2^2) in GeV^2 that put the minimum at the vevs; (2.8)-(2.10), exact."""
         v, v1, v2 = self.v_gev**2, self.v1_gev**2, self.v2_gev
         return (
             -(self.lambda_1h * v1 + self.lambda_2h * v2**2 + 2 * self.lambda_h * v) / 2,
@@ -66,7 +69,7 @@ class Potential:
         )
 
     def masses_squared_estimate_gev2(self) -> tuple[float, float, float]:
-        """The right-hand sides of (2.8)-(2.10) in GeV^2."""
+        """Mass parameters (m_H^2, m_1^2, m_2^2) in GeV^2 in the approximation printed in (2.8)-(2.10)."""
         v, v1 = self.v_gev**2, self.v1_gev**2
         return (
             -(self.lambda_1h * v1 + 2 * self.lambda_h * v) / 2,
@@ -75,7 +78,7 @@ class Potential:
         )
 
     def mass_matrix_gev2(self) -> FloatArray:
-        """Exact 3x3 matrix of (h, phi_1, phi_2) in GeV^2; (2.12) without its approximations."""
+        """Exact mass matrix (3x3) of (h, phi_1, phi_2) in GeV^2; (2.12) without its approximations."""
         v, v1, v2, eta = self.v_gev, self.v1_gev, self.v2_gev, self.eta_gev
         h1, h2 = self.lambda_1h * v1 * v / 2, self.lambda_2h * v2 * v / 2
         m12 = self.lambda_12 * v1 * v2 / 2 - sqrt(2) * eta * v1
@@ -83,16 +86,16 @@ class Potential:
         return np.array([[self.lambda_h * v**2, h1, h2], [h1, self.lambda_1 * v1**2, m12], [h2, m12, m22]])
 
     def mass_matrix_estimate_gev2(self) -> FloatArray:
-        """(2.12) as printed, in GeV^2."""
+        """Mass matrix (3x3) of (h, phi_1, phi_2) in GeV^2 as printed in (2.12)."""
         v, v1, v2, eta = self.v_gev, self.v1_gev, self.v2_gev, self.eta_gev
         h1, m12 = self.lambda_1h * v1 * v / 2, -sqrt(2) * eta * v1
         m22 = eta * v1**2 / (sqrt(2) * v2)
         return np.array([[self.lambda_h * v**2, h1, 0.0], [h1, self.lambda_1 * v1**2, m12], [0.0, m12, m22]])
 
     def is_bounded_below(self) -> bool:
-        """Vacuum stability: the quartic form is copositive; Kannike, arXiv:1205.3781.
+        """Whether the vacuum is stable, i.e. the quartic form is copositive; Kannike, arXiv:1205.3781.
 
-        With a_ii = lambda_i and a_ij = lambda_ij/2 on (|H|^2, |phi_1|^2, |phi_2|^2).
+        The form is a_ii = lambda_i, a_ij = lambda_ij/2 on (|H|^2, |phi_1|^2, |phi_2|^2).
         """
         a1, a2, a3 = self.lambda_h, self.lambda_1, self.lambda_2
         if min(a1, a2, a3) < 0:
@@ -105,7 +108,7 @@ class Potential:
         return total + sqrt(2 * b12 * b13 * b23) >= 0
 
     def is_minimum(self) -> bool:
-        """The vacuum is a local minimum: no tachyon."""
+        """Whether the vacuum is a local minimum, without a tachyon."""
         return bool(np.linalg.eigvalsh(self.mass_matrix_gev2())[0] > 0)
 
 
@@ -130,27 +133,30 @@ class Spectrum:
 
 
 def v2_estimate_gev(eta_gev: float, v1_gev: float, m2_gev: float) -> float:
-    """Eq. (2.11): v_2 = sqrt(2) eta v_1^2/m_2^2 in GeV."""
+    """Estimate v_2 = sqrt(2) eta v_1^2/m_2^2 in GeV, eq. (2.11); InputError unless all are > 0."""
     eta, v1, m2 = (checked_number(n, v, above=0.0) for n, v in (("eta", eta_gev), ("v1", v1_gev), ("m2", m2_gev)))
     return sqrt(2) * eta * v1**2 / m2**2
 
 
 def pseudoscalar(potential: Potential) -> tuple[FloatArray, float]:
-    """(2.16): components of A on (a_1, a_2), and its exact mass in GeV, eta (v_1^2 + 4 v_2^2)/(sqrt(2) v_2) squared."""
+    """Components of the pseudoscalar A on (a_1, a_2) and its exact mass in GeV, eq. (2.16).
+
+    m_A^2 = eta (v_1^2 + 4 v_2^2)/(sqrt(2) v_2).
+    """
     v1, v2 = potential.v1_gev, potential.v2_gev
     norm2 = v1**2 + 4 * v2**2
     return np.array([2 * v2, -v1]) / sqrt(norm2), sqrt(potential.eta_gev * norm2 / (sqrt(2) * v2))
 
 
 def spectrum(potential: Potential) -> Spectrum:
-    """Exact spectrum by diagonalisation. InputError if the vacuum is no minimum (a tachyon).
+    """Exact spectrum by diagonalisation. InputError if the vacuum is not a minimum (a tachyon).
 
-    Each state carries the name of the field it mostly is.
+    Each state is named after the field that dominates it.
     """
     values, vectors = np.linalg.eigh(potential.mass_matrix_gev2())
     if values[0] <= 0:
-        raise InputError(f"the vacuum is no minimum: mass squared {values[0]:g} GeV^2; lower the portal couplings")
-    # the assignment of states to fields with the largest overlap
+        raise InputError(f"the vacuum is not a minimum: mass squared {values[0]:g} GeV^2; lower the portal couplings")
+    # assign states to fields by the largest overlap
     order = max(permutations(range(3)), key=lambda p: abs(np.prod([vectors[i, p[i]] for i in range(3)])))
     masses = [sqrt(values[i]) for i in order]
     # h = cos(alpha_1) h - sin(alpha_1) phi_1 and phi_1 = cos(alpha_2) phi_1 + sin(alpha_2) phi_2, as in (2.14)
@@ -161,7 +167,10 @@ def spectrum(potential: Potential) -> Spectrum:
 
 
 def spectrum_estimate(potential: Potential) -> Spectrum:
-    """Eqs. (2.13), (2.14), with m_A = m_phi2. InputError where m_2^2 <= 0, so that (2.11) does not hold."""
+    """Approximate spectrum by eqs. (2.13) and (2.14), with m_A = m_phi2.
+
+    InputError if m_2^2 <= 0, where (2.11) does not hold.
+    """
     p = potential
     m_22 = p.masses_squared_gev2()[2]
     if m_22 <= 0:
@@ -190,9 +199,20 @@ def potential_from_masses(
     lambda_12: float = 0.0,
     lambda_2h: float = 0.0,
 ) -> Potential:
-    """The potential with given masses (GeV) and h-phi_1 mixing, exact up to the tiny phi_2 mixing.
+    """Build the potential with given masses and h-phi_1 mixing, exact up to the tiny mixing with phi_2.
 
-    InputError unless masses and vevs are > 0, |sin alpha_1| < 1.
+    InputError unless masses and vevs are > 0 and |sin alpha_1| < 1.
+
+    Arguments:
+        v1_gev: v_1 in GeV.
+        v2_gev: v_2 in GeV.
+        m_phi1_gev: mass of phi_1 in GeV.
+        m_phi2_gev: mass of phi_2 in GeV.
+        sin_alpha_1: sine of the mixing angle of h and phi_1.
+        m_h_gev: mass of the Higgs boson in GeV.
+        lambda_2: quartic coupling of phi_2.
+        lambda_12: quartic coupling of phi_1 and phi_2.
+        lambda_2h: quartic coupling of phi_2 and the Higgs field.
     """
     named = {"v1_gev": v1_gev, "v2_gev": v2_gev, "m_phi1_gev": m_phi1_gev, "m_phi2_gev": m_phi2_gev, "m_h_gev": m_h_gev}
     v1, v2, m1, m2, mh = (checked_number(name, value, above=0.0) for name, value in named.items())
@@ -216,10 +236,10 @@ def potential_from_masses(
 
 
 def violated_constraints(potential: Potential) -> list[str]:
-    """What excludes a potential: Higgs couplings, W mass, vacuum stability, perturbativity; empty if nothing does.
+    """Names of the constraints that a potential violates; empty if there are none.
 
-    The W-mass bound sin(alpha_1) < 0.2 is the paper's, for m_phi1 = 800 GeV; it is applied from there on upwards,
-    where it only gets stronger.
+    They are Higgs couplings, W mass, vacuum stability, tachyon and perturbativity. The W-mass bound sin(alpha_1) < 0.2
+    is given in the paper for m_phi1 = 800 GeV; it is applied above that mass, where it only gets stronger.
     """
     found = []
     if not potential.is_bounded_below():
@@ -239,5 +259,5 @@ def violated_constraints(potential: Potential) -> list[str]:
 
 
 def paper_example() -> Potential:
-    """The paper's numbers below (2.11): v_1 = m_2 = 10 TeV, eta = 1e-5 GeV, quartics of order 1."""
+    """Example given below (2.11): v_1 = m_2 = 10 TeV, eta = 1e-5 GeV and quartic couplings of order 1."""
     return Potential(1e4, v2_estimate_gev(1e-5, 1e4, 1e4), 0.26, 0.5, 0.5, 0.0, 0.1, 0.0, 1e-5)

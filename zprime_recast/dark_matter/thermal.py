@@ -5,9 +5,9 @@ With :math:`\sqrt s = 2 m_f + m_\chi\epsilon` (m_f the heavier of initial and fi
 .. math:: \langle\sigma v\rangle = \frac{x}{4 K_2^2(x)} \int d\epsilon\; \sigma\,(y^2 - 4)\,y^2\,K_1(x y),
           \qquad y = \sqrt s/m_\chi .
 
-One set of nodes per point serves all x. They lie in three pieces: around the resonance equidistant (Gauss-Legendre)
-in asinh(distance/width), which resolves a peak of any width together with its tails, and on both sides in
-ln(epsilon), which resolves the thermal factor from x = 2 to 10^6.
+One set of Gauss-Legendre nodes per point serves all x. It has three pieces: around the resonance the variable is
+asinh(distance/width), which resolves a peak of any width together with its tails; on both sides it is ln(epsilon),
+which resolves the thermal factor from x = 2 to 10^6.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from ..arrays import FloatArray
 from ..errors import RangeError
 from .annihilation import ZZ, Points, channel_mass_gev, channels, diboson, fermion_sum
 
-#: Nodes of a piece: this many, and so many more per unit of its logarithmic variable. Good to 5e-4 in Omega h^2.
+#: Nodes of a piece: a constant number, and a number per unit of its variable. Good to 5e-4 in Omega h^2.
 NODES: Final = (16.0, 3.0)
-#: Range of epsilon: x epsilon from 10^-4 at the largest x to 40 at the smallest.
+#: Range of epsilon: from x epsilon = 10^-4 at the largest x to x epsilon = 40 at the smallest.
 _X_EPSILON: Final = (1e-4, 40.0)
-#: Boltzmann exponents beyond this count as zero.
+#: Boltzmann factors with a larger exponent are neglected.
 _NEGLIGIBLE: Final = 60.0
-#: Smallest x = m_chi/T of an average.
+#: Smallest x = m_chi/T at which the average is computed.
 X_MIN: Final = 2.0
-#: Points, and values of x, treated at once: small enough for the cache of a core.
+#: Numbers of points and of values of x treated at once, small enough for the cache of a core.
 _CHUNK: Final = 48
 _BLOCK: Final = 8
 
 
 def thermal_average(points: Points, x: FloatArray, only: tuple[str, ...] | None = None) -> FloatArray:
-    """<sigma v> of chi chibar in GeV^-2, shape (points, len(x)); ``only`` some final states if given.
+    """<sigma v> of chi chibar in GeV^-2, of shape (points, len(x)).
 
-    x = m_chi/T >= 2, 1-d, ascending. The average over chi and chibar as distinct particles (no factor 1/2).
-    RangeError for x below 2.
+    x = m_chi/T >= 2 is one-dimensional and ascending. ``only`` restricts the sum to some final states. chi and chibar
+    count as distinct particles: there is no factor 1/2. RangeError for x below 2.
     """
     x = np.atleast_1d(np.asarray(x, dtype=float))
     if not (np.isfinite(x).all() and x.min() >= X_MIN):
@@ -53,7 +53,7 @@ def thermal_average(points: Points, x: FloatArray, only: tuple[str, ...] | None 
 
 
 def _average(points: Points, x: FloatArray, only: tuple[str, ...] | None) -> FloatArray:
-    """A chunk: final states open at rest together, each of the others from its own threshold."""
+    """Average for a chunk of points, (points, x); final states closed at rest are integrated from their thresholds."""
     total = np.zeros((points.mass_gev.size, x.size))
     late: dict[str, np.ndarray] = {}
     early: dict[str, np.ndarray] = {}
@@ -83,7 +83,7 @@ def _rate_of(name: str) -> Callable[[Points, FloatArray], FloatArray]:
 def _integral(
     points: Points, x: FloatArray, heavy_gev: FloatArray, rate: Callable[[Points, FloatArray], FloatArray]
 ) -> FloatArray:
-    """The module's integral over beta_chi sigma = ``rate``, from sqrt(s) = 2 ``heavy_gev``."""
+    """Thermal average, (points, x), of ``rate`` = beta_chi sigma, integrated from sqrt(s) = 2 ``heavy_gev``."""
     from scipy.special import kve
 
     m = points.m_chi_gev
@@ -102,7 +102,7 @@ def _integral(
     series = _bessel_series()
     for begin in range(0, x.size, _BLOCK):
         block = x[begin : begin + _BLOCK, None]
-        # nodes ascend: those beyond contribute nothing at any x of the block
+        # nodes ascend, so those beyond count are negligible at every x of the block
         count = int(np.count_nonzero(block[0] * (y - 2) < _NEGLIGIBLE, axis=1).max())
         argument = block * y[:, None, :count]
         kernel = np.exp(2 * block - argument)
@@ -116,7 +116,7 @@ def _integral(
 
 @cache
 def _bessel_series() -> FloatArray:
-    r"""Coefficients of :math:`\sqrt z e^z K_1(z)` in powers of 4/z for z >= 4 (x >= 2), good to 10^-9 or better."""
+    r"""Coefficients of :math:`\sqrt z e^z K_1(z)` in powers of 4/z for z >= 4 (x >= 2), accurate to 10^-9."""
     from scipy.special import k1e
 
     def scaled(t: FloatArray) -> FloatArray:
@@ -143,9 +143,10 @@ def _legendre(n: int) -> tuple[FloatArray, FloatArray]:
 
 
 def nodes(resonance: FloatArray, gamma: FloatArray, x_low: float, x_high: float) -> tuple[FloatArray, FloatArray]:
-    """Nodes epsilon > 0 and their weights, each (points, nodes), for a peak at ``resonance`` of width ``gamma``.
+    """Nodes epsilon > 0 and weights, each of shape (points, nodes), for a peak at ``resonance`` of width ``gamma``.
 
-    Both in units of m_chi and of shape (points,); the peak may lie below zero (no real resonance) or outside.
+    Position and width of the peak have shape (points,) and are in units of m_chi; the peak may lie below zero or beyond
+    the range of integration, which ``x_low`` and ``x_high`` set.
     """
     low, high = _X_EPSILON[0] / x_high, _X_EPSILON[1] / x_low
     centre = np.clip(np.abs(resonance), 4 * low, high)
@@ -171,5 +172,5 @@ def nodes(resonance: FloatArray, gamma: FloatArray, x_low: float, x_high: float)
 
 
 def _count(length: FloatArray) -> int:
-    """Nodes for a piece of a length in its logarithmic variable; the longest of the points decides."""
+    """Number of nodes of a piece, from its length in the logarithmic variable at the point where it is longest."""
     return 8 * ceil((NODES[0] + NODES[1] * float(length.max())) / 8)

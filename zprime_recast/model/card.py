@@ -1,4 +1,7 @@
-"""Model cards: TOML files in ``data/models/``, in the user's folder, or anywhere (schema: docs/model-cards.md)."""
+"""Read and write model cards, TOML files in ``data/models/``, the user's folder or elsewhere.
+
+The schema is described in docs/model-cards.md.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from .zprime import SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel
 
 
 def model_folders() -> list[Path]:
-    """Folders that hold model cards: the user's first, then the shipped one."""
+    """Existing folders of model cards, the user's before the shipped one."""
     return [folder for folder in (user_data_dir() / "models", shipped("data") / "models") if folder.is_dir()]
 
 
 def list_models() -> dict[str, Path]:
-    """Model ids and their cards; a card of the user's hides a shipped one of the same id."""
+    """Model ids and the paths of their cards; a user's card hides a shipped one with the same id."""
     found = {}
     for folder in reversed(model_folders()):
         found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
@@ -30,7 +33,10 @@ def list_models() -> dict[str, Path]:
 
 
 def load_model(model: str | Path | ZprimeModel) -> ZprimeModel:
-    """A model by id, by card (a path ending in ``.toml``), or itself. UnknownName or CardError if it is none."""
+    """Load a model by id or from a card (a path ending in ``.toml``); a :class:`ZprimeModel` is returned unchanged.
+
+    UnknownName for an unknown id; CardError for a card that cannot be read.
+    """
     if isinstance(model, ZprimeModel):
         return model
     path = Path(model)
@@ -43,12 +49,12 @@ def load_model(model: str | Path | ZprimeModel) -> ZprimeModel:
 
 
 def read_model_card(path: Path) -> ZprimeModel:
-    """A model from a TOML card; CardError names the key at fault."""
+    """Read a model from a TOML card; CardError names the faulty key."""
     return model_of_card(read_toml(path))
 
 
 def model_of_card(card: Section) -> ZprimeModel:
-    """A model from the content of a card; CardError names the key at fault."""
+    """Build a model from the content of a card; CardError names the faulty key."""
     sm = standard_model()
     u1 = card.choice("kind", ("u1", "couplings")) == "u1"
     charge_section = card.section("charges")
@@ -178,9 +184,10 @@ def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
 
 
 def couplings_card(model: ZprimeModel, notes: Sequence[str] = ()) -> str:
-    """The card of a set of couplings (``kind = "couplings"``) as TOML text, decimals in full; ``notes`` as comments.
+    """Write the couplings of a model as a card of ``kind = "couplings"``; returns TOML text with full precision.
 
-    Parameters of the model are not written. InputError if a fermion has a mass parameter.
+    ``notes`` become comments at the top. Parameters of the model are not written. InputError if the mass of a fermion
+    is a parameter.
     """
 
     def quoted(text: str) -> str:
@@ -220,7 +227,7 @@ def couplings_card(model: ZprimeModel, notes: Sequence[str] = ()) -> str:
 
 
 def _decimal(charge: Charge) -> str:
-    """An exact decimal if it has one of at most 20 digits, else the fraction."""
+    """The charge as a decimal of 17 significant digits if that is exact, otherwise as a fraction."""
     value = charge.rational
     text = f"{float(value):.17g}"
     return text if Fraction(text) == value else str(value)

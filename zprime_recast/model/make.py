@@ -1,4 +1,4 @@
-"""Models from charges given in Python."""
+"""Build a model from charges given in Python."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .zprime import (
 )
 
 MULTIPLETS: dict[str, tuple[str, ...]] = {
-    # key of the card: fermion species it sets
+    # key of the card -> fermion species whose charge it sets
     "q_left": ("u", "d"),
     "l_left": ("nu", "e"),
     "u_left": ("u",),
@@ -62,11 +62,26 @@ def make_model(
     reference_coupling: float | None = None,
     sm: StandardModel | None = None,
 ) -> ZprimeModel:
-    """A model from charges per multiplet (``q_left``, ``u_right``, ``d_right``, ``l_left``, ``e_right``) or per
-    chirality (``u_left``, ``d_left``, ``nu_left``, ``e_left``); absent ones are 0.
+    """Build a model from charges per multiplet or per chirality.
 
-    ``generations`` overrides charges of generation 1, 2 or 3; ``dark`` adds fermions; ``extra_fields`` enter only
-    the anomaly sums. Raises InputError on an unknown multiplet or a charge that is not exact.
+    InputError for a charge that is not exact, two fermions of one name or a norm <= 0; UnknownName for an unknown
+    multiplet or mass parameter.
+
+    Arguments:
+        id: name of the model.
+        charges: charges of all generations by multiplet (``q_left``, ``u_right``, ``d_right``, ``l_left``, ``e_right``)
+            or by chirality (``u_left``, ``d_left``, ``nu_left``, ``e_left``); those not given are 0.
+        generations: charges of generation 1, 2 or 3 that replace the common ones.
+        dark: further fermions that the Z' decays to.
+        extra_fields: multiplets that enter only the anomaly sums.
+        parameters: default value and description of each parameter of the model.
+        u1: whether the model is a U(1)' gauge theory, with anomaly sums.
+        title: one-line description; the default is ``id``.
+        reference: publication that defines the model.
+        charge_name: what the charge is called, e.g. B-L.
+        charge_norm_squared: square of the factor from the charges as written to the physical ones, > 0.
+        reference_coupling: coupling of the published benchmark, if there is one.
+        sm: Standard Model inputs; the default is the shipped set.
     """
     sm = sm or standard_model()
     tables = [_parse_charges({**charges, **(generations or {}).get(g, {})}) for g in (1, 2, 3)]
@@ -92,14 +107,14 @@ def make_model(
             for generation, table in enumerate(tables, 1):
                 charge = table.get(key, ZERO)
                 if charge.sw2:
-                    raise InputError(f"charge {key} of {id}: a U(1)' charge is a fraction, without sw2")
+                    raise InputError(f"charge {key} of {id}: a U(1)' charge must be a fraction, without sw2")
                 name = f"{key}_{generation}"
                 fields.append(ChiralField(name, "left" in key, charge.rational, colors, isospin, hypercharge, 1))
         fields += [_dark_field(f, left) for f in dark for left in (True, False)]
         fields += extra_fields
     names = [f.name for f in (*fermions, *dark)]
     if len(set(names)) != len(names):
-        raise InputError(f"model {id}: two fermions of one name in {', '.join(names)}")
+        raise InputError(f"model {id}: two fermions of one name in {', '.join(names)}; rename one")
     known = {name: Parameter(name, value, doc) for name, (value, doc) in (parameters or {}).items()}
     known[GAMMA_EXTRA] = Parameter(GAMMA_EXTRA, 0.0, "additional invisible width (GeV)")
     known[QCD_WIDTHS] = Parameter(QCD_WIDTHS, 0.0, "1: QCD correction of the quark widths, 0: tree level")
@@ -139,7 +154,7 @@ def _parse_charges(charges: ChargeTable) -> dict[str, Charge]:
 
 
 def _chiral(table: Mapping[str, Charge], species: str) -> tuple[Charge, Charge]:
-    """(left, right) charge of u, d, nu or e: an own entry, else that of its doublet, else 0."""
+    """Left and right charge of species u, d, nu or e; the left one defaults to that of its doublet, both to 0."""
     doublet = "q_left" if species in "ud" else "l_left"
     return table.get(f"{species}_left", table.get(doublet, ZERO)), table.get(f"{species}_right", ZERO)
 

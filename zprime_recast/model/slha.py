@@ -1,12 +1,12 @@
-"""A point of a Z' model as an SLHA file (Skands et al., hep-ph/0311123), read and written with ``pyslha``.
+"""Read and write a point of a Z' model as an SLHA file (Skands et al., hep-ph/0311123), with ``pyslha``.
 
-Blocks: ``MASS`` and ``DECAY`` have the Z' under PDG id 32. ``ZPRIME`` has the coupling g as entry 1 (1 if absent) and
-an additional invisible width in GeV as entry 2 (0 if absent). ``ZPRIMELEFT`` and ``ZPRIMERIGHT`` have the charges q_L,
-q_R of the fermions by PDG id (absent ones are 0): g_{L,R} = g q_{L,R} in the convention of
+Blocks ``MASS`` and ``DECAY`` list the Z' under PDG id 32. ``ZPRIME`` holds the coupling g as entry 1 (default 1) and an
+additional invisible width in GeV as entry 2 (default 0). ``ZPRIMELEFT`` and ``ZPRIMERIGHT`` hold the charges q_L and
+q_R of the fermions by PDG id (default 0), with g_{L,R} = g q_{L,R} in the convention of
 :mod:`zprime_recast.model.zprime`.
 
-The total width of ``DECAY`` fixes what the Standard Model fermions do not account for: invisible states whose width
-grows with g^2 like that of every fermion.
+If the total width in ``DECAY`` exceeds the sum over Standard Model fermions, the rest is assigned to invisible states,
+whose width grows with g^2 like that of any fermion.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from .widths import decay_widths, fermion_width
 from .zprime import GAMMA_EXTRA, PDG_IDS, SM_FERMIONS, Charge, Fermion, ZprimeModel, generation_and_species
 
 ZPRIME_ID = 32
-#: A total width may fall short of the visible one by this, in relative terms, before it is a contradiction.
+#: Relative amount by which a total width may fall short of the visible width before it is an error.
 WIDTH_TOLERANCE = 1e-3
-#: A branching ratio of the file may differ by this, in relative terms, from that of the charges without a remark.
+#: Relative difference between a branching ratio in the file and that of the charges above which a note is made.
 BR_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
 class SlhaPoint:
-    """A model with mass and coupling."""
+    """A model with the mass (GeV) and coupling of its Z'."""
 
     model: ZprimeModel
     mass_gev: float
     coupling: float
     notes: tuple[str, ...] = ()
-    """What the file lacks or contradicts."""
+    """Remarks on missing or contradictory entries of the file."""
 
 
 def read_slha(path: Path) -> SlhaPoint:
-    """The point of a file; InputError names the block or entry that is missing or broken."""
+    """Read a point from a file; InputError names the block or entry that is missing or broken."""
     document = read_document(path)
     mass = _entry(path, document, "MASS", ZPRIME_ID, above=0.0)
     coupling = _entry(path, document, "ZPRIME", 1, default=1.0, above=0.0)
@@ -65,7 +65,7 @@ def read_slha(path: Path) -> SlhaPoint:
     unknown = sorted({pdg_id for table in charges.values() for pdg_id in table})
     if unknown:
         notes.append(
-            f"charges of PDG ids {', '.join(map(str, unknown))} are not used: invisible states follow from DECAY"
+            f"charges of PDG ids {', '.join(map(str, unknown))} are ignored: invisible states follow from DECAY"
         )
 
     def model_with(invisible: tuple[Fermion, ...]) -> ZprimeModel:
@@ -77,11 +77,11 @@ def read_slha(path: Path) -> SlhaPoint:
     particle = document.decays.get(ZPRIME_ID)
     total = particle.totalwidth if particle is not None else 0
     if not total:
-        notes.append(f"DECAY {ZPRIME_ID} is missing: the width is that of the charges, without invisible states")
+        notes.append(f"DECAY {ZPRIME_ID} is missing: the width follows from the charges, without invisible states")
         return SlhaPoint(visible, mass, coupling, tuple(notes))
     if not isfinite(total) or total < width * (1 - WIDTH_TOLERANCE):
         raise InputError(
-            f"{path}: DECAY {ZPRIME_ID} has a width of {total:g} GeV, less than the {width:.6g} GeV of the charges"
+            f"{path}: DECAY {ZPRIME_ID} has a width of {total:g} GeV, less than the {width:.6g} GeV of its charges"
         )
     hidden = max(total - width, 0.0)
     hidden_charge = sqrt(hidden / float(fermion_width(coupling, 0.0, "weyl", 1, 0.0, mass)))
@@ -92,7 +92,10 @@ def read_slha(path: Path) -> SlhaPoint:
 
 
 def write_slha(model: ZprimeModel, mass_gev: float, coupling: float, path: Path) -> Path:
-    """Write a point; dark states appear as one invisible remainder of the width. OutputError if that fails."""
+    """Write a point to a file and return its path; OutputError if writing fails.
+
+    Dark states have no PDG id: they appear in the total width and, by name, in comments.
+    """
     widths = decay_widths(model, mass_gev, coupling)
     lines = [
         f"# {model.id}: {model.title}",
@@ -118,7 +121,7 @@ def write_slha(model: ZprimeModel, mass_gev: float, coupling: float, path: Path)
 
 
 def read_document(path: Path, mass_block: bool = True) -> Any:
-    """The blocks and decays of an SLHA or parameter card as ``pyslha`` has them; InputError if it is broken."""
+    """Parse an SLHA file or parameter card with ``pyslha``; InputError if it is missing or broken."""
     try:
         import pyslha
     except ImportError:
@@ -159,7 +162,7 @@ def _charges(path: Path, document: Any, block: str) -> dict[int, Charge]:
 
 
 def _contradictions(model: ZprimeModel, mass: float, coupling: float, particle: Any) -> list[str]:
-    """Branching ratios of the file that are not those of the charges."""
+    """Notes on branching ratios in the file that differ from those of the charges."""
     ratios = decay_widths(model, mass, coupling).branching_ratios
     notes = []
     for decay in particle.decays:

@@ -1,4 +1,4 @@
-"""Standard Model inputs from ``data/constants/standard_model.toml``, each with its reference there."""
+"""Standard Model inputs, read from ``data/constants/standard_model.toml``, where each value has its reference."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class StandardModel:
     """Electroweak inputs (MS-bar at m_Z) and fermion masses."""
 
     alpha_em: float
-    """Electromagnetic coupling at m_Z."""
+    """Electromagnetic coupling alpha at m_Z."""
     sin2_theta_w: float
-    """Weak mixing angle, sin^2."""
+    """sin^2 of the weak mixing angle."""
     m_z_gev: float
     gamma_z_gev: float
     alpha_s: float
-    """Strong coupling at m_Z, five flavours."""
+    """Strong coupling at m_Z with five flavours."""
     fermion_mass_gev: Mapping[str, float]
 
     @property
@@ -32,13 +32,13 @@ class StandardModel:
 
     @property
     def g_z(self) -> float:
-        """Z coupling e/(sin cos): the Z couples with g_z (T3 - Q sin^2)."""
+        """Z coupling e/(sin theta_W cos theta_W): fermions couple with g_z (T3 - Q sin^2 theta_W)."""
         return self.e / sqrt(self.sin2_theta_w * (1 - self.sin2_theta_w))
 
 
 @cache
 def standard_model() -> StandardModel:
-    """The shipped inputs (read once, immutable)."""
+    """Standard Model inputs shipped with the package, read once."""
     card = read_toml(shipped("data") / "constants" / "standard_model.toml")
     electroweak, masses = card.section("electroweak"), card.section("fermion_mass_gev")
     return StandardModel(

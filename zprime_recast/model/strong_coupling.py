@@ -30,16 +30,16 @@ _BETA = (
     (102 - 38 / 3 * FLAVOR_NUMBER) / 16,
     (2857 / 2 - 5033 / 18 * FLAVOR_NUMBER + 325 / 54 * FLAVOR_NUMBER**2) / 64,
 )
-#: Newton steps from the one-loop coupling; four reach 1e-12 at 1 GeV, fewer above.
+#: Newton steps, starting from the one-loop coupling.
 _STEPS = 6
 
 
 def alpha_s(mu_gev: ArrayLike, sm: StandardModel | None = None) -> FloatArray:
-    """alpha_s at scales in GeV, of their shape; RangeError below 1 GeV."""
+    """MS-bar coupling alpha_s at scales ``mu_gev`` in GeV, with their shape; RangeError below 1 GeV."""
     sm = sm or standard_model()
     mu = checked_positive("mu_gev", mu_gev)
     if (mu < MU_MIN_GEV).any():
-        raise RangeError(f"alpha_s is perturbative above {MU_MIN_GEV:g} GeV only, asked for {mu.min():g} GeV")
+        raise RangeError(f"alpha_s is computed only above {MU_MIN_GEV:g} GeV, found mu = {mu.min():g} GeV")
     start = sm.alpha_s / np.pi
     log_mu2 = 2 * np.log(mu / sm.m_z_gev)
     wanted = log_mu2 + _log_mu2(np.asarray(start))

@@ -1,10 +1,11 @@
-"""Models from a UFO folder (Degrande et al., arXiv:1108.2040; UFO 2.0, arXiv:2304.09883).
+"""Read models from a UFO folder (Degrande et al., arXiv:1108.2040; UFO 2.0, arXiv:2304.09883).
 
-A UFO is Python code, and reading one runs it: in a process of its own (:mod:`zprime_recast.model.ufo_process`).
+A UFO model is Python code, and reading it runs that code, in a separate process
+(:mod:`zprime_recast.model.ufo_process`).
 
-A vertex of a vector boson with a fermion pair is i c times a Lorentz structure; decomposed into
-gamma^mu (a P_L + b P_R) it gives the couplings g_L = -i c a, g_R = -i c b, with the overall sign of the model's photon
-(coupling Q e), which makes them those of our convention (:mod:`zprime_recast.model.zprime`).
+The vertex of a vector boson with a fermion pair is i c times a Lorentz structure. Decomposing the structure into
+gamma^mu (a P_L + b P_R) gives the couplings g_L = -i c a and g_R = -i c b. The sign convention of the folder is read
+off its photon, whose coupling is Q e in the convention of :mod:`zprime_recast.model.zprime`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from .slha import read_document
 from .zprime import PDG_IDS, Charge, Fermion, ZprimeModel, generation_and_species
 
 _PHOTON = 22
-#: Digits of a coupling kept in a card.
+#: Significant digits of a coupling that are kept in a card.
 DIGITS = 14
-#: Longest run of the code of a folder.
+#: Time limit in seconds for running the code of a folder.
 TIMEOUT_S = 60
 
 
@@ -54,13 +55,13 @@ class UfoBoson:
     pdg_id: int
     mass_gev: float
     width_gev: float
-    """As the model's parameters have it; not used for the card."""
+    """Width given by the parameters of the UFO model; the card does not use it."""
     couplings: tuple[FermionCoupling, ...]
     notes: tuple[str, ...] = field(default=())
-    """What the card will not have: other decays, flavour change."""
+    """Remarks on what the card leaves out: other decays, flavour-changing couplings."""
 
     def of(self, name: str) -> FermionCoupling:
-        """The couplings to a fermion of the Standard Model, by our name; InputError if there is none."""
+        """Couplings to a Standard Model fermion, by its name in this package; InputError if there are none."""
         for coupling in self.couplings:
             if coupling.pdg_id == PDG_IDS[name]:
                 return coupling
@@ -68,10 +69,11 @@ class UfoBoson:
 
 
 def read_ufo(folder: Path, particle: str | None = None, param_card: Path | None = None) -> UfoBoson:
-    """The vector boson ``particle`` (name or PDG id; default: the one neutral, colourless vector boson beside photon
-    and Z, if it is alone) of a UFO folder, with the values of a parameter card, the folder's default ones otherwise.
+    """Read a vector boson and its couplings to fermions from a UFO folder. This runs the Python code of the folder.
 
-    Runs the Python code of the folder. InputError if there is no such particle, or if it is no neutral vector boson.
+    ``particle`` is a name or PDG id; by default it is the only neutral, colourless vector boson besides photon and Z.
+    Parameters take their values from ``param_card`` if given, otherwise the defaults of the folder. InputError if the
+    folder cannot be read, or if the particle does not exist or is not a neutral vector boson.
     """
     model = _load(folder, param_card)
     boson = _find_boson(model, particle, folder)
@@ -94,7 +96,7 @@ def read_ufo(folder: Path, particle: str | None = None, param_card: Path | None 
             pdg_id = abs(first.pdg_id)
             couplings[pdg_id] = couplings.get(pdg_id, np.zeros(2)) + pair
     if not couplings:
-        raise InputError(f"{folder}: {boson.name} couples to no fermion pair")
+        raise InputError(f"{folder}: {boson.name} does not couple to any fermion pair")
     fermions = {p.pdg_id: p for p in model.particles}
     found = tuple(
         FermionCoupling(
@@ -113,9 +115,9 @@ def read_ufo(folder: Path, particle: str | None = None, param_card: Path | None 
 
 
 def model_of(boson: UfoBoson, model_id: str, source: str) -> ZprimeModel:
-    """A model with the couplings of a boson at coupling 1; fermions beyond the Standard Model are invisible states.
+    """Build a model whose couplings at g = 1 are those of a boson; fermions beyond the Standard Model become invisible.
 
-    InputError for a coupling that is not finite.
+    ``source`` names the origin in the title and reference of the model. InputError if a coupling is not finite.
     """
     known = {pdg_id: name for name, pdg_id in PDG_IDS.items()}
     generations: dict[int, dict[str, Charge]] = {1: {}, 2: {}, 3: {}}
@@ -147,9 +149,9 @@ def model_of(boson: UfoBoson, model_id: str, source: str) -> ZprimeModel:
 
 
 def exotic_notes(boson: UfoBoson) -> list[str]:
-    """States beyond the Standard Model that are charged or coloured: the card counts them as invisible width."""
+    """Notes on charged or coloured states beyond the Standard Model, which the card counts as invisible width."""
     return [
-        f"{c.name} (charge {c.electric_charge:g}, colour {c.colors}) is visible; the card has it for the width only"
+        f"{c.name} (charge {c.electric_charge:g}, colour {c.colors}) is visible, but counts only in the width"
         for c in boson.couplings
         if c.pdg_id not in PDG_IDS.values() and (c.electric_charge or c.colors > 1)
     ]
@@ -171,7 +173,7 @@ def _charge(value: float) -> Charge:
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# What the folder says
+# Content of the folder
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ class _Vertex:
         return max((abs(value) for value, _ in self.terms), default=0.0)
 
     def others(self, particle: _Particle) -> list[_Particle]:
-        """The particles beside one of a kind."""
+        """The other particles of the vertex, with one occurrence of ``particle`` removed."""
         rest = list(self.particles)
         rest.remove(particle)
         return rest
@@ -217,7 +219,7 @@ class _Ufo:
 def _load(folder: Path, param_card: Path | None) -> _Ufo:
     path = folder.resolve()
     if not (path / "particles.py").is_file():
-        raise InputError(f"{folder}: no UFO model there (particles.py is missing)")
+        raise InputError(f"{folder}: not a UFO model (particles.py is missing)")
     default = path / "restrict_default.dat"
     card = param_card or (default if default.is_file() else None)
     command = [sys.executable, "-B", str(Path(__file__).with_name("ufo_process.py")), str(path)]
@@ -231,7 +233,7 @@ def _load(folder: Path, param_card: Path | None) -> _Ufo:
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        raise InputError(f"{folder}: its code did not end within {TIMEOUT_S} s") from None
+        raise InputError(f"{folder}: its code did not finish within {TIMEOUT_S} s") from None
     try:
         found = json.loads(done.stdout)
     except ValueError:
@@ -278,13 +280,13 @@ def _find_boson(model: _Ufo, particle: str | None, folder: Path) -> _Particle:
     for p in model.particles:
         if particle in (p.name, str(p.pdg_id)):
             if p not in neutral:
-                raise InputError(f"{folder}: {p.name} is no neutral, colourless vector boson")
+                raise InputError(f"{folder}: {p.name} is not a neutral, colourless vector boson; those are {names}")
             return p
     raise InputError(f"{folder}: no particle {particle!r}; neutral vector bosons are {names}")
 
 
 def _photon_sign(model: _Ufo) -> float:
-    """+1 if the model's photon couples with Q e in the sense of the module, -1 if with -Q e."""
+    """+1 if the photon of the folder couples with Q e in the convention of this package, -1 if with -Q e."""
     photon = next((p for p in model.particles if p.pdg_id == _PHOTON), None)
     charges = {p.pdg_id: p.charge for p in model.particles}
     for vertex in model.vertices:
@@ -300,7 +302,7 @@ def _photon_sign(model: _Ufo) -> float:
 
 
 def _chiral_couplings(vertex: _Vertex, boson: _Particle) -> tuple[float, float]:
-    """(g_L, g_R) of a vertex with a fermion pair, up to the sign of the model's convention."""
+    """Couplings (g_L, g_R) of a vertex with a fermion pair, up to the sign convention of the folder."""
     total = np.zeros(2, dtype=complex)
     index = vertex.particles.index(boson) + 1
     for value, structure in vertex.terms:
@@ -316,9 +318,10 @@ def _chiral_couplings(vertex: _Vertex, boson: _Particle) -> tuple[float, float]:
 
 
 def chirality(structure: str, vector: int) -> tuple[complex, complex]:
-    """(a, b) of a structure equal to gamma^mu (a P_L + b P_R), mu being the index of particle ``vector``.
+    """Coefficients (a, b) of a Lorentz structure gamma^mu (a P_L + b P_R), where mu belongs to particle ``vector``.
 
-    Sums and products of Gamma, ProjM, ProjP, Gamma5 and numbers; InputError for anything else (a dipole, momenta).
+    The structure may contain sums and products of Gamma, ProjM, ProjP, Gamma5 and numbers. InputError for anything
+    else, such as a dipole or momenta.
     """
     try:
         tree = ast.parse(structure.replace("^", "**"), mode="eval").body
@@ -336,7 +339,7 @@ _Term = tuple[complex, tuple[_Tensor, ...]]
 
 
 def _terms(node: ast.expr) -> list[_Term]:
-    """A sum of products of tensors, expanded."""
+    """Expand an expression into a sum of products of tensors."""
     if isinstance(node, ast.BinOp):
         left, right = _terms(node.left), _terms(node.right)
         if isinstance(node.op, ast.Add):
@@ -357,7 +360,7 @@ def _terms(node: ast.expr) -> list[_Term]:
 
 
 def _term(tensors: tuple[_Tensor, ...], vector: int, structure: str) -> FloatArray:
-    """(a, b) of one product: a matrix on the right of gamma acts on its chirality, one on its left on the other."""
+    """Coefficients (a, b) of one product; a matrix to the left of gamma acts on the opposite chirality."""
     gammas = [indices for name, indices in tensors if name == "Gamma" and indices[0] == vector]
     if len(gammas) != 1:
         raise InputError(f"Lorentz structure {structure!r} has no single gamma matrix of the boson")

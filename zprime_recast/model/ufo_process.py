@@ -1,11 +1,11 @@
-"""What a UFO folder says, with its parameters and couplings as numbers, as JSON on standard output.
+"""Print the particles and vertices of a UFO folder as JSON, with parameters and couplings evaluated to numbers.
 
-Run as a process of its own by :mod:`zprime_recast.model.ufo`: the code of the folder, which brings modules of common
-names such as ``particles``, stays out of the caller. Standard library only.
+:mod:`zprime_recast.model.ufo` runs this file in a separate process, because the folder brings modules with common names
+such as ``particles``. It uses only the standard library.
 
     python ufo_process.py FOLDER < values.json
 
-``values.json``: {block: {code: value}}, values of external parameters, with codes joined by blanks.
+``values.json`` holds the values of external parameters as {block: {code: value}}, with codes joined by blanks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ from typing import Any
 
 
 def describe(folder: Path, values: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """Particles, and vertices of three particles with their couplings as [real, imaginary] and Lorentz structures."""
+    """Describe the particles and three-particle vertices of a folder.
+
+    Each term of a vertex is a coupling [real, imaginary] and a Lorentz structure. ``values`` replaces the defaults of
+    external parameters. ValueError if an expression cannot be evaluated.
+    """
     sys.path[:0] = [str(folder.parent), str(folder)]
     with contextlib.redirect_stdout(sys.stderr):
         ufo = importlib.import_module(folder.name)
@@ -60,7 +64,7 @@ def _goldstone(particle: Any) -> bool:
 
 
 def _namespace(ufo: Any) -> dict[str, Any]:
-    """Names an expression may use: the functions of UFO and those the folder declares."""
+    """Names available in expressions: the standard UFO functions and those the folder declares."""
     names: dict[str, Any] = {
         **{name: getattr(cmath, name) for name in ("sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan")},
         "cmath": cmath,
@@ -95,7 +99,7 @@ def _evaluate_parameters(parameters: Any, names: dict[str, Any], values: Mapping
             names[parameter.name] = float(blocks.get(parameter.lhablock.upper(), {}).get(code, parameter.value))
         else:
             waiting.append(parameter)
-    while waiting:  # each pass evaluates those whose ingredients are known
+    while waiting:  # each pass evaluates the parameters whose ingredients are known
         left = []
         for parameter in waiting:
             try:
@@ -103,12 +107,12 @@ def _evaluate_parameters(parameters: Any, names: dict[str, Any], values: Mapping
             except NameError:
                 left.append(parameter)
         if len(left) == len(waiting):
-            raise ValueError(f"parameter {left[0].name} = {left[0].value} depends on what is not defined")
+            raise ValueError(f"parameter {left[0].name} = {left[0].value} depends on an undefined name")
         waiting = left
 
 
 def _value(expression: Any, names: dict[str, Any], what: str) -> complex:
-    if isinstance(expression, dict):  # a Laurent series of a loop model: its finite part
+    if isinstance(expression, dict):  # Laurent series of a loop model: keep the finite part
         expression = expression.get(0, 0)
     if not isinstance(expression, str):
         return complex(expression)
@@ -121,11 +125,11 @@ def _value(expression: Any, names: dict[str, Any], what: str) -> complex:
 
 
 def main() -> None:
-    """Read the values from standard input, write the description or {"error": message}."""
+    """Read values from standard input and print the description, or {"error": message}."""
     out = sys.stdout
     try:
         found = describe(Path(sys.argv[1]), json.load(sys.stdin))
-    except BaseException as err:  # the code of the folder may raise anything, SystemExit too
+    except BaseException as err:  # the code of the folder may raise anything, including SystemExit
         found = {"error": f"{type(err).__name__}: {err}"}
     json.dump(found, out)
 

@@ -1,10 +1,10 @@
-r"""Z' models: exact charges, masses of dark states, anomaly sums.
+r"""Z' models: exact charges, masses of dark states and anomaly sums.
 
-Convention (all chiral couplings of the package):
+All chiral couplings in the package follow the convention
 
 .. math:: L = - Z'_\mu \sum_f \bar f \gamma^\mu (g_L P_L + g_R P_R) f, \qquad g_{L,R} = g\, q_{L,R}
 
-A model is a card in ``data/models/``, a card of the user's, or a :class:`ZprimeModel` made in Python.
+A model comes from a card in ``data/models/``, from a card of the user, or from Python as a :class:`ZprimeModel`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SM_FERMIONS = QUARKS + CHARGED_LEPTONS + NEUTRINOS
 #: PDG Monte Carlo ids.
 PDG_IDS = dict(zip(SM_FERMIONS, (2, 1, 3, 4, 5, 6, 11, 13, 15, 12, 14, 16), strict=True))
 
-#: Parameters every model has: additional invisible width, and two switches (0 or 1) of the width.
+#: Parameters that every model has: an additional invisible width and two switches (0 or 1) for the width.
 GAMMA_EXTRA = "gamma_extra"
 QCD_WIDTHS = "qcd_widths"
 RUNNING_WIDTH = "running_width"
@@ -42,7 +42,7 @@ _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 @dataclass(frozen=True)
 class Charge:
-    """An exact charge a + b sin^2(theta_W) with fractions a, b; b is 0 for a U(1)'."""
+    """An exact charge a + b sin^2(theta_W) with fractions a and b; a U(1)' charge has b = 0."""
 
     rational: Fraction
     sw2: Fraction = Fraction(0)
@@ -59,21 +59,23 @@ class Charge:
 
     @classmethod
     def parse(cls, value: object) -> Charge:
-        """From an int, a Fraction, or a string: ``"a"``, ``"b*sw2"`` or ``"a + b*sw2"`` with fractions a, b, or a
-        decimal number. ValueError otherwise.
+        """Read a charge from an int, a Fraction or a string.
+
+        A string is ``"a"``, ``"b*sw2"`` or ``"a + b*sw2"`` with fractions a and b, or a decimal number. ValueError for
+        anything else.
         """
         if isinstance(value, Charge):
             return value
         if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
             return cls(Fraction(value))
         if not isinstance(value, str):
-            raise ValueError(f"no exact charge: {value!r}")
+            raise ValueError(f"not an exact charge: {value!r}")
         text = value.replace(" ", "")
         if re.fullmatch(r"[+-]?\d+\.\d*(?:[eE][+-]?\d{1,3})?|[+-]?\d+[eE][+-]?\d{1,3}", text):
             return cls(Fraction(text))
         match = re.fullmatch(r"([+-]?\d+(?:/\d+)?(?!\*))?(?:([+-]?)(?:(\d+(?:/\d+)?)\*)?(sw2))?", text)
         if not match or not text or re.search(r"/0+(?!\d)", text):
-            raise ValueError(f"no exact charge: {value!r}")
+            raise ValueError(f"not an exact charge: {value!r}")
         a, sign, b, sw2 = match.groups()
         coefficient = Fraction(f"{sign or ''}{b or 1}") if sw2 else Fraction(0)
         return cls(Fraction(a or 0), coefficient)
@@ -88,20 +90,20 @@ class Fermion:
 
     name: str
     kind: str
-    """``dirac`` (both chiralities), ``weyl`` (massless) or ``majorana`` (one chirality, massive)."""
+    """``dirac`` (two chiralities), ``weyl`` (one chirality, massless) or ``majorana`` (one chirality, massive)."""
     q_left: Charge
     q_right: Charge
     colors: int = 1
     multiplicity: int = 1
     mass_gev: float = 0.0
     mass_parameter: str | None = None
-    """Parameter of the card that overrides ``mass_gev``."""
+    """Parameter of the card that replaces ``mass_gev``; None if the mass is fixed."""
     doc: str = ""
 
 
 @dataclass(frozen=True)
 class ChiralField:
-    """A left- or right-handed multiplet as it enters the anomaly sums."""
+    """A left- or right-handed multiplet that enters the anomaly sums."""
 
     name: str
     left: bool
@@ -114,7 +116,7 @@ class ChiralField:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a card, set with ``--set NAME=VALUE``."""
+    """A parameter of a card; ``--set NAME=VALUE`` changes it on the command line."""
 
     name: str
     value: float
@@ -123,27 +125,31 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ZprimeModel:
-    """Charges and dark states of a Z'. Immutable; mass and coupling of the Z' are arguments of what follows."""
+    """Charges and dark states of a Z' (immutable). Functions take the mass and coupling of the Z' as arguments."""
 
     id: str
     title: str
     reference: str
     charge_name: str
     charge_norm_squared: Fraction
-    """Physical charge = written charge times the square root of this."""
+    """A physical charge is the charge on the card times the square root of this number."""
     fermions: tuple[Fermion, ...]
     fields: tuple[ChiralField, ...] = ()
-    """Content for the anomaly sums; empty if the model is no U(1)' gauge theory."""
+    """Multiplets that enter the anomaly sums; empty if the model is not a U(1)' gauge theory."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     reference_coupling: float | None = None
-    """Coupling at which the model is its benchmark (SSM, E6); None where the coupling is free."""
+    """Coupling of the published benchmark (SSM, E6); None if the model leaves it free."""
     sm: StandardModel = field(default_factory=standard_model)
 
     def __hash__(self) -> int:
         return hash(self.digest())
 
     def with_parameters(self, values: Mapping[str, float] | None = None, **more: float) -> ZprimeModel:
-        """A copy with parameters changed; UnknownName or InputError if one does not exist or makes no sense."""
+        """Return a copy with other parameter values.
+
+        UnknownName for a parameter that does not exist; InputError for a negative or non-finite value, or a switch that
+        is neither 0 nor 1.
+        """
         changed = dict(self.parameters)
         for name, value in {**(values or {}), **more}.items():
             if name not in changed:
@@ -155,7 +161,7 @@ class ZprimeModel:
         return replace(self, parameters=changed)
 
     def parameter(self, name: str) -> float:
-        """Value of a parameter."""
+        """Value of a parameter; UnknownName if the model does not have it."""
         if name not in self.parameters:
             raise UnknownName(f"parameter of {self.id}", name, self.parameters)
         return self.parameters[name].value
@@ -167,27 +173,27 @@ class ZprimeModel:
 
     @property
     def qcd_widths(self) -> bool:
-        """Whether quark widths have their QCD correction."""
+        """Whether quark widths include their QCD correction."""
         return self.parameters[QCD_WIDTHS].value == 1.0
 
     @property
     def running_width(self) -> bool:
-        """Whether the propagator has the width s Gamma/M^2 instead of Gamma."""
+        """Whether the width in the propagator is s Gamma/M^2 instead of Gamma."""
         return self.parameters[RUNNING_WIDTH].value == 1.0
 
     def fermion(self, name: str) -> Fermion:
-        """A fermion by name."""
+        """Look up a fermion by name; UnknownName if the model does not have it."""
         for fermion in self.fermions:
             if fermion.name == name:
                 return fermion
         raise UnknownName(f"fermion of {self.id}", name, [f.name for f in self.fermions])
 
     def mass_gev(self, fermion: Fermion) -> float:
-        """Mass of a fermion with the card's parameters."""
+        """Mass of a fermion in GeV for the current parameter values."""
         return self.parameters[fermion.mass_parameter].value if fermion.mass_parameter else fermion.mass_gev
 
     def couplings(self, name: str) -> tuple[float, float]:
-        """(g_L, g_R) of a fermion at unit coupling: the physical charges."""
+        """Couplings (g_L, g_R) of a fermion for g = 1, i.e. its physical charges; UnknownName if there is none."""
         if name not in self._couplings:
             raise UnknownName(f"fermion of {self.id}", name, self._couplings)
         return self._couplings[name]
@@ -198,11 +204,11 @@ class ZprimeModel:
         return {f.name: (norm * f.q_left.value(self.sm), norm * f.q_right.value(self.sm)) for f in self.fermions}
 
     def largest_charge(self) -> float:
-        """Largest physical |charge| of any fermion, for the perturbativity bound g q_max <= sqrt(2 pi)."""
+        """Largest physical |charge| of any fermion; it sets the perturbativity bound g q_max <= sqrt(2 pi)."""
         return max(abs(g) for f in self.fermions for g in self.couplings(f.name))
 
     def digest(self) -> str:
-        """Digest of everything that enters a result: charges, states, parameters, constants."""
+        """Digest of everything in the model that enters a result: charges, states, parameters and constants."""
         return self._digest
 
     @cached_property
@@ -213,15 +219,17 @@ class ZprimeModel:
 
 @lru_cache(maxsize=256)
 def perturbative_coupling(model: ZprimeModel) -> float:
-    """Largest perturbative coupling, g q_max = sqrt(2 pi); arXiv:1707.08606, section 5 (figure 2)."""
+    """Largest perturbative coupling, where g q_max = sqrt(2 pi); arXiv:1707.08606, section 5 (figure 2)."""
     return sqrt(2 * np.pi) / model.largest_charge()
 
 
 def anomaly_sums(model: ZprimeModel) -> dict[str, Fraction]:
-    """Anomaly sums (left minus right) with the charges as written, exact.
+    """Exact anomaly sums (left minus right) of the charges as written on the card.
 
-    ``gravity`` is eq. (2.3) and ``u1_cubed`` eq. (2.4) of arXiv:1707.08606; the mixed ones follow from the same
-    triangle: SU(3)^2 U(1)', SU(2)^2 U(1)', Y^2 U(1)', Y U(1)'^2. InputError if the model is no U(1)' gauge theory.
+    ``gravity`` is eq. (2.3) and ``u1_cubed`` eq. (2.4) of arXiv:1707.08606. The mixed sums SU(3)^2 U(1)',
+    SU(2)^2 U(1)', Y^2 U(1)' and Y U(1)'^2 come from the same triangle diagrams.
+
+    InputError if the model is not a U(1)' gauge theory.
     """
     if not model.fields:
         raise InputError(f"model {model.id} is a set of couplings, not a U(1)' gauge theory: it has no anomaly sums")
@@ -252,7 +260,7 @@ _SPECIES: dict[str, tuple[str, ...]] = {
 
 
 def generation_and_species(name: str) -> tuple[int, str]:
-    """Generation (1 to 3) and species (u, d, nu or e) of a fermion of the Standard Model; UnknownName otherwise."""
+    """Generation (1 to 3) and species (u, d, nu or e) of a Standard Model fermion; UnknownName for any other name."""
     for species, names in _SPECIES.items():
         if name in names:
             return names.index(name) + 1, species
