@@ -12,6 +12,9 @@ ComplexArray = npt.NDArray[np.complex128]
 BoolArray = npt.NDArray[np.bool_]
 IndexArray = npt.NDArray[np.intp]
 
+#: Characters of a one-line ``repr``.
+REPR_LENGTH = 160
+
 
 def checked_number(name: str, value: object, low: float = -np.inf, above: float = -np.inf) -> float:
     """A finite float >= low and > above; InputError that names it otherwise."""
@@ -37,3 +40,24 @@ def checked_positive(name: str, values: object) -> FloatArray:
     if bad.any():
         raise InputError(f"{name} must be finite and > 0, found {array[bad].flat[0]:g}")
     return array
+
+
+class Quiet:
+    """A class whose instances print on one line: numbers and text as they are, arrays and collections by size."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={_brief(value)}" for name, value in vars(self).items() if not name.startswith("_"))
+        text = ", ".join(shown)
+        return f"{type(self).__name__}({text if len(text) <= REPR_LENGTH else text[:REPR_LENGTH] + '...'})"
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.item():.6g}" if value.ndim == 0 and value.dtype.kind == "f" else f"array{value.shape}"
+    if value is None or isinstance(value, (str, bool, int)):
+        return repr(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (tuple, list, dict)):
+        return f"{type(value).__name__} of {len(value)}"
+    return type(value).__name__

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError
 from ..model.widths import fermion_width, quark_correction, total_width, velocity, width_over_beta
 from ..model.zprime import QUARKS, Fermion, ZprimeModel
@@ -59,8 +59,8 @@ class State:
         return fermion_width(self.g_left, self.g_right, self.fermion.kind, self.states, self.mass_gev, sqrt_s_gev)
 
 
-@dataclass(frozen=True)
-class Points:
+@dataclass(frozen=True, eq=False, repr=False)
+class Points(Quiet):
     """Points of parameter space, as flat arrays of one length."""
 
     model: ZprimeModel

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import CardError, UnknownName
 from ..io.cards import read_csv
 from ..io.paths import shipped
@@ -41,8 +41,8 @@ DOF_SOURCES: Final = {
 DEFAULT_DOF: Final = "drees"
 
 
-@dataclass(frozen=True)
-class DegreesOfFreedom:
+@dataclass(frozen=True, eq=False, repr=False)
+class DegreesOfFreedom(Quiet):
     """h_eff(T) and g_eff(T) from one source, interpolated in ln T by monotone cubics (PCHIP).
 
     Beyond the first (T > 0) and last rows the functions keep their end values: the tables are flat there, and above

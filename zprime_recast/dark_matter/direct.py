@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, UnknownName
 from ..io.cards import read_csv, read_toml
 from ..io.paths import shipped
@@ -32,8 +32,8 @@ NUCLEON_MASS_GEV: Final = 0.93892
 XENON_Z, XENON_A = 54, 131.293
 
 
-@dataclass(frozen=True)
-class DirectDetection:
+@dataclass(frozen=True, eq=False, repr=False)
+class DirectDetection(Quiet):
     """Spin-independent cross sections in cm^2; arrays of the broadcast shape of mass, coupling and chi mass."""
 
     m_chi_gev: FloatArray
@@ -43,8 +43,8 @@ class DirectDetection:
     sigma_neutron_cm2: FloatArray
 
 
-@dataclass(frozen=True)
-class Experiment:
+@dataclass(frozen=True, eq=False, repr=False)
+class Experiment(Quiet):
     """A limit on the spin-independent cross section at 90 % CL."""
 
     id: str

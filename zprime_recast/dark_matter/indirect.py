@@ -8,15 +8,15 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..io.cards import read_csv
 from ..io.paths import shipped
 from ..model.zprime import ZprimeModel
 from .relic import sigma_v_at_rest_cm3_s
 
 
-@dataclass(frozen=True)
-class IndirectDetection:
+@dataclass(frozen=True, eq=False, repr=False)
+class IndirectDetection(Quiet):
     """sigma v today in cm^3/s, averaged over pairs of chi and chibar (half that of chi chibar).
 
     Limits on self-conjugate dark matter apply to this average. Arrays have the broadcast shape of the inputs.
@@ -28,8 +28,8 @@ class IndirectDetection:
     sigma_v_tautau_cm3_s: FloatArray
 
 
-@dataclass(frozen=True)
-class TauLimit:
+@dataclass(frozen=True, eq=False, repr=False)
+class TauLimit(Quiet):
     """Upper limit at 95 % CL on sigma v into tau+ tau-, tabulated at a few masses."""
 
     experiment: str

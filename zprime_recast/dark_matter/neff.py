@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, RangeError
 from ..model.zprime import QUARKS, Fermion, ZprimeModel
 from .annihilation import fermion_states
@@ -45,8 +45,8 @@ _T_RANGE: Final = (1e-3, 1e4)
 _CONTACT: Final = 10.0
 
 
-@dataclass(frozen=True)
-class Decoupling:
+@dataclass(frozen=True, eq=False, repr=False)
+class Decoupling(Quiet):
     """Decoupling of omega; arrays have the broadcast shape of mass and coupling."""
 
     t_freeze_out_gev: FloatArray

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import FloatArray, checked_number
+from ..arrays import FloatArray, Quiet, checked_number
 from ..errors import InputError
 from .scalar import V_EW_GEV
 
@@ -28,8 +28,8 @@ DELTA_CP_DEG: Final = 232.0
 EV_PER_GEV: Final = 1e9
 
 
-@dataclass(frozen=True)
-class InverseSeesaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class InverseSeesaw(Quiet):
     """Mass matrices of the neutrino sector in GeV, each 3x3; mu and mu_prime are symmetric.
 
     InputError for a wrong shape, a number that is not finite, or a singular m_dirac or m_n.
@@ -63,8 +63,8 @@ class InverseSeesaw:
         return np.block([[zero, d, zero], [d.T, nu, m], [zero, m.T, mu]])
 
 
-@dataclass(frozen=True)
-class NeutrinoSpectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class NeutrinoSpectrum(Quiet):
     """Neutrino masses in ascending order: three light ones in eV and six heavy ones in GeV."""
 
     light_ev: FloatArray

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import InputError, RangeError, UnknownName
 from ..model.zprime import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
@@ -48,8 +48,8 @@ _STEPS: Final = 128
 _CHUNK: Final = 2048
 
 
-@dataclass(frozen=True)
-class RelicDensity:
+@dataclass(frozen=True, eq=False, repr=False)
+class RelicDensity(Quiet):
     """Relic density of chi. Every array has the broadcast shape of mass, coupling and chi mass."""
 
     m_chi_gev: FloatArray
@@ -174,8 +174,8 @@ def _solve(
     return omega, (4 * early[1].x_f - early[0].x_f) / 3, early[1].thermal
 
 
-@dataclass(frozen=True)
-class _FreezeOut:
+@dataclass(frozen=True, eq=False, repr=False)
+class _FreezeOut(Quiet):
     log_y: FloatArray
     """ln Y at the last x of the early phase."""
     x_f: FloatArray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..model.zprime import CHARGED_LEPTONS, PDG_IDS
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ PHOTON_ID, Z_ID, ZPRIME_ID = 22, 23, 32
 DEFAULT_SQRT_S_GEV = 13000.0
 
 
-@dataclass(frozen=True)
-class HardProcess:
+@dataclass(frozen=True, eq=False, repr=False)
+class HardProcess(Quiet):
     """q qbar -> boson -> l- l+ with partons along the beams; momenta (n, 4)."""
 
     first: FloatArray

@@ -19,7 +19,7 @@ from typing import get_args
 
 import numpy as np
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, RangeError, UnknownName
 from ..model.widths import decay_widths
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
@@ -39,8 +39,8 @@ K_MAX = 4.0
 CHANNELS = 2 * len(FLAVORS)
 
 
-@dataclass(frozen=True)
-class Process:
+@dataclass(frozen=True, eq=False, repr=False)
+class Process(Quiet):
     """p p -> gamma, Z, Z' -> l- l+ of one hypothesis, ready to be evaluated."""
 
     model: ZprimeModel

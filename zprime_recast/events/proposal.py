@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import InputError
 from ..partons.drell_yan import FLAVORS
 from .alias import IntArray, alias_table, alias_tables
@@ -37,8 +37,8 @@ MARGIN = 2e-4
 NEGATIVE_SHARE = 1e-6
 
 
-@dataclass(frozen=True)
-class Proposal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Proposal(Quiet):
     """Tables from which events of one process are proposed."""
 
     total_fb: float

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import InputError
 from .kinematics import azimuth, collins_soper, mass_squared, momenta, pseudorapidity, transverse_momentum
 
@@ -36,8 +36,8 @@ COLUMNS: Mapping[str, Any] = {
 OPTIONAL_COLUMNS: Mapping[str, Any] = {"lminus_mass": np.float64, "lplus_mass": np.float64}
 
 
-@dataclass(frozen=True)
-class DileptonEvents:
+@dataclass(frozen=True, eq=False, repr=False)
+class DileptonEvents(Quiet):
     """Events of p p -> l- l+.
 
     ``events["m_ll"]`` is a column (NumPy), ``events[mask]`` or ``events[:100]`` a sample with the same ``info``,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from .alias import IntArray
 from .process import Process
 from .proposal import ETA_CELLS, Proposal
@@ -22,8 +22,8 @@ CHUNK = 16384
 AUDIT = 1 / 1024
 
 
-@dataclass(frozen=True)
-class RawEvents:
+@dataclass(frozen=True, eq=False, repr=False)
+class RawEvents(Quiet):
     """Events of one or more chunks; all arrays (n,)."""
 
     mass_gev: FloatArray

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray, checked_number
+from ..arrays import FloatArray, Quiet, checked_number
 from ..errors import InputError, LikelihoodError, RangeError, UnknownName
 from ..likelihood.asymptotics import CLS_EXCLUDED
 from ..limits.analyses import Analyses, load_analyses
@@ -110,8 +110,8 @@ def _changed_settings(settings: Settings, kind: str, value: Any) -> Settings:
     raise UnknownName("field", kind, ("mass", "coupling", "analyses", "theory", "interference", "pdf", "order", "card"))
 
 
-@dataclass(frozen=True)
-class Spectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Quiet):
     """One channel: events per bin."""
 
     analysis: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammaln
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import LikelihoodError
 from ..signal.signal import Signal
 from .binned import BinnedLikelihood, binned_likelihood
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BackgroundFit:
+class BackgroundFit(Quiet):
     """The background at its fit to data at mu = 0; arrays of many data sets have a first axis (n,)."""
 
     nuisances: FloatArray

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray
+from ..arrays import BoolArray, FloatArray, Quiet
 from ..errors import InputError
 from ..searches.background import background_nuisances
 from ..signal.signal import Signal
@@ -35,8 +35,8 @@ DEFICIT_LOST_MAX = 0.5
 MU_MAX = 10.0
 
 
-@dataclass(frozen=True, eq=False)
-class LogChanges:
+@dataclass(frozen=True, eq=False, repr=False)
+class LogChanges(Quiet):
     """What nuisances do to the expected events of a sample, bin by bin: exp(+-change) at +-1 standard deviation, in
     between HistFactory's ``normsys`` (pyhf's code 4: polynomial inside, exponential outside). All are symmetric in
     the logarithm: what a card or a varied response says up and down is averaged there.
@@ -56,7 +56,7 @@ class LogChanges:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BinnedLikelihood:
+class BinnedLikelihood(Quiet):
     """The likelihood of hypotheses: Poisson counts of background + mu signal in all bins of all searches, unit-Gaussian
     constraints of the nuisances. The pyhf workspace and the fit of many hypotheses at once are both made of it.
     """
@@ -150,8 +150,8 @@ class _Block:
     """Which rows of the changes its ``Signal.nuisances`` are."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Layout:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Layout(Quiet):
     """What is the same for all hypotheses in the same searches."""
 
     blocks: tuple[_Block, ...]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray, IndexArray
+from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
 from ..errors import LikelihoodError
 from .asymptotics import cls_of, unprofiled_statistic
 from .background_fit import BackgroundFit, fit_background
@@ -36,7 +36,7 @@ CLS_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AsymptoticCLs:
+class AsymptoticCLs(Quiet):
     """CLs of hypotheses; NaN only where ``faults`` says why."""
 
     cls_observed: FloatArray

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..arrays import FloatArray, IndexArray
+from ..arrays import FloatArray, IndexArray, Quiet
 from .binned import BinnedLikelihood
 from .factors import Factors, factors
 
@@ -21,7 +21,7 @@ NEGLIGIBLE_INFORMATION = 1e-7
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Expectations:
+class Expectations(Quiet):
     """Expectations of many hypotheses, ready for fits. Nuisances: those of the signal, rotated, then the others."""
 
     signal: FloatArray

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from ..arrays import FloatArray, IndexArray
+from ..arrays import FloatArray, IndexArray, Quiet
 from .binned import LogChanges
 
 #: Changes up to this enter as exponentials: an error of the factor of 1e-8.
@@ -24,8 +24,8 @@ EXPONENTIAL_MAX = 0.3
 ORDER = 12
 
 
-@dataclass(frozen=True, eq=False)
-class Factors:
+@dataclass(frozen=True, eq=False, repr=False)
+class Factors(Quiet):
     """Nuisances of a sample that is the same in all hypotheses, ready to be evaluated for many at once."""
 
     slopes: FloatArray

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray, IndexArray
+from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
 from .expectations import Expectations, expected_background, expected_signal
 
 #: Steps after which a fit has failed.
@@ -34,8 +34,8 @@ STEP_MAX = 3.0
 SADDLE_STEP = 0.5
 
 
-@dataclass(frozen=True)
-class Fits:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fits(Quiet):
     """Minima of F, one per hypothesis."""
 
     mu: FloatArray
@@ -50,8 +50,8 @@ class Fits:
     """Inverse of a Hessian near the minimum, (n, size, size)."""
 
 
-@dataclass
-class _Point:
+@dataclass(eq=False, repr=False)
+class _Point(Quiet):
     """F and what its derivatives are made of, at one point per hypothesis."""
 
     f: FloatArray

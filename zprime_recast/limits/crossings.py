@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray, IndexArray
+from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
 from ..likelihood.asymptotics import CLS_EXCLUDED, sqrt_q_thresholds
 
 #: Points of the first grid.
@@ -55,8 +55,8 @@ class Curves(Protocol):
         """Where any of the six may be below 0, (n,); cheap."""
 
 
-@dataclass(frozen=True, eq=False)
-class CLsCurves:
+@dataclass(frozen=True, eq=False, repr=False)
+class CLsCurves(Quiet):
     """``ln(CLs/0.05)``, and ``ln(c_N/sqrt(q_A))`` with c_N where Phi(N - c_N)/Phi(N) = 0.05."""
 
     test: Callable[[IndexArray, FloatArray], Tested]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import BoolArray, FloatArray, IndexArray, checked_positive
+from ..arrays import BoolArray, FloatArray, IndexArray, Quiet, checked_positive
 from ..errors import InputError, LikelihoodError, UnknownName
 from ..io.threads import one_blas_thread
 from ..likelihood.asymptotics import CLS_EXCLUDED, unprofiled_statistic
@@ -39,7 +39,7 @@ CHUNK, BAYES_CHUNK = 512, 24
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Resonances:
+class Resonances(Quiet):
     """Generic resonances in one search, whose cross-section is still free."""
 
     folded: FoldedSearch

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray
+from ..arrays import BoolArray, FloatArray, Quiet
 from ..io.json import json_dict
 from ..likelihood.asymptotics import CLS_EXCLUDED
 from .provenance import Provenance
@@ -18,7 +18,7 @@ BANDS = ("_m2s", "_m1s", "", "_p1s", "_p2s")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Verdicts:
+class Verdicts(Quiet):
     """Tests of hypotheses (n,) in all analyses together; NaN where there is no value."""
 
     cls_observed: FloatArray
@@ -40,7 +40,7 @@ class Verdicts:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class FamilyLimits:
+class FamilyLimits(Quiet):
     """The free number x of families (n,) at 95 % CL."""
 
     x_95: FloatArray

@@ -21,7 +21,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import BoolArray, FloatArray, checked_positive
+from ..arrays import BoolArray, FloatArray, Quiet, checked_positive
 from ..errors import InputError
 from .standard_model import standard_model
 from .strong_coupling import MU_MIN_GEV, alpha_s
@@ -31,8 +31,8 @@ from .zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, SM_FERMIONS, ZprimeMod
 QCD_COEFFICIENTS = (1.0, 1.40923, -12.7671)
 
 
-@dataclass(frozen=True)
-class Widths:
+@dataclass(frozen=True, eq=False, repr=False)
+class Widths(Quiet):
     """Decay widths of a Z' in GeV. Every array has the broadcast shape of mass and coupling."""
 
     mass_gev: FloatArray
@@ -231,8 +231,8 @@ def _fermion_widths(
     return widths
 
 
-@dataclass(frozen=True, eq=False)
-class _Table:
+@dataclass(frozen=True, eq=False, repr=False)
+class _Table(Quiet):
     """Fermions of a model as arrays (n_fermions,), with coupling sums a and b for g = 1 and masses of the card."""
 
     names: tuple[str, ...]

@@ -32,7 +32,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import RangeError
 from .drell_yan_nnlo import BETA0, C_F, T_R, SecondOrder
 from .pdf import PDFMember
@@ -188,8 +188,8 @@ def corrected_luminosity(
     return np.asarray(nlo + (alpha_s / (4 * np.pi)) ** 2 * (terms[2] + 4 * BETA0 * np.log(mu_r_over_m) * terms[1]))
 
 
-@dataclass(frozen=True)
-class Nodes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Nodes(Quiet):
     """Nodes of the integral over z between tau and 1, dense at 1, where the plus distributions are."""
 
     tau: float
@@ -209,8 +209,8 @@ class Nodes:
         return -np.expm1(self.ln_z)
 
 
-@dataclass(frozen=True)
-class PartonPairs:
+@dataclass(frozen=True, eq=False, repr=False)
+class PartonPairs(Quiet):
     """Luminosities of pairs of partons at tau/z for the nodes z and, last, at tau itself, (5, n + 1).
 
     The first axis is the quark flavour that couples to the boson.

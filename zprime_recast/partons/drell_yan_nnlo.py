@@ -18,7 +18,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 
 C_A, C_F, T_R, N_F = 3.0, 4 / 3, 1 / 2, 5
 ZETA2, ZETA3 = np.pi**2 / 6, 1.2020569031595942
@@ -49,8 +49,8 @@ def s12(x: FloatArray) -> FloatArray:
     return np.asarray((0.5 * v**2 / np.expm1(v) * end * weights / 2).sum(axis=-1))
 
 
-@dataclass(frozen=True)
-class SecondOrder:
+@dataclass(frozen=True, eq=False, repr=False)
+class SecondOrder(Quiet):
     """Coefficient functions at nodes z (n,), strictly between 0 and 1, for one L = ln(M^2/mu_F^2)."""
 
     one_minus_z: FloatArray

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from .pdf import PDFMember
 
 #: Rows of every array of quarks: flavours d u s c b, then their antiquarks.
@@ -22,8 +22,8 @@ QUARK_PIDS = (1, 2, 3, 4, 5, -1, -2, -3, -4, -5)
 _HERMITE = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [-3, -2, 3, -1], [2, 1, -2, 1]], dtype=float)
 
 
-@dataclass(frozen=True)
-class PartonGrid:
+@dataclass(frozen=True, eq=False, repr=False)
+class PartonGrid(Quiet):
     """Bicubic polynomials of the ten quark densities of one PDF member."""
 
     log_x: FloatArray

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, RangeError
 from ..io.cache import cached_array
 from .drell_yan import FLAVORS, corrected_luminosity, corrected_terms
@@ -34,8 +34,8 @@ TABLE_POINTS = 320
 _CACHE_VERSION = 5
 
 
-@dataclass(frozen=True)
-class Variations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Variations(Quiet):
     """Luminosities of the error members and of other scales, on the grid of their table; never negative."""
 
     members: FloatArray | None
@@ -56,8 +56,8 @@ class Remark:
     text: str
 
 
-@dataclass(frozen=True)
-class LuminosityTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class LuminosityTable(Quiet):
     """LQ_q on a grid of masses, interpolated."""
 
     mass_gev: FloatArray

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, PDFError
 from ..io.cards import digest
 from ..io.paths import shipped
@@ -45,8 +45,8 @@ SCALE_FACTORS = (1.0, 0.5, 2.0)
 SET_POINTS = 200
 
 
-@dataclass(frozen=True)
-class SetIntegrals:
+@dataclass(frozen=True, eq=False, repr=False)
+class SetIntegrals(Quiet):
     """Integrals from which the corrected luminosities of a set at one energy are made."""
 
     pdf_set: str

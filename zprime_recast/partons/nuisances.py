@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from .luminosity import LuminosityTable
 from .pdf_errors import relative_changes
 
@@ -24,8 +24,8 @@ MODE_RANGE = (0.015, 0.46)
 MODES_KEPT = 5
 
 
-@dataclass(frozen=True)
-class TheoryNuisances:
+@dataclass(frozen=True, eq=False, repr=False)
+class TheoryNuisances(Quiet):
     """Logarithmic changes of the luminosities per nuisance, on the mass grid of their table."""
 
     names: tuple[str, ...]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import erf, erfinv
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import InputError, PDFError
 from .pdf_files import SetInfo
 
@@ -49,8 +49,8 @@ class ErrorSet:
         return count // 2 if self.kind == "hessian" else count
 
 
-@dataclass(frozen=True)
-class Uncertainty:
+@dataclass(frozen=True, eq=False, repr=False)
+class Uncertainty(Quiet):
     """Central value and uncertainties (sizes, >= 0) of a quantity, arrays of its shape."""
 
     central: FloatArray

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..model.standard_model import StandardModel
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
 from ..partons.drell_yan import FLAVORS
@@ -24,8 +24,8 @@ ISOSPIN_CHARGE = {
 LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
 
 
-@dataclass(frozen=True, eq=False)
-class CouplingProducts:
+@dataclass(frozen=True, eq=False, repr=False)
+class CouplingProducts(Quiet):
     """Products of quark and lepton couplings summed over chiralities, per quark flavour (first axis as FLAVORS)."""
 
     zprime_squared: FloatArray

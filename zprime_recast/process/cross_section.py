@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, checked_positive
+from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError
 from ..model.widths import Widths, decay_widths, partial_width
 from ..model.zprime import ZprimeModel
@@ -192,8 +192,8 @@ def default_window_gev(mass_gev: float, lumi: LuminosityTable) -> tuple[float, f
     return max(FULL_WINDOW_LOW * mass_gev, lumi.range_gev[0]), lumi.range_gev[1]
 
 
-@dataclass(frozen=True)
-class CrossSection:
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossSection(Quiet):
     """sigma x BR of one hypothesis into one lepton flavour, in fb."""
 
     mass_gev: float

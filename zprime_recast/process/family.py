@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..arrays import FloatArray, IndexArray, checked_positive
+from ..arrays import FloatArray, IndexArray, Quiet, checked_positive
 from ..model.widths import all_partial_widths, partial_width
 from ..model.zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, ZprimeModel, perturbative_coupling
 from ..partons.drell_yan import FLAVORS
@@ -72,7 +72,7 @@ class Family(Protocol):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CouplingFamily:
+class CouplingFamily(Quiet):
     """Z' bosons of one model whose coupling is free; the width follows it."""
 
     mass_gev: FloatArray
@@ -158,7 +158,7 @@ class CouplingFamily:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StrengthFamily:
+class StrengthFamily(Quiet):
     """Z' bosons of given couplings and width, the whole signal (interference included) times a strength."""
 
     hypotheses: Hypotheses

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from ..arrays import FloatArray, IndexArray
+from ..arrays import FloatArray, IndexArray, Quiet
 from ..model.zprime import ZprimeModel
 from .couplings import CouplingProducts, lepton_products
 
@@ -14,7 +14,7 @@ GAMMA_OVER_M_MAX = 0.5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Hypotheses:
+class Hypotheses(Quiet):
     """Poles and couplings of many Z' bosons."""
 
     mass_gev: FloatArray

@@ -15,15 +15,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..arrays import ComplexArray, FloatArray, IndexArray
+from ..arrays import ComplexArray, FloatArray, IndexArray, Quiet
 from .poles import POINTS, Panels, put_closed_form
 
 #: Panels of a level that make one of the next.
 GROUP = 5
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
+@dataclass(frozen=True, eq=False, repr=False)
+class Level(Quiet):
     """Panels of one width, and what a spectrum is folded with at their nodes."""
 
     grid: Panels
@@ -38,8 +38,8 @@ class Level:
 Levels = tuple[Level, Level, Level]
 
 
-@dataclass(frozen=True, eq=False)
-class PoleNodes:
+@dataclass(frozen=True, eq=False, repr=False)
+class PoleNodes(Quiet):
     """The nodes at which a spectrum is taken whose pole lies in one panel of the middle level: those of the highest
     level, of the middle one beside the pole and of the lowest one closer to it, in this order.
     """
@@ -106,8 +106,8 @@ def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:
     return [(slice(first, last), int(own[first])) for first, last in pairwise(starts)]
 
 
-@dataclass(frozen=True, eq=False)
-class Window:
+@dataclass(frozen=True, eq=False, repr=False)
+class Window(Quiet):
     """What a level is folded with at some of its nodes, without columns of zeros: bins far from them see nothing."""
 
     columns: IndexArray | slice

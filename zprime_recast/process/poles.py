@@ -23,7 +23,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import BoolArray, ComplexArray, FloatArray
+from ..arrays import BoolArray, ComplexArray, FloatArray, Quiet
 
 #: Nodes of a panel.
 POINTS = 8
@@ -70,8 +70,8 @@ def pole(mass_gev: ArrayLike, gamma_gev: ArrayLike, running: bool) -> tuple[Floa
     return np.asarray(mass / shrink), np.asarray(gamma / shrink), np.asarray(1 / (1 + 1j * r))
 
 
-@dataclass(frozen=True, eq=False)
-class Panels:
+@dataclass(frozen=True, eq=False, repr=False)
+class Panels(Quiet):
     """Panels of true mass, next to each other, and their nodes."""
 
     edges_gev: FloatArray

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import BoolArray, FloatArray, checked_positive
+from ..arrays import BoolArray, FloatArray, Quiet, checked_positive
 from ..dark_matter.cosmology import OMEGA_H2_OBSERVED
 from ..dark_matter.direct import coupling_at_limit, experiments
 from ..dark_matter.relic import relic_density
@@ -34,8 +34,8 @@ ERAS: Final = {
 DEFAULT_GRID: Final = (150, 120)
 
 
-@dataclass(frozen=True)
-class LhcLimit:
+@dataclass(frozen=True, eq=False, repr=False)
+class LhcLimit(Quiet):
     """g_95 against Z' mass in GeV; NaN where nothing is excluded. Masses ascend; outside them nothing is excluded."""
 
     mass_gev: FloatArray
@@ -53,8 +53,8 @@ class LhcLimit:
 LhcSource = Callable[[ZprimeModel], LhcLimit]
 
 
-@dataclass(frozen=True)
-class Panel:
+@dataclass(frozen=True, eq=False, repr=False)
+class Panel(Quiet):
     """One chi mass. Regions are boolean arrays (masses, couplings)."""
 
     m_chi_gev: float

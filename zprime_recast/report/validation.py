@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import InputError
 from ..io.json import jsonable
 from ..limits.resonance import resonance_limit
@@ -21,8 +21,8 @@ DEFAULT_POINTS = 24
 FAR_EXPECTED, FAR_OBSERVED = 0.25, 0.40
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Quiet):
     """One channel and relative width of a search: limits in fb at the same masses, NaN where one is not published."""
 
     analysis: str

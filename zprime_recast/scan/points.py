@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import BoolArray, FloatArray, IndexArray
+from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
 from ..errors import InputError, ZprimeError
 from ..model.card import load_model
 from ..model.standard_model import standard_model
@@ -58,7 +58,7 @@ _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Points:
+class Points(Quiet):
     """Rows of a table that are hypotheses of one family."""
 
     rows: IndexArray

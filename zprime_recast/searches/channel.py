@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import CardError
 from ..io.cards import Section, read_csv
 
@@ -18,8 +18,8 @@ _TAILS = ("alpha_low", "n_low", "alpha_high", "n_high")
 R_MAX = 0.5
 
 
-@dataclass(frozen=True)
-class MassFunction:
+@dataclass(frozen=True, eq=False, repr=False)
+class MassFunction(Quiet):
     """A function of mass as a sum (or quadrature sum) of coefficient times basis; tabulated in a card's CSV."""
 
     combine: str
@@ -41,8 +41,8 @@ class MassFunction:
         return np.asarray(np.sqrt((terms**2).sum(axis=0)) if self.combine == "quadrature" else terms.sum(axis=0))
 
 
-@dataclass(frozen=True)
-class ResponseTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class ResponseTable(Quiet):
     """Mass response as a mixture of double-sided Crystal Balls (or Gaussians), tabulated against the true mass."""
 
     m_gev: FloatArray
@@ -95,8 +95,8 @@ class BackgroundFunction:
         return np.array(rows)
 
 
-@dataclass(frozen=True)
-class BackgroundTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class BackgroundTable(Quiet):
     """A predicted background with an uncertainty per bin.
 
     Each named source is fully correlated between all masses and has one nuisance. The rest of the uncertainty is
@@ -111,8 +111,8 @@ class BackgroundTable:
     """Correlation length of the rest, in ln(mass)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Channel:
+@dataclass(frozen=True, eq=False, repr=False)
+class Channel(Quiet):
     """One lepton flavour of a search: spectrum, background and detector."""
 
     name: str

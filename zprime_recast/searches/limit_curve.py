@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import CardError
 from ..io.cards import digest, read_csv, read_toml
 from .spectrum import Uncertainty, Validation
@@ -41,7 +41,7 @@ FINAL_STATES = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LimitCurve:
+class LimitCurve(Quiet):
     """A published limit against mass and relative width."""
 
     id: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import CardError, UnknownName
 from ..io.cards import Section, digest, read_csv, read_toml
 from ..process.final_state import LeptonCuts
@@ -20,8 +20,8 @@ KINDS = ("yield", "scale", "resolution", "spurious")
 STATUSES = ("official", "unofficial", "recalled", "assumed")
 
 
-@dataclass(frozen=True)
-class Uncertainty:
+@dataclass(frozen=True, eq=False, repr=False)
+class Uncertainty(Quiet):
     """A systematic uncertainty of the signal: one nuisance parameter, shared by the channels that it names."""
 
     name: str
@@ -73,8 +73,8 @@ class Tolerance:
     median: float
 
 
-@dataclass(frozen=True)
-class Validation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Validation(Quiet):
     """Published limits, for validation only."""
 
     channel: str

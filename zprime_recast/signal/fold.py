@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from ..arrays import FloatArray, IndexArray
+from ..arrays import FloatArray, IndexArray, Quiet
 from ..errors import InputError
 from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances, theory_nuisances
@@ -43,8 +43,8 @@ THEORY_POINTS = 180
 MEAN_RANGE = 0.5
 
 
-@dataclass(frozen=True)
-class ChannelFold:
+@dataclass(frozen=True, eq=False, repr=False)
+class ChannelFold(Quiet):
     """What turns a true-mass spectrum into bins of one channel."""
 
     channel: Channel
@@ -68,8 +68,8 @@ class ChannelColumns:
     """Of the variations, by name of the uncertainty."""
 
 
-@dataclass(frozen=True, eq=False)
-class FoldedSearch:
+@dataclass(frozen=True, eq=False, repr=False)
+class FoldedSearch(Quiet):
     """A search ready to take hypotheses: panels of true mass, rates of the partons, detector of each channel."""
 
     search: SpectrumSearch

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..errors import InputError, UnknownName
 from ..events.records import DileptonEvents
 from ..searches.spectrum import SpectrumSearch
@@ -24,8 +24,8 @@ from .signal import Signal
 ERROR_REMARK = 0.02
 
 
-@dataclass(frozen=True)
-class EventTemplate:
+@dataclass(frozen=True, eq=False, repr=False)
+class EventTemplate(Quiet):
     """Signal of a sample in one search."""
 
     search: SpectrumSearch

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from ..searches.spectrum import SpectrumSearch
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Signal:
+class Signal(Quiet):
     """Expected signal events of hypotheses in one search, and how uncertainties change them."""
 
     search: SpectrumSearch
