@@ -9,10 +9,9 @@ from scipy.stats import poisson
 from toy_search import counting, write_search
 
 from zprime_recast.errors import LikelihoodError
-from zprime_recast.likelihood.background_fit import fit_null, loglike_of
+from zprime_recast.likelihood.background_fit import fit_background
 from zprime_recast.likelihood.binned import binned_likelihood
-from zprime_recast.likelihood.cls import batch_cls, log_ratios
-from zprime_recast.likelihood.expectations import batch_model
+from zprime_recast.likelihood.cls import asymptotic_cls, log_ratios
 from zprime_recast.likelihood.workspace import workspace_of
 from zprime_recast.signal.signal import Signal
 
@@ -31,7 +30,7 @@ def likelihood_of(search, *signals):
 
 def background_fit(likelihood):
     """The fit at mu = 0."""
-    return fit_null(batch_model(likelihood, np.array([0])), likelihood.n_obs)
+    return fit_background(likelihood)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -108,7 +107,7 @@ def test_ln_l_of_the_background_is_that_of_poisson():
 
     best = minimize_scalar(negative, bounds=(-5, 5), method="bounded", options={"xatol": 1e-10})
     null = background_fit(likelihood)
-    assert loglike_of(likelihood, null) == pytest.approx(-best.fun, abs=1e-7)
+    assert null.loglike == pytest.approx(-best.fun, abs=1e-7)
     assert null.nuisances == pytest.approx([best.x], abs=1e-5)
     np.testing.assert_allclose(null.expected, bkg * np.exp(best.x * u), rtol=1e-6)
 
@@ -123,7 +122,7 @@ def test_ln_of_the_likelihood_ratio_of_a_counting_experiment(counts, bkg, signal
         likelihood = counting([counts], [bkg], [[signal]] * n, [[0.0]], [[0.0]])
         null = background_fit(likelihood)
         np.testing.assert_allclose(log_ratios(likelihood, null), expected, rtol=1e-7)
-        np.testing.assert_allclose(batch_cls(likelihood, null).log_ratio, expected, rtol=1e-7)
+        np.testing.assert_allclose(asymptotic_cls(likelihood, null).log_ratio, expected, rtol=1e-7)
 
 
 def test_the_ratio_is_profiled():
@@ -140,7 +139,7 @@ def test_the_ratio_is_profiled():
     expected = largest(signal) - largest(0.0)
     null = background_fit(likelihood)
     assert log_ratios(likelihood, null)[0] == pytest.approx(expected, abs=1e-5)
-    assert batch_cls(likelihood, null).log_ratio[0] == pytest.approx(expected, abs=1e-5)
+    assert asymptotic_cls(likelihood, null).log_ratio[0] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_hopeless_signal_has_an_upper_bound_of_its_ratio():
@@ -150,7 +149,7 @@ def test_a_hopeless_signal_has_an_upper_bound_of_its_ratio():
     """
     likelihood = counting([100.0], [100.0], [[400.0]] * 2, [[0.0]], [[0.0]])
     null = background_fit(likelihood)
-    found = batch_cls(likelihood, null)
+    found = asymptotic_cls(likelihood, null)
     tangent = (100 * np.log(3) - 200) - 200 * (1 - 100 / 300)
     assert tangent == pytest.approx(-223.472, abs=1e-3)
     np.testing.assert_allclose(found.log_ratio, tangent, rtol=1e-7)
@@ -162,7 +161,7 @@ def test_hypotheses_without_likelihood_have_no_numbers(search):
     """NaN everywhere, the others untouched."""
     found = likelihood_of(search, [10.0, 1, 0, 0], [-150.0, 1, 0, 0], [20.0, 1, 0, 0])
     null = background_fit(found)
-    result = batch_cls(found, null)
+    result = asymptotic_cls(found, null)
     for values in (result.cls_observed, result.q_observed, result.q_asimov, result.log_ratio, log_ratios(found, null)):
         assert np.isnan(values).tolist() == [False, True, False]
     assert np.isnan(result.cls_expected[1]).all()

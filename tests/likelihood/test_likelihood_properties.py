@@ -14,7 +14,7 @@ from scipy.stats import norm
 from toy_search import changes, counting, with_bins
 
 from zprime_recast.likelihood.binned import LogChanges
-from zprime_recast.likelihood.cls import batch_cls, cls_of
+from zprime_recast.likelihood.cls import asymptotic_cls, cls_of
 from zprime_recast.likelihood.workspace import workspace_of
 
 few = settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -22,7 +22,7 @@ few = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 
 def results_of(likelihood):
     """CLs observed (n,) and expected (n, 5), and the statistics on the data and on the Asimov data."""
-    found = batch_cls(likelihood)
+    found = asymptotic_cls(likelihood)
     assert found.faults == ()
     assert not found.recomputed.any()
     return found.cls_observed, found.cls_expected, found.q_observed, found.q_asimov

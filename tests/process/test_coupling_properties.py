@@ -11,7 +11,7 @@ from zprime_recast.model.make import make_model
 from zprime_recast.model.standard_model import standard_model
 from zprime_recast.partons.luminosity import LuminosityTable
 from zprime_recast.process.couplings import coupling_products, products_of
-from zprime_recast.process.cross_section import dsigma_dm, sigma_br_full
+from zprime_recast.process.cross_section import sigma_br_full, spectrum
 from zprime_recast.process.poles import pole
 
 few = settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -54,7 +54,7 @@ def spectra(model, gamma=POLE[2], lepton="e"):
     """fb/GeV of Z' alone, of its interference, of the Standard Model, and of all."""
     mass, g, _ = POLE
     each = {
-        name: dsigma_dm(model, mass, g, M_LL, BEAMS, name, lepton, gamma) for name in ("zprime", "signal", "sm", "full")
+        name: spectrum(model, mass, g, M_LL, BEAMS, name, lepton, gamma) for name in ("zprime", "signal", "sm", "full")
     }
     return each["zprime"], each["signal"] - each["zprime"], each["sm"], each["full"]
 
@@ -112,8 +112,8 @@ def test_charges_times_k_are_a_coupling_times_k(values, k):
     for power, a, b in zip(powers, products(one), products(other), strict=True):
         np.testing.assert_allclose(b, power * a, rtol=1e-12, atol=1e-15)
     mass, g, gamma = POLE
-    a = dsigma_dm(one, mass, k * g, M_LL, BEAMS, gamma_gev=gamma)
-    b = dsigma_dm(other, mass, g, M_LL, BEAMS, gamma_gev=gamma)
+    a = spectrum(one, mass, k * g, M_LL, BEAMS, gamma_gev=gamma)
+    b = spectrum(other, mass, g, M_LL, BEAMS, gamma_gev=gamma)
     np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11 * np.abs(a).max())
 
 

@@ -10,7 +10,7 @@ import pytest
 from zprime_recast.model.make import make_model
 from zprime_recast.model.standard_model import standard_model
 from zprime_recast.partons.luminosity import LuminosityTable
-from zprime_recast.process.cross_section import dsigma_dm, sigma_br_full
+from zprime_recast.process.cross_section import sigma_br_full, spectrum
 
 FLAVORS = ("d", "u", "s", "c", "b")
 CHARGE = {"u": 2 / 3, "c": 2 / 3, "d": -1 / 3, "s": -1 / 3, "b": -1 / 3}
@@ -33,7 +33,7 @@ def beams_of(flavor):
 def partonic(model, mass, g, m_ll, flavor, component, gamma):
     """sigma_hat(q qbar -> l l) in GeV^-2 at dilepton masses in GeV: dsigma/dm over 2 m/S."""
     m_ll = np.asarray(m_ll, dtype=float)
-    found = dsigma_dm(model, mass, g, m_ll, beams_of(flavor), component, gamma_gev=gamma)
+    found = spectrum(model, mass, g, m_ll, beams_of(flavor), component, gamma_gev=gamma)
     return found / (GEV2_FB * 2 * m_ll / SQRT_S**2)
 
 

@@ -12,7 +12,7 @@ from toy_search import write_search
 
 from zprime_recast.searches.response import response_matrix
 from zprime_recast.signal.fold import fold_search
-from zprime_recast.signal.resonance import generic_template
+from zprime_recast.signal.resonance import resonance_template
 
 #: Tails with heavy powers that begin early, unlike on either side: each holds more than 10 % of the events.
 MASS = 1000.0
@@ -99,7 +99,7 @@ def test_events_of_a_narrow_line(search):
     """Through panels and folding: 7 fb at 1 TeV give luminosity x efficiency x 7 fb x the integral of each bin, to 1e-4
     of the largest bin.
     """
-    found = generic_template(fold_search(search, cache=False), MASS, 0.0, 7.0).yields["ee"]
+    found = resonance_template(fold_search(search, cache=False), MASS, 0.0, 7.0).yields["ee"]
     expected = 100.0 * 0.5 * 7.0 * by_quadrature(between(MASS), MASS, EDGES)
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
 

@@ -11,7 +11,7 @@ from toy_search import uncertainty, write_search
 from zprime_recast.likelihood.binned import binned_likelihood
 from zprime_recast.likelihood.workspace import workspace_of
 from zprime_recast.signal.fold import fold_search
-from zprime_recast.signal.resonance import generic_template
+from zprime_recast.signal.resonance import resonance_template
 from zprime_recast.signal.signal import Signal
 from zprime_recast.signal.systematics import expected_limit, held_detector, signal_information, varied_detectors
 
@@ -35,7 +35,7 @@ def make(tmp_path, uncertainties, **kwargs):
 
 def template_changes(search, sigma_br_fb=1.0, mass=MASS):
     """Events of a narrow line and the change of their logarithm per nuisance of the search, by its name there."""
-    template = generic_template(fold_search(search, cache=False), mass, 0.0, sigma_br_fb)
+    template = resonance_template(fold_search(search, cache=False), mass, 0.0, sigma_br_fb)
     names = [name.removeprefix("toy_") for name in template.nuisances]
     return template.yields["ee"], dict(zip(names, template.changes["ee"], strict=True))
 
@@ -96,7 +96,7 @@ def test_changes_of_a_line_in_the_likelihood(tmp_path):
     assert (np.abs(half[filled]) < 0.5).any()
     np.testing.assert_allclose(change["s"][filled], np.clip(half, -0.5, 0.5)[filled], atol=2e-4)
     np.testing.assert_allclose(change["r"][filled], np.clip(wide, -0.5, 0.5)[filled], atol=2e-4)
-    template = generic_template(fold_search(search, cache=False), MASS, 0.0)
+    template = resonance_template(fold_search(search, cache=False), MASS, 0.0)
     spec = workspace_of(binned_likelihood([Signal(search, template.yields, template.nuisances, template.changes)]))
     for j in np.nonzero(filled)[0]:
         channel = spec["channels"][j]
@@ -123,7 +123,7 @@ def test_a_detector_held_at_standard_deviations(tmp_path, alpha):
 def test_an_asymmetric_yield_is_averaged_in_the_logarithm(tmp_path):
     """+20 %/-30 %: ln(1.2/0.7)/2 per standard deviation, in every bin and in the workspace."""
     search = make(tmp_path, uncertainty("eff", "yield", [0.2], [0.3]))
-    template = generic_template(fold_search(search, cache=False), MASS, 0.0)
+    template = resonance_template(fold_search(search, cache=False), MASS, 0.0)
     spec = workspace_of(binned_likelihood([Signal(search, template.yields)]))
     data = {m["name"]: m["data"] for m in spec["channels"][3]["samples"][0]["modifiers"]}["toy_eff"]
     assert data["hi"] == pytest.approx(np.sqrt(1.2 / 0.7), rel=1e-12)

@@ -27,8 +27,8 @@ from ..partons.drell_yan import FLAVORS
 from ..partons.grid import PartonGrid, parton_grid
 from ..partons.luminosity import LuminosityTable
 from ..partons.pdf import PDFMember
-from ..process.amplitudes import Component
-from ..process.couplings import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, z_charges
+from ..process.amplitudes import Component, z_propagator
+from ..process.couplings import chirality_sums, standard_couplings
 from ..process.final_state import LeptonCuts
 from ..process.poles import pole
 from ..units import HBARC2_GEV2_FB
@@ -85,7 +85,7 @@ class Process(Quiet):
             pp, pz, zz, kk, kp, kz = (a[:, None] for a in (pp, pz, zz, kk, kp, kz))
         sm, s = self.model.sm, self.pole_gev2 + u
         total: FloatArray | float = 0.0
-        z = 1 / (s - sm.m_z_gev**2 + 1j * sm.m_z_gev * sm.gamma_z_gev)
+        z = z_propagator(s, sm.m_z_gev, sm.gamma_z_gev)
         if self.mode in ("sm", "full"):
             total = pp / s**2 + 2 * pz / s * z.real + zz * (z.real**2 + z.imag**2)
         if self.mode != "sm":
@@ -202,15 +202,8 @@ def _k_factors(lumi: LuminosityTable) -> FloatArray:
 
 
 def _channel_couplings(model: ZprimeModel, lepton: str) -> FloatArray:
-    sm = model.sm
-    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
-    rows = []
-    for flavor in FLAVORS:
-        isospin, charge = ISOSPIN_CHARGE[flavor]
-        photon = sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1]
-        z = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
-        k = np.outer(model.couplings(flavor), model.couplings(lepton))
-        for i, j in (([0, 1], [0, 1]), ([0, 1], [1, 0])):  # LL and RR, then LR and RL
-            zs, ks = z[i, j], k[i, j]
-            rows.append([2 * photon**2, photon * zs.sum(), zs @ zs, ks @ ks, photon * ks.sum(), ks @ zs])
-    return np.array(rows)
+    """Chirality sums per channel, (10, 6): flavour by flavour, equal chiralities of quark and lepton first."""
+    p, z = standard_couplings(model.sm)
+    k = np.array([model.couplings(flavor) for flavor in FLAVORS]), np.array(model.couplings(lepton))
+    sums = [chirality_sums(*pair) for pair in ((p, p), (p, z), (z, z), (k, k), (k, p), (k, z))]
+    return np.stack(sums, axis=-1).transpose(1, 0, 2).reshape(CHANNELS, len(sums))

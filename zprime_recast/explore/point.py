@@ -18,13 +18,14 @@ from ..arrays import FloatArray, Quiet, checked_number
 from ..errors import InputError, LikelihoodError, RangeError, UnknownName
 from ..likelihood.asymptotics import CLS_EXCLUDED
 from ..limits.analyses import Analyses, load_analyses
-from ..limits.hypothesis import PAIRS, checked_family
+from ..limits.hypothesis import checked_family
 from ..limits.method import Method
 from ..limits.provenance import Provenance
 from ..model.zprime import ZprimeModel
 from ..partons.n3lo import checked_order
 from ..process.cross_section import CrossSection, cross_section
 from ..process.family import first_lepton
+from ..process.final_state import LEPTON_PAIRS
 from ..searches.search import PreparedSearch
 from ..signal.template import templates
 from .card import ModelCard
@@ -227,7 +228,7 @@ def point_json(result: PointResult) -> dict[str, Any]:
         "partial_widths_gev": {name: float(w) for name, w in widths.partial_gev.items()},
         "branching_ratios": {name: float(b) for name, b in widths.branching_ratios.items()},
         "sigma_br_fb": sigma.sigma_br_fb,
-        "sigma_br_flavor": PAIRS[sigma.lepton],
+        "sigma_br_flavor": LEPTON_PAIRS[sigma.lepton].name,
         "k_factor": sigma.k_factor if np.isfinite(sigma.k_factor) else None,
         "pdf_up_fb": sigma.pdf_up_fb,
         "pdf_down_fb": sigma.pdf_down_fb,

@@ -13,7 +13,7 @@ from ..model.card import load_model
 from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances
 from ..process.family import Family, coupling_family
-from ..searches.limit_curve import FINAL_STATES, LimitCurve
+from ..searches.limit_curve import LimitCurve
 from .crossings import crossings
 from .method import Method
 from .result import FamilyLimits, Verdicts
@@ -49,7 +49,7 @@ class FoldedCurve:
 
     def over_limit(self, family: Family, which: IndexArray, x: FloatArray) -> FloatArray:
         """Rate over limit, observed and expected, (2, n); excluded above 1, NaN where there is no limit."""
-        state, mass = FINAL_STATES[self.search.final_state], family.mass_gev[which]
+        state, mass = self.search.final_state, family.mass_gev[which]
         rate = state.share * family.sigma_br_fb(which, x, self.luminosities, state.fermions)
         return np.asarray(rate / self.limit_fb(mass, family.gamma_gev(which, x) / mass))
 

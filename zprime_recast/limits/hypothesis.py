@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,12 @@ from ..likelihood.workspace import workspace_of
 from ..model.card import load_model
 from ..model.zprime import ZprimeModel
 from ..process.family import CouplingFamily, coupling_family, first_lepton
+from ..process.final_state import LEPTON_PAIRS
 from ..process.hypotheses import GAMMA_OVER_M_MAX
 from ..searches.search import DEFAULT_ANALYSES
 from .analyses import Analyses, AnalysesLike, load_analyses
 from .method import Method
 from .result import CLsResult, LimitResult
-
-#: Columns of rates per charged lepton.
-PAIRS: Mapping[str, str] = {"e": "ee", "mu": "mumu", "tau": "tautau"}
 
 
 def cls(
@@ -180,7 +177,7 @@ def coupling_limits(
         coupling_95_expected=found.x_95[:, 1:],
         sigma_br_95_observed_fb=sigma[:, 0],
         sigma_br_95_expected_fb=sigma[:, 1:],
-        sigma_br_flavor=PAIRS[lepton],
+        sigma_br_flavor=LEPTON_PAIRS[lepton].name,
         sigma_br_sqrt_s_gev=lumi.sqrt_s_gev,
         gamma_over_m_observed=width,
         coupling_max=found.largest,

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import ComplexArray, FloatArray
 from ..model.zprime import ZprimeModel
-from ..partons.drell_yan import FLAVORS
-from .couplings import ISOSPIN_CHARGE, LEPTON_ISOSPIN_CHARGE, CouplingProducts, z_charges
+from .couplings import CouplingProducts, chirality_sums, standard_couplings
 
 
 def z_propagator(s: FloatArray, m_z_gev: float, gamma_z_gev: float) -> ComplexArray:
@@ -34,16 +33,12 @@ def partonic_sm(model: ZprimeModel, s: ArrayLike) -> FloatArray:
     """sigma_hat(q qbar -> gamma/Z -> l l) in GeV^-2, shape (5, *s.shape), s in GeV^2."""
     s = np.asarray(s, dtype=float)
     sm = model.sm
-    propagator = z_propagator(s, sm.m_z_gev, sm.gamma_z_gev)
-    lepton_z = sm.g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sm.sin2_theta_w)
-    rows = []
-    for flavor in FLAVORS:
-        isospin, charge = ISOSPIN_CHARGE[flavor]
-        z = np.outer(sm.g_z * z_charges(isospin, charge, sm.sin2_theta_w), lepton_z)
-        photon = sm.e**2 * charge * LEPTON_ISOSPIN_CHARGE[1]
-        amplitude = photon / s + np.multiply.outer(z.ravel(), propagator)
-        rows.append(s / (144 * np.pi) * (np.abs(amplitude) ** 2).sum(axis=0))
-    return np.array(rows)
+    photon, z_boson = standard_couplings(sm)
+    pairs = ((photon, photon), (photon, z_boson), (z_boson, z_boson))
+    pp, pz, zz = (chirality_sums(*pair).sum(axis=0) for pair in pairs)
+    z = z_propagator(s, sm.m_z_gev, sm.gamma_z_gev)
+    terms = ((pp, 1 / s**2), (pz, 2 * z.real / s), (zz, z.real**2 + z.imag**2))
+    return np.asarray(s / (144 * np.pi) * sum(np.multiply.outer(sums, shape) for sums, shape in terms))
 
 
 Component = Literal["signal", "zprime", "sm", "full"]

@@ -1,4 +1,4 @@
-"""Products of the couplings of quarks and leptons."""
+"""Products of the couplings of quarks and leptons, summed over chiralities."""
 
 from __future__ import annotations
 
@@ -12,16 +12,7 @@ from ..arrays import FloatArray, Quiet
 from ..model.standard_model import StandardModel
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
 from ..partons.drell_yan import FLAVORS
-
-#: Weak isospin of the left-handed state and electric charge of the quarks.
-ISOSPIN_CHARGE = {
-    "u": (0.5, 2 / 3),
-    "c": (0.5, 2 / 3),
-    "d": (-0.5, -1 / 3),
-    "s": (-0.5, -1 / 3),
-    "b": (-0.5, -1 / 3),
-}
-LEPTON_ISOSPIN_CHARGE = (-0.5, -1.0)
+from .final_state import WEAK_CHARGES
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,32 +36,53 @@ def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts
 
 @lru_cache(maxsize=256)
 def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
-    """The same for all; one object for leptons with the same couplings."""
+    """Coupling products per charged lepton; one object for leptons with the same couplings."""
     by_couplings = {model.couplings(lepton): coupling_products(model, lepton) for lepton in CHARGED_LEPTONS}
     return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
 
 
 def products_of(quarks: FloatArray, leptons: FloatArray, sm: StandardModel) -> CouplingProducts:
-    """The same from (g_L, g_R) of the quarks, (5, 2), and of the leptons, (2,); of many models, (5, 2, n) and (2, n),
-    they are (n, 5).
+    """Coupling products from (g_L, g_R) of the quarks, (5, 2), and of the lepton, (2,).
+
+    Of many models, with couplings (5, 2, n) and (2, n), the products are (n, 5).
     """
-    axes = (1,) * (leptons.ndim - 1)
-    quark_z, lepton_z, photon = _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w)
-    # sums over both chiralities are products of sums over one
-    squared = (quarks**2).sum(axis=1) * (leptons**2).sum(axis=0)
-    of_photon = quarks.sum(axis=1) * leptons.sum(axis=0) * photon.reshape(-1, *axes)
-    of_z = (quarks * quark_z.reshape(-1, 2, *axes)).sum(axis=1) * (leptons * lepton_z.reshape(2, *axes)).sum(axis=0)
+    zprime = (quarks, leptons)
+    photon, z = standard_couplings(sm)
+    squared, of_photon, of_z = (chirality_sums(zprime, other).sum(axis=0) for other in (zprime, photon, z))
     return CouplingProducts(squared.T, of_photon.T, of_z.T)
 
 
+#: Chiral couplings (g_L, g_R) of a boson to the quarks, (5, 2, *n), and to a charged lepton, (2, *n).
+Couplings = tuple[FloatArray, FloatArray]
+
+
+def chirality_sums(first: Couplings, second: Couplings) -> FloatArray:
+    """Sums over chiralities of the product of two amplitudes' couplings, per quark flavour, (2, 5, *n).
+
+    With p_ij = g_i^q g_j^l of each boson, the sum of p_ij p'_ij over equal chiralities of quark and lepton (LL, RR;
+    as (1 + cos theta)^2), then over opposite ones (LR, RL; as (1 - cos theta)^2). All chirality sums of the
+    package are taken here. Shapes of the two bosons broadcast in the trailing axes.
+    """
+    axes = max(first[1].ndim, second[1].ndim) - 1
+    quark = _trailing(first[0], 2 + axes) * _trailing(second[0], 2 + axes)
+    lepton = _trailing(first[1], 1 + axes) * _trailing(second[1], 1 + axes)
+    same = quark[:, 0] * lepton[0] + quark[:, 1] * lepton[1]
+    opposite = quark[:, 0] * lepton[1] + quark[:, 1] * lepton[0]
+    return np.stack([same, opposite])
+
+
+def _trailing(values: FloatArray, ndim: int) -> FloatArray:
+    return values.reshape(values.shape + (1,) * (ndim - values.ndim))
+
+
+def standard_couplings(sm: StandardModel) -> tuple[Couplings, Couplings]:
+    """Couplings of the photon and of the Z to quarks and charged leptons."""
+    return _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w)
+
+
 @lru_cache(maxsize=16)
-def _standard_couplings(e: float, g_z: float, sin2: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Of the Z to quarks (5, 2) and charged leptons (2,), and of the photon, quark times lepton, (5,)."""
-    quark_z = g_z * np.stack([z_charges(*ISOSPIN_CHARGE[flavor], sin2) for flavor in FLAVORS])
-    photon = e**2 * LEPTON_ISOSPIN_CHARGE[1] * np.array([ISOSPIN_CHARGE[flavor][1] for flavor in FLAVORS])
-    return quark_z, g_z * z_charges(*LEPTON_ISOSPIN_CHARGE, sin2), photon
-
-
-def z_charges(isospin: float, charge: float, sin2: float) -> FloatArray:
-    """(left, right) couplings of the Z in units of g_z."""
-    return np.array([isospin - charge * sin2, -charge * sin2])
+def _standard_couplings(e: float, g_z: float, sin2: float) -> tuple[Couplings, Couplings]:
+    quarks, lepton = [WEAK_CHARGES[flavor] for flavor in FLAVORS], WEAK_CHARGES["e"]
+    photon = e * np.array([[q.charge, q.charge] for q in quarks]), e * np.array([lepton.charge, lepton.charge])
+    z = g_z * np.stack([q.z_couplings(sin2) for q in quarks]), g_z * lepton.z_couplings(sin2)
+    return photon, z

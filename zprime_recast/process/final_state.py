@@ -1,4 +1,4 @@
-"""The lepton pair in the final state: cuts on both leptons, and the share of spin-1 decays that passes them.
+"""The fermion pair in the final state: its quantum numbers, cuts on both, and the share of decays that passes them.
 
 The leptons of a pair with mass m and rapidity y, which leave a spin-1 resonance at an angle theta to the quark in the
 rest frame of the pair, are back to back: both have pt = (m/2) sin theta, and pseudorapidities y +- atanh(cos theta).
@@ -13,6 +13,65 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
 from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class WeakCharges:
+    """Isospin of the left-handed state and electric charge of a fermion, and its colours."""
+
+    isospin: float
+    charge: float
+    colors: int
+
+    def z_couplings(self, sin2_theta_w: float) -> FloatArray:
+        """(g_L, g_R) to the Z in units of g_z, (2,)."""
+        return np.array([self.isospin - self.charge * sin2_theta_w, -self.charge * sin2_theta_w])
+
+
+_UP, _DOWN = WeakCharges(0.5, 2 / 3, 3), WeakCharges(-0.5, -1 / 3, 3)
+_LEPTON, _NEUTRINO = WeakCharges(-0.5, -1.0, 1), WeakCharges(0.5, 0.0, 1)
+#: Of every fermion of the Standard Model.
+WEAK_CHARGES = {
+    **dict.fromkeys(("u", "c", "t"), _UP),
+    **dict.fromkeys(("d", "s", "b"), _DOWN),
+    **dict.fromkeys(("e", "mu", "tau"), _LEPTON),
+    **dict.fromkeys(("nu_e", "nu_mu", "nu_tau"), _NEUTRINO),
+}
+
+
+@dataclass(frozen=True)
+class FinalState:
+    """A fermion pair a search looks for."""
+
+    name: str
+    fermions: tuple[str, ...]
+    """Fermions whose rates are added."""
+    label: str
+    """For figures, in mathtext."""
+    share: float = 1.0
+    """Factor on the sum of the rates: 1/2 for a limit per flavour from electrons and muons together."""
+
+    @property
+    def fermion(self) -> str:
+        """The fermion of a final state of one flavour."""
+        return self.fermions[0]
+
+
+#: Final states by name; ``ll`` is one charged-lepton flavour, from electrons and muons together.
+FINAL_STATES = {
+    state.name: state
+    for state in (
+        FinalState("ee", ("e",), r"$e^+e^-$"),
+        FinalState("mumu", ("mu",), r"$\mu^+\mu^-$"),
+        FinalState("tautau", ("tau",), r"$\tau^+\tau^-$"),
+        FinalState("ll", ("e", "mu"), r"$\ell^+\ell^-$", 0.5),
+        FinalState("jj", ("u", "d", "s", "c", "b"), r"$q\bar q$"),
+        FinalState("bb", ("b",), r"$b\bar b$"),
+        FinalState("tt", ("t",), r"$t\bar t$"),
+    )
+}
+#: Final states of one charged lepton, by lepton.
+LEPTON_PAIRS = {"e": FINAL_STATES["ee"], "mu": FINAL_STATES["mumu"], "tau": FINAL_STATES["tautau"]}
 
 
 @dataclass(frozen=True)

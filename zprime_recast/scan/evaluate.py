@@ -11,15 +11,17 @@ from ..arrays import FloatArray, IndexArray
 from ..errors import InputError
 from ..likelihood.asymptotics import CLS_EXCLUDED
 from ..limits.analyses import Analyses, AnalysesLike, load_analyses
-from ..limits.hypothesis import PAIRS
 from ..limits.method import Method
 from ..limits.result import BANDS
 from ..model.card import load_model
 from ..model.zprime import ZprimeModel
-from ..process.family import first_lepton, grouped_gev
+from ..process.family import grouped_gev
+from ..process.final_state import LEPTON_PAIRS
 from ..searches.search import DEFAULT_ANALYSES, outside
 from .points import Columns, Points, Texts, carried_columns, columns_of, read_points
 
+#: Names of the final states of one charged lepton, by lepton.
+PAIRS = {lepton: state.name for lepton, state in LEPTON_PAIRS.items()}
 #: Endings of the columns of limits.
 LIMIT_COLUMNS = ("observed", *(f"expected{band}" for band in BANDS))
 
@@ -132,12 +134,11 @@ class Evaluator:
             columns[f"br_{pair}"] = partial[lepton] / total
             columns[f"sigma_br_{pair}_fb"] = family.sigma_br_fb(rows, x, lumi, (lepton,))
         columns |= {f"br_{name}": width / total for name, width in grouped_gev(partial, total).items()}
-        first = np.array([first_lepton({name: partial[name][i : i + 1] for name in PAIRS}) for i in rows])
-        columns["sigma_br_flavor"] = np.array([PAIRS[lepton] for lepton in first], dtype=object)
+        coupled = np.array([partial[lepton] > 0 for lepton in PAIRS])
+        first, pairs = np.argmax(coupled, axis=0), list(PAIRS.values())  # the first of all where none couples
+        columns["sigma_br_flavor"] = np.array(pairs, dtype=object)[first]
         for name, of_pair in (("br_ll", "br_{}"), ("sigma_br_fb", "sigma_br_{}_fb")):
-            columns[name] = np.select(
-                [first == one for one in PAIRS], [columns[of_pair.format(p)] for p in PAIRS.values()]
-            )
+            columns[name] = np.choose(first, [columns[of_pair.format(pair)] for pair in pairs])
         return columns
 
 

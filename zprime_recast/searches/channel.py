@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import FloatArray, Quiet
 from ..errors import CardError
 from ..io.cards import Section, read_csv
+from ..process.final_state import LEPTON_PAIRS, FinalState
 
 _RESPONSE_PARAMETERS = ("mu_cb", "sigma_cb", "alpha_cb", "n_cb", "mu_g", "sigma_g", "kappa")
 _TAILS = ("alpha_low", "n_low", "alpha_high", "n_high")
@@ -116,7 +117,7 @@ class Channel(Quiet):
     """One lepton flavour of a search: spectrum, background and detector."""
 
     name: str
-    lepton: str
+    final_state: FinalState
     int_lumi_fb: float
     edges_gev: FloatArray
     n_obs: FloatArray
@@ -141,7 +142,7 @@ def read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Cha
     response, response_range = read_response(section)
     channel = Channel(
         name=section.text("name"),
-        lepton=section.choice("lepton", ("e", "mu", "tau")),
+        final_state=LEPTON_PAIRS[section.choice("lepton", LEPTON_PAIRS)],
         int_lumi_fb=section.number("int_lumi_fb", int_lumi_fb, low=0.0),
         edges_gev=np.append(spectrum["m_low_gev"], spectrum["m_high_gev"][-1]),
         n_obs=spectrum["n_obs"],

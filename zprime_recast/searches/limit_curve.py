@@ -19,25 +19,11 @@ from numpy.typing import ArrayLike
 from ..arrays import FloatArray, Quiet
 from ..errors import CardError
 from ..io.cards import digest, read_csv, read_toml
+from ..process.final_state import FINAL_STATES, FinalState
 from .spectrum import Uncertainty, Validation
 
-
-@dataclass(frozen=True)
-class FinalState:
-    """Fermions a limit is on, and which share of the sum of their rates it is compared with."""
-
-    fermions: tuple[str, ...]
-    share: float = 1.0
-
-
-#: Final states a curve may be for; ``ll`` is one charged-lepton flavour, from e and mu together.
-FINAL_STATES = {
-    "ll": FinalState(("e", "mu"), 0.5),
-    "tautau": FinalState(("tau",)),
-    "jj": FinalState(("u", "d", "s", "c", "b")),
-    "tt": FinalState(("t",)),
-    "bb": FinalState(("b",)),
-}
+#: Final states a curve may be for.
+CURVE_STATES = ("ll", "tautau", "jj", "tt", "bb")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,7 +35,7 @@ class LimitCurve(Quiet):
     label: str
     reference: str
     sqrt_s_gev: float
-    final_state: str
+    final_state: FinalState
     acceptance: float
     """Acceptance that the limit still contains: it is a limit on sigma x BR x acceptance."""
     mass_gev: FloatArray
@@ -109,7 +95,7 @@ def read_limit_curve(folder: Path) -> LimitCurve:
         label=card.text("label"),
         reference=card.text("reference"),
         sqrt_s_gev=card.number("sqrt_s_gev", low=1.0),
-        final_state=card.choice("final_state", FINAL_STATES),
+        final_state=FINAL_STATES[card.choice("final_state", CURVE_STATES)],
         acceptance=card.number("acceptance", 1.0, low=1e-6, high=1.0),
         mass_gev=mass,
         gamma_over_m=widths,

@@ -82,7 +82,7 @@ def _template(
 
 def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingProducts, slice]]:
     """Coupling products and bins: all together if the leptons of all channels have the same couplings."""
-    own = [hypotheses.products[fold.channel.lepton] for fold in folded.channels]
+    own = [hypotheses.products[fold.channel.final_state.fermion] for fold in folded.channels]
     if all(other is own[0] for other in own):
         return [(own[0], slice(None))]
     return [(p, folded.columns[fold.channel.name].bins) for p, fold in zip(own, folded.channels, strict=True)]
