@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from zprime_recast.cli._shared import app
 from zprime_recast.errors import CardError, InputError, UnknownName
-from zprime_recast.limits.analyses import DEFAULT_ANALYSES, load_analyses
-from zprime_recast.limits.curve import CurveTest
+from zprime_recast.limits.analyses import Analyses, load_analyses
 from zprime_recast.limits.hypothesis import cls, limit
+from zprime_recast.process.family import coupling_family
 from zprime_recast.searches.check import check_analysis
 from zprime_recast.searches.hepdata import read_hepdata
-from zprime_recast.searches.search import list_analyses
+from zprime_recast.searches.limit_curve import read_limit_curve
+from zprime_recast.searches.search import DEFAULT_ANALYSES, find_search, list_analyses
 from zprime_recast.searches.spectrum import load_spectrum
 
 
@@ -145,17 +146,15 @@ def test_two_searches_are_better_than_one(elusive):
     assert [f.search.id for f in both] == ["atlas-139fb-dilepton", "cms-140fb-dilepton"]
     for mass in (2000.0, 4000.0):
         together = limit(elusive, mass, both).coupling_95_expected[2]
-        apart = [limit(elusive, mass, [f]).coupling_95_expected[2] for f in both]
+        apart = [limit(elusive, mass, Analyses((f,))).coupling_95_expected[2] for f in both]
         assert together < 0.95 * min(apart)
         alone = [limit(elusive, mass, load_analyses([i])).coupling_95_expected[2] for i in DEFAULT_ANALYSES]
         np.testing.assert_allclose(apart, alone, rtol=1e-4)
 
 
 def test_theory_is_shared_and_experiments_are_not(elusive):
-    from zprime_recast.likelihood.binned import binned_likelihood
-    from zprime_recast.limits.hypothesis import hypothesis_signals
-
-    names = binned_likelihood(hypothesis_signals(elusive, 3000.0, 0.1, load_analyses(DEFAULT_ANALYSES))).nuisances
+    hypotheses = coupling_family(elusive, 3000.0).at(np.array([0]), np.array([0.1]))
+    names = load_analyses(DEFAULT_ANALYSES).joint.likelihood(hypotheses).nuisances
     assert names.count("pdf_1") == names.count("qcd_scale") == 1
     assert {"atlas-139fb-dilepton_electron_scale", "cms-140fb-dilepton_electron_scale"} <= set(names)
 
@@ -166,27 +165,26 @@ def test_limit_curves_answer_the_same_questions(elusive):
     result = limit(ssm_like, 2500.0, curve)
     assert result.kind == "limit-curve"
     tested = cls(ssm_like, 2500.0, 0.3, curve)
-    assert isinstance(tested, CurveTest)
-    assert tested.signal_over_limit_observed is not None
-    assert tested.signal_over_limit_expected is None  # only the observed limit is published
+    assert tested.provenance.kind == "limit-curve"
+    assert np.isfinite(tested.signal_over_limit_observed)
+    assert np.isnan(tested.signal_over_limit_expected)  # only the observed limit is published
+    assert np.isnan(tested.cls_observed)
     assert "no likelihood" in tested.warnings[0]
     with pytest.raises(InputError, match="cannot be combined"):
-        limit(elusive, 2500.0, [*curve, *load_analyses(["atlas-139fb-dilepton"])])
+        limit(elusive, 2500.0, Analyses((*curve, *load_analyses("atlas-139fb-dilepton"))))
 
 
 def test_beyond_the_published_widths_there_is_no_limit(elusive):
     """Narrow table up to 3 %: a hypothesis of 5 % is not judged, and the result says so."""
     curve = load_analyses(["atlas-139fb-ttbar"])
     wide = cls(elusive.with_parameters(gamma_extra=150.0), 2500.0, 0.1, curve)
-    assert wide.signal_over_limit_observed is None
+    assert np.isnan(wide.signal_over_limit_observed)
     assert "beyond the published 0.03" in wide.warnings[1]
     assert not wide.excluded
 
 
 def test_widths_are_interpolated(elusive):
-    from zprime_recast.searches.limit_curve import find_limit_curve
-
-    curve = find_limit_curve("cms-137fb-dijet")
+    curve = read_limit_curve(find_search("cms-137fb-dijet"))
     one, five = curve.at(4000.0, 0.01)[0], curve.at(4000.0, 0.05)[0]
     assert curve.at(4000.0, 0.03)[0] == pytest.approx(0.5 * (one + five))
     assert curve.at(4000.0, 0.001)[0] == one

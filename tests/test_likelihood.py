@@ -14,12 +14,11 @@ def test_theory_changes_enter_as_shared_nuisances(elusive, searches):
     """Each theory nuisance acts on every bin with signal by the factors of the template, on deficits by none; the
     change of a bin is that of the luminosities at the masses that fill it.
     """
-    from zprime_recast.limits.hypothesis import folded_signal
     from zprime_recast.signal.reference import signal_template
 
     (folded,) = searches
     template = signal_template(folded, elusive, 5000.0, 0.5)
-    spec = build_workspace([folded_signal(folded, template)])
+    spec = build_workspace([template])
     for name in ("ee", "mumu"):
         channels = [c for c in spec["channels"] if f"_{name}_" in c["name"]]
         for j in (10, 60, 95):
@@ -58,16 +57,15 @@ def test_narrow_state_changes_as_its_luminosity(searches):
 
 def test_hypotheses_together_are_the_workspaces_of_each(elusive, searches):
     """Three couplings in one likelihood; the workspace of each is the one built for it alone, modifier by modifier."""
-    from zprime_recast.limits.hypothesis import folded_signal
     from zprime_recast.signal.reference import signal_template
 
     (folded,) = searches
     couplings = np.array([0.01, 0.1, 0.4])
-    together = binned_likelihood([folded_signal(folded, signal_template(folded, elusive, 3000.0, couplings))])
+    together = binned_likelihood([signal_template(folded, elusive, 3000.0, couplings)])
     assert together.signal.shape == (3, 200)
     assert len(together.nuisances) == len(folded.search.uncertainties) + 7 + 12
     for i, g in enumerate(couplings):
-        alone = build_workspace([folded_signal(folded, signal_template(folded, elusive, 3000.0, g))])
+        alone = build_workspace([signal_template(folded, elusive, 3000.0, g)])
         both = workspace_of(together, i)
         assert [c["name"] for c in both["channels"]] == [c["name"] for c in alone["channels"]]
         assert both["measurements"][0]["config"]["parameters"][0]["bounds"][0][1] == pytest.approx(together.mu_max[i])

@@ -15,7 +15,7 @@ from zprime_recast.searches.background import MODE_CAP, MODE_UNIT, background_mo
 from zprime_recast.searches.channel import R_MAX
 from zprime_recast.searches.limit_curve import read_limit_curve
 from zprime_recast.searches.response import crystal_ball_cdf, efficiency, response_cdf, response_matrix
-from zprime_recast.searches.search import list_analyses
+from zprime_recast.searches.search import check_mass, list_analyses
 from zprime_recast.searches.spectrum import load_spectrum
 
 
@@ -268,4 +268,4 @@ def test_unknown_analysis_suggests(atlas):
         atlas.channel("e")
     for mass in (249.9, 6001.0, np.nan):
         with pytest.raises(RangeError, match="250 to 6000 GeV"):
-            atlas.check_mass(mass)
+            check_mass(atlas, mass)

@@ -95,7 +95,7 @@ def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):
     a = acceptance(pdf, folded.search.fiducial, m, lumi)
     for interference, component in ((True, "signal"), (False, "zprime")):
         template = signal_template(folded, model, mass, g, interference).yields
-        spectrum = spectrum(model, mass, g, m, lumi, component) * np.diff(edges)
+        per_bin = spectrum(model, mass, g, m, lumi, component) * np.diff(edges)
         # B-L couples to all quarks alike up to the interference's up/down difference: weight acceptances by rate
         up = make_flavor_only(model, mass, g, m, lumi, component, ("u", "c"))
         average = (up * a[1] + (spectrum / np.diff(edges) - up) * a[0]) * np.diff(edges)

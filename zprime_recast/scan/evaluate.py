@@ -18,7 +18,7 @@ from ..model.zprime import ZprimeModel
 from ..process.family import grouped_gev
 from ..process.final_state import LEPTON_PAIRS
 from ..searches.search import DEFAULT_ANALYSES, outside
-from .points import Columns, Points, Texts, carried_columns, columns_of, read_points
+from .points import Columns, Points, Texts, carried_columns, check_columns, columns_of, read_points
 
 #: Names of the final states of one charged lepton, by lepton.
 PAIRS = {lepton: state.name for lepton, state in LEPTON_PAIRS.items()}
@@ -55,6 +55,7 @@ class Evaluator:
 
     def check(self, columns: Columns) -> list[str]:
         """The columns that are carried along unchanged; InputError for one that would be misread or overwritten."""
+        check_columns(columns, self.model)
         models = np.unique(columns["model"].astype(str)).tolist() if "model" in columns else ()
         carried = carried_columns(columns, self.model, models)
         taken = sorted(set(carried) & set(self._empty(0)))

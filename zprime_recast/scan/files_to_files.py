@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import InputError, ZprimeError
 from ..io.workers import MAX_LOST, in_processes
 from .evaluate import Evaluator
-from .points import Columns, check_columns, is_number, numbers
+from .points import Columns, is_number, numbers
 from .tables import RAGGED, file_digest, join_parts, read_chunks, table_format, write_manifest, write_parquet
 
 #: Rows of a chunk.
@@ -61,7 +61,7 @@ def scan(
     if workers < 1 or rows < 1:
         raise InputError("workers and rows must be at least 1")
     for columns in read_chunks(points, 1):
-        check_columns(columns, evaluate.model)
+        evaluate.check({name: values for name, values in columns.items() if name != RAGGED})
         break
     folder = output.with_name(output.name + ".parts")
     inputs = {**inputs, "points": file_digest(points), "rows": rows}
