@@ -98,7 +98,7 @@ def test_wide_template_equals_brute_force(paper_searches, lumi, pdf):
         per_bin = spectrum(model, mass, g, m, lumi, component) * np.diff(edges)
         # B-L couples to all quarks alike up to the interference's up/down difference: weight acceptances by rate
         up = make_flavor_only(model, mass, g, m, lumi, component, ("u", "c"))
-        average = (up * a[1] + (spectrum / np.diff(edges) - up) * a[0]) * np.diff(edges)
+        average = (up * a[1] + (per_bin / np.diff(edges) - up) * a[0]) * np.diff(edges)
         channel = folded.search.channel("ee")
         brute = channel.int_lumi_fb * (average * efficiency(channel, m)) @ response_matrix(channel, m)
         np.testing.assert_allclose(template["ee"], brute, atol=0.01 * np.abs(brute).max())
