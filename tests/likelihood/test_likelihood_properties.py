@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhf_judge import Judge
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import norm
 from toy_search import changes, counting, with_bins
 
@@ -159,6 +159,36 @@ def test_one_bin_with_an_uncertain_signal(background, uncertainty, size):
     nu = background + signal * np.exp(uncertainty * a)
     expected = 2 * (nu - background - background * np.log(nu / background)) + a**2
     assert q_asimov[0] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("counts", [9000.0, 10000.0, 12000.0])
+def test_a_strong_signal_on_an_uncertain_background(counts):
+    """S = 5000 on B = 10,000 to 30 %: with a fixed background the statistic is 2 (5000 - 10,000 ln 1.5) = 1891, so weaker
+    signals are tried first; with its uncertainty it is about (ln 2/0.3)^2 = 5.3, barely excluded. By scipy, in one
+    dimension at every strength.
+
+    Killed here: the result of the weaker signal, given for that of the full one.
+    """
+    background, signal, u = 10000.0, 5000.0, 0.3
+    likelihood = counting([counts], [background], [[signal], [0.1 * signal]], [[u]], [[0.0]])
+    observed, _, q, q_asimov = results_of(likelihood)
+
+    def profiled(n, mu, center):
+        def f(a):
+            nu = mu * signal + background * np.exp(u * a)
+            return 2 * (nu - n * np.log(nu)) + (a - center) ** 2
+
+        return minimize_scalar(f, bounds=(-8, 8), method="bounded", options={"xatol": 1e-11})
+
+    null = profiled(counts, 0.0, 0.0)
+    fitted = background * np.exp(u * null.x)
+    by_hand = profiled(fitted, 1.0, null.x).fun - profiled(fitted, 0.0, null.x).fun
+    assert q_asimov[0] == pytest.approx(by_hand, rel=1e-5)
+    free = minimize_scalar(lambda mu: profiled(counts, mu, 0.0).fun, bounds=(0, 1), method="bounded")
+    assert q[0] == pytest.approx(profiled(counts, 1.0, 0.0).fun - min(free.fun, null.fun), rel=1e-4)
+    assert 2 < q_asimov[0] < 20
+    (of_statistics,), _ = cls_of(q[:1], q_asimov[:1])
+    assert observed[0] == of_statistics > 1e-6
 
 
 @settings(few, max_examples=12)
