@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zprime_recast.likelihood.binned import BinnedLikelihood, LogChanges
-from zprime_recast.searches.spectrum import load_search
+from zprime_recast.searches.spectrum import load_spectrum
 
 
 def write_search(
@@ -64,7 +64,7 @@ correlation_length_log_mass = {correlation_length}
 sources = [{names}]
 {uncertainties}
 """)
-    return load_search(folder)
+    return load_spectrum(folder)
 
 
 def uncertainty(name: str, kind: str, relative, relative_down=None, m_gev=None) -> str:

@@ -9,14 +9,13 @@ from scipy.optimize import brentq
 from scipy.stats import norm, poisson
 from toy_search import counting
 
-from zprime_recast.likelihood.background_fit import fit_null
+from zprime_recast.likelihood.background_fit import fit_background
 from zprime_recast.likelihood.bayes import log_evidence, upper_limits
-from zprime_recast.likelihood.expectations import batch_model
 
 
 def background_fit(likelihood):
     """The fit at mu = 0."""
-    return fit_null(batch_model(likelihood, np.array([0])), likelihood.n_obs)
+    return fit_background(likelihood)
 
 
 @pytest.mark.parametrize("counts", [30.0, 50.0, 70.0])

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import norm
 from toy_search import counting
 
-from zprime_recast.likelihood.cls import batch_cls
-from zprime_recast.likelihood.pyhf_fit import hypothesis_test
-from zprime_recast.likelihood.result import CLsResult
+from zprime_recast.likelihood.cls import asymptotic_cls
+from zprime_recast.likelihood.pyhf_fit import pyhf_cls
 from zprime_recast.likelihood.workspace import workspace_of
+from zprime_recast.limits.result import Verdicts
 
 BACKGROUND, SIGNAL = 100.0, 24.0
 
@@ -42,10 +42,10 @@ def test_cls_of_a_counting_experiment(counts):
     """
     likelihood = counting([counts], [BACKGROUND], [[SIGNAL]], [[0.0]], [[0.0]])
     observed, expected = by_hand(counts)
-    found = hypothesis_test(workspace_of(likelihood))
+    found = pyhf_cls(workspace_of(likelihood))
     assert found.cls_observed == pytest.approx(observed, rel=1e-3)
     np.testing.assert_allclose(found.cls_expected, expected, rtol=1e-3)
-    ours = batch_cls(likelihood)
+    ours = asymptotic_cls(likelihood)
     assert ours.cls_observed[0] == pytest.approx(observed, rel=1e-6)
     np.testing.assert_allclose(ours.cls_expected[0], expected, rtol=1e-6)
     if counts >= BACKGROUND + SIGNAL:
@@ -53,5 +53,15 @@ def test_cls_of_a_counting_experiment(counts):
 
 
 def test_exclusion_is_below_5_per_cent():
-    band = (0.01, 0.02, 0.04, 0.1, 0.3)
-    assert [CLsResult(x, band).excluded for x in (0.0, 0.0499, 0.05, 0.0501, 1.0)] == [True, True, False, False, False]
+    values = np.array([0.0, 0.0499, 0.05, 0.0501, 1.0])
+    nan, bands = np.full(5, np.nan), np.full((5, 5), np.nan)
+    found = Verdicts(
+        cls_observed=values,
+        cls_expected=bands,
+        signal_over_limit_observed=nan,
+        signal_over_limit_expected=nan,
+        log_ratio=nan,
+        faults=(),
+        warnings=(),
+    )
+    assert found.excluded.tolist() == [True, True, False, False, False]

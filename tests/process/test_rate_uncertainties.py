@@ -8,7 +8,7 @@ import pytest
 from zprime_recast.model.make import make_model
 from zprime_recast.partons.luminosity import LuminosityTable, Variations
 from zprime_recast.partons.pdf_errors import ErrorSet
-from zprime_recast.process.cross_section import sigma_br
+from zprime_recast.process.cross_section import cross_section
 
 MASS = np.geomspace(50.0, 12000.0, 60)
 SHARES = np.array([0.5, 0.9, 0.1, 0.05, 0.02])[:, None] * np.exp(-MASS / 1000.0)
@@ -40,27 +40,27 @@ def test_uncertainties_of_a_rate(model, method):
 
     Killed here: up and down exchanged, the whole range for either side, the inverse K factor.
     """
-    found = sigma_br(model, 1000.0, 0.2, luminosities(), method, interference=False)
+    found = cross_section(model, 1000.0, 0.2, luminosities(), method, interference=False)
     sigma = found.sigma_br_fb
     assert found.k_factor == pytest.approx(1.3, rel=1e-9)
     assert found.scale_up_fb == pytest.approx(0.12 * sigma, rel=1e-6)
     assert found.scale_down_fb == pytest.approx(0.07 * sigma, rel=1e-6)
     assert found.pdf_up_fb == pytest.approx(np.sqrt(13) / 100 * sigma, rel=1e-6)
     assert found.pdf_down_fb == pytest.approx(np.sqrt(17) / 100 * sigma, rel=1e-6)
-    wider = sigma_br(model, 1000.0, 0.2, luminosities(), method, interference=False, confidence_level=90.0)
+    wider = cross_section(model, 1000.0, 0.2, luminosities(), method, interference=False, confidence_level=90.0)
     assert wider.pdf_up_fb == pytest.approx(1.644854 * found.pdf_up_fb, rel=1e-6)
-    plain = sigma_br(model, 1000.0, 0.2, luminosities(variations=False), method, interference=False)
+    plain = cross_section(model, 1000.0, 0.2, luminosities(variations=False), method, interference=False)
     assert (plain.pdf_up_fb, plain.pdf_down_fb, plain.scale_up_fb, plain.scale_down_fb) == (None,) * 4
     assert plain.sigma_br_fb == pytest.approx(sigma, rel=1e-12)
 
 
 def test_what_a_rate_contains_is_said(model):
     """The narrow width has no interference and no window, whatever is asked."""
-    narrow = sigma_br(model, 1000.0, 0.2, luminosities(), "narrow", interference=True)
+    narrow = cross_section(model, 1000.0, 0.2, luminosities(), "narrow", interference=True)
     assert (narrow.interference, narrow.window_gev) == (False, None)
-    full = sigma_br(model, 1000.0, 0.2, luminosities(), "full", interference=True)
+    full = cross_section(model, 1000.0, 0.2, luminosities(), "full", interference=True)
     assert (full.interference, full.window_gev) == (True, (500.0, 12000.0))
-    assert sigma_br(model, 80.0, 0.2, luminosities(), "full").window_gev == (50.0, 12000.0)
+    assert cross_section(model, 80.0, 0.2, luminosities(), "full").window_gev == (50.0, 12000.0)
 
 
 def test_narrow_rate_by_hand(model):
@@ -70,7 +70,7 @@ def test_narrow_rate_by_hand(model):
         sigma B = 4 pi^2/(3 S M) sum_q Gamma(q qbar) L_q BR = 0.3894e12 . 4 pi^2/3 . g^2 (1/3)/(12 pi S) . 6/37 sum_q L_q.
     """
     lumi = luminosities()
-    found = sigma_br(model, 100.0, 0.2, lumi).sigma_br_fb
+    found = cross_section(model, 100.0, 0.2, lumi).sigma_br_fb
     unit = 0.2**2 / (12 * np.pi)  # width over mass of a vector coupling of charge 1
     total = float(lumi(100.0).sum())
     # three colours and charge 1/3: a third of a lepton's width

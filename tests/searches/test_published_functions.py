@@ -13,16 +13,16 @@ from scipy.stats import norm
 
 from zprime_recast.searches.background import background_modes, finely_binned
 from zprime_recast.searches.response import response_matrix
-from zprime_recast.searches.spectrum import load_search
+from zprime_recast.searches.spectrum import load_spectrum
 from zprime_recast.signal.fold import fold_search
-from zprime_recast.signal.resonance import generic_template
+from zprime_recast.signal.resonance import resonance_template
 
 R_MAX = 0.5
 
 
 @pytest.fixture(scope="module")
 def atlas():
-    return load_search("atlas-139fb-dilepton")
+    return load_spectrum("atlas-139fb-dilepton")
 
 
 @pytest.fixture
@@ -138,8 +138,8 @@ def test_fine_bins_hold_as_many_events(atlas):
 
 def test_channels_have_their_own_luminosity(repository):
     """CMS: 137/fb of electrons, 140/fb of muons. A narrow line of 1 fb at 2 TeV gives luminosity times efficiency."""
-    search = load_search("cms-140fb-dilepton")
-    yields = generic_template(fold_search(search, cache=False), 2000.0, 0.0).yields
+    search = load_spectrum("cms-140fb-dilepton")
+    yields = resonance_template(fold_search(search, cache=False), 2000.0, 0.0).yields
     for name, lumi in (("ee", 137.0), ("mumu", 140.0)):
         table = [(float(r["m_ll_gev"]), float(r["efficiency"]))
                  for r in lines(repository / "analyses" / search.id / f"efficiency_{name}.csv")]  # fmt: skip
