@@ -227,7 +227,7 @@ def test_imports_of_the_package_follow_its_order():
     """Within events, and no import of the command line or of dark matter."""
     order = [
         "alias", "text", "text_stream", "process", "kinematics", "records", "proposal", "prediction", "sampler", "sample", "lhe",
-        "hepmc", "root", "parquet", "storage", "histogram", "shower",
+        "hepmc", "root", "parquet", "storage", "histograms", "shower",
     ]  # fmt: skip
     folder = Path(zprime_recast.events.__file__).parent
     assert {p.stem for p in folder.glob("*.py")} - {"__init__"} == set(order)

@@ -10,7 +10,7 @@ import pytest
 from zprime_recast.errors import InputError, LikelihoodError, UnknownName
 from zprime_recast.events.histograms import LABELS, histogram, predicted, values_of, write_root
 from zprime_recast.events.sample import event_source
-from zprime_recast.limits.families import strength_limit
+from zprime_recast.limits.injected import strength_limit
 from zprime_recast.model.card import load_model
 from zprime_recast.partons.pdf import PAPER_SET
 from zprime_recast.process.final_state import LeptonCuts

@@ -167,7 +167,9 @@ def xsec(
         str | None,
         typer.Option("--window", metavar="LOW:HIGH", help="Range of dilepton masses in GeV for --method full."),
     ] = None,
-    lepton: Annotated[str, typer.Option("--lepton", help="Lepton flavour: e, mu or tau.")] = "e",
+    lepton: Annotated[
+        str | None, typer.Option("--lepton", help="e, mu or tau; default: the first the Z' couples to.")
+    ] = None,
     confidence_level: Annotated[
         str, typer.Option("--cl", metavar="PERCENT", help="Confidence level of the PDF uncertainty.")
     ] = "68.27",
@@ -179,12 +181,8 @@ def xsec(
 
     Example: zprime-recast xsec ssm --mass 3000 --method full --no-interference
     """
-    from ..errors import UnknownName
-    from ..model.zprime import CHARGED_LEPTONS
     from ..process.cross_section import cross_section
 
-    if lepton not in CHARGED_LEPTONS:
-        raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
     card = load_with(model, set_)
     mass_gev, level = positive_number("--mass", mass), positive_number("--cl", confidence_level)
     lumi = luminosities(pdf, positive_number("--sqrt-s", sqrt_s), order, member)
@@ -195,7 +193,7 @@ def xsec(
         "model": card.id,
         "mass_gev": result.mass_gev,
         "coupling": result.coupling,
-        "lepton": lepton,
+        "lepton": result.lepton,
         "sigma_br_fb": result.sigma_br_fb,
         "order": result.order,
         "k_factor": _finite(result.k_factor),
@@ -208,15 +206,14 @@ def xsec(
         "interference": result.interference,
         "window_gev": result.window_gev,
         "gamma_gev": float(result.widths.total_gev),
-        "br_ll": float(result.widths.branching_ratios[lepton]),
+        "br_ll": float(result.widths.branching_ratios[result.lepton]),
         "sqrt_s_gev": lumi.sqrt_s_gev,
         "pdf_set": lumi.pdf_set,
         "pdf_member": lumi.pdf_member,
         "warnings": list(result.warnings),
     }
-    text = [
-        f"sigma x BR({lepton}{lepton}) = {result.sigma_br_fb:.6g} fb  ({result.method}, {result.order}, {lumi.pdf_set})"
-    ]
+    pair, how = 2 * result.lepton, f"{result.method}, {result.order}, {lumi.pdf_set}"
+    text = [f"sigma x BR({pair}) = {result.sigma_br_fb:.6g} fb  ({how})"]
     if result.pdf_up_fb is not None:
         text.append(f"PDF  +{result.pdf_up_fb:.3g} -{result.pdf_down_fb:.3g} fb at {level:g} % CL")
     if result.scale_up_fb is not None:

@@ -22,6 +22,7 @@ from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, UnknownName
 from ..io.cards import read_csv, read_toml
 from ..io.paths import shipped
+from ..model.card import load_model
 from ..model.zprime import ZprimeModel
 from ..units import CM2_PER_PB, GEV2_TO_CM2
 from .annihilation import DARK_MATTER, make_points
@@ -68,13 +69,14 @@ class Experiment(Quiet):
 
 
 def direct_detection(
-    model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
+    model: ZprimeModel | str, mass_gev: ArrayLike, coupling: ArrayLike, m_chi_gev: ArrayLike | None = None
 ) -> DirectDetection:
     """Spin-independent cross sections on nucleons, eq. (3.7) generalised to any charges. The inputs broadcast.
 
     Z' mass and chi mass (None for that of the card) are in GeV. Axial couplings do not contribute. InputError for
     values that are not > 0 or a model without chi.
     """
+    model = load_model(model)
     points = make_points(model, mass_gev, coupling, m_chi_gev)
 
     def vector(name: str) -> float:

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, RangeError
+from ..model.card import load_model
 from ..model.zprime import QUARKS, Fermion, ZprimeModel
 from .annihilation import fermion_states
 from .cosmology import (
@@ -66,12 +67,15 @@ def dark_radiation_fermion(model: ZprimeModel) -> Fermion:
     raise InputError(f"model {model.id} has no dark radiation: add a weyl [[dark]] fermion '{DARK_RADIATION}'")
 
 
-def decoupling(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF) -> Decoupling:
+def decoupling(
+    model: ZprimeModel | str, mass_gev: ArrayLike, coupling: ArrayLike, *, dof: str = DEFAULT_DOF
+) -> Decoupling:
     """Decoupling of omega from the rate equation. Z' mass (GeV) and coupling broadcast; ``dof`` names a table.
 
     InputError for values that are not > 0 or a model without omega; RangeError if omega decouples outside
     1 MeV - 10 TeV, or above M/10, where the contact interaction does not hold.
     """
+    model = load_model(model)
     mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
     dark_radiation_fermion(model)
     table = degrees_of_freedom(dof)

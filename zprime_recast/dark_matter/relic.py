@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, Quiet
 from ..errors import InputError, RangeError, UnknownName
+from ..model.card import load_model
 from ..model.zprime import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
 from .annihilation import ZZ, Points, channels, diboson, fermion_sum, make_points
@@ -76,7 +77,7 @@ class RelicDensity(Quiet):
 
 
 def relic_density(
-    model: ZprimeModel,
+    model: ZprimeModel | str,
     mass_gev: ArrayLike,
     coupling: ArrayLike,
     m_chi_gev: ArrayLike | None = None,
@@ -97,6 +98,7 @@ def relic_density(
         dof: table of degrees of freedom, ``drees`` or ``saikawa``.
         exclude: final states to leave out of the annihilation; they still count in the width.
     """
+    model = load_model(model)
     points = make_points(model, mass_gev, coupling, m_chi_gev)
     known = channels(points)
     for name in exclude:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .._version import __version__
 from ..errors import InputError, ZprimeError
+from ..model.card import load_model
 from ..model.zprime import ZprimeModel
 from ..partons.luminosity import LuminosityTable, luminosity_table
 from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
@@ -325,7 +326,7 @@ def _cross_section(tally: Tally, proposal: Proposal) -> tuple[float, float]:
 
 
 def generate_events(
-    model: ZprimeModel,
+    model: ZprimeModel | str,
     mass_gev: float,
     coupling: float,
     n: int,
@@ -346,5 +347,6 @@ def generate_events(
         workers: number of threads; the events do not depend on it.
         options: further arguments of :func:`event_source`.
     """
+    model = load_model(model)
     checked_in_memory(n)
     return event_source(model, mass_gev, coupling, mode, seed=rng, **options).events(n, workers)

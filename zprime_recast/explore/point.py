@@ -21,10 +21,10 @@ from ..limits.analyses import Analyses, load_analyses
 from ..limits.hypothesis import checked_family
 from ..limits.method import Method
 from ..limits.provenance import Provenance
+from ..model.widths import first_lepton
 from ..model.zprime import ZprimeModel
 from ..partons.n3lo import checked_order
 from ..process.cross_section import CrossSection, cross_section
-from ..process.family import first_lepton
 from ..process.final_state import LEPTON_PAIRS
 from ..searches.search import PreparedSearch
 from ..signal.template import templates

@@ -113,7 +113,7 @@ def contour(
     if workers < 1:
         raise InputError(f"workers must be at least 1, found {workers}")
     task = (model, searches, method)
-    parts = [_several(task, masses[:0])]
+    parts: list[LimitResult] = []
     complete, todo = True, masses
     try:
         for turn in range(refine + 1):
@@ -127,7 +127,7 @@ def contour(
                 break
     except KeyboardInterrupt:
         complete = False
-    limits = joined(parts)
+    limits = joined(parts or [_several(task, masses[:0])])
     return ExclusionContour(**vars(limits), model=model, complete=complete)
 
 

@@ -11,8 +11,9 @@ from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, LikelihoodError
 from ..likelihood.workspace import workspace_of
 from ..model.card import load_model
+from ..model.widths import first_lepton
 from ..model.zprime import ZprimeModel
-from ..process.family import CouplingFamily, coupling_family, first_lepton
+from ..process.family import CouplingFamily, coupling_family
 from ..process.final_state import LEPTON_PAIRS
 from ..process.hypotheses import GAMMA_OVER_M_MAX
 from ..searches.search import DEFAULT_ANALYSES
@@ -92,7 +93,7 @@ def limit(
     >>> import zprime_recast as zr
     >>> limit = zr.limit("elusive_bl", 2000.0, "atlas-139fb-dilepton")
     >>> f"{limit.coupling_95_observed:.3f}"
-    '0.030'
+    '0.018'
     """
     model, searches = load_model(model), load_analyses(analyses)
     mass = checked_positive("mass_gev", mass_gev)

@@ -163,7 +163,7 @@ def resonance_limit(
     >>> import zprime_recast as zr
     >>> limit = zr.resonance_limit("atlas-139fb-dilepton", 2000.0, 0.03, "ee")
     >>> f"{limit.sigma_br_95_observed_fb:.2f} fb"
-    '0.07 fb'
+    '0.06 fb'
     """
     folded = analysis if isinstance(analysis, FoldedSearch) else fold_search(load_spectrum(analysis))
     method = Method(calculator=calculator, n_toys=n_toys, seed=seed)

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import BoolArray, FloatArray, Quiet, checked_positive
 from ..errors import InputError
+from .card import load_model
 from .standard_model import standard_model
 from .strong_coupling import MU_MIN_GEV, alpha_s
 from .zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, SM_FERMIONS, ZprimeModel
@@ -174,11 +175,17 @@ def quark_correction(model: ZprimeModel, energy_gev: ArrayLike) -> FloatArray | 
     return qcd_factor(model, energy_gev) if model.qcd_widths else 1.0
 
 
-def decay_widths(model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike) -> Widths:
+def decay_widths(model: ZprimeModel | str, mass_gev: ArrayLike, coupling: ArrayLike) -> Widths:
     """All decay widths of a Z' with given mass (GeV) and coupling, which broadcast.
 
-    InputError unless both are finite and > 0, and where no decay is open.
+    ``model``: a model, or the id of a card. InputError unless mass and coupling are finite and > 0, and where no decay
+    is open.
+
+    >>> import zprime_recast as zr
+    >>> float(zr.decay_widths("minimal_bl", 1000.0, 0.1).total_gev) > 0
+    True
     """
+    model = load_model(model)
     mass, g = checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling)
     mass, g = np.broadcast_arrays(mass, g)
     partial = all_partial_widths(model, mass, g)
@@ -254,6 +261,12 @@ def _table(model: ZprimeModel) -> _Table:
         mass_gev=np.array([model.mass_gev(f) for f in fermions]),
         quarks=np.array([f.name in QUARKS for f in fermions]),
     )
+
+
+def first_lepton(partial_gev: Mapping[str, FloatArray]) -> str:
+    """The first charged lepton (e, mu, tau) any of the Z' bosons decays to; e if there is none."""
+    coupled = (name for name in CHARGED_LEPTONS if name in partial_gev and np.any(partial_gev[name] > 0))
+    return next(coupled, CHARGED_LEPTONS[0])
 
 
 def massless_branching_ratios(model: ZprimeModel, closed: Iterable[str] = ()) -> dict[str, Fraction]:

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, Quiet, checked_positive
-from ..errors import InputError
-from ..model.widths import Widths, decay_widths, partial_width
-from ..model.zprime import ZprimeModel
+from ..errors import InputError, UnknownName
+from ..model.card import load_model
+from ..model.widths import Widths, decay_widths, first_lepton, partial_width
+from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
 from ..partons.drell_yan import FLAVORS
 from ..partons.luminosity import LuminosityTable
 from ..partons.pdf_errors import ONE_SIGMA, pdf_uncertainty
@@ -37,7 +38,7 @@ FULL_WINDOW_LOW = 0.5
 
 
 def spectrum(
-    model: ZprimeModel,
+    model: ZprimeModel | str,
     mass_gev: float,
     coupling: float,
     m_ll_gev: ArrayLike,
@@ -51,6 +52,7 @@ def spectrum(
     component: ``signal`` (interference + Z'), ``zprime`` (|Z'|^2), ``sm``, or ``full`` (their coherent sum).
     The width is the model's unless ``gamma_gev`` is given.
     """
+    model = load_model(model)
     m_ll = checked_positive("m_ll_gev", m_ll_gev)
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
     s = m_ll**2
@@ -220,20 +222,43 @@ class CrossSection(Quiet):
 
 
 def cross_section(
-    model: ZprimeModel,
+    model: ZprimeModel | str,
     mass_gev: float,
     coupling: float,
     lumi: LuminosityTable,
     method: str = "narrow",
     interference: bool = True,
     window_gev: tuple[float, float] | None = None,
-    lepton: str = "e",
+    lepton: str | None = None,
     confidence_level: float = ONE_SIGMA,
 ) -> CrossSection:
-    """sigma x BR by the narrow-width formula or from the full line shape, its uncertainties and what was assumed."""
+    """sigma x BR by the narrow-width formula or from the full line shape, its uncertainties and what was assumed.
+
+    Arguments:
+        model: a model, or the id of a card.
+        mass_gev, coupling: of the Z'.
+        lumi: of a PDF set, energy and order, from :func:`zprime_recast.partons.luminosity_set.load_luminosities`.
+        method: ``narrow`` (arXiv:1707.08606, eq. 4.1) or ``full`` (line shape).
+        interference: with photon and Z, for ``full``.
+        window_gev: dilepton masses, for ``full``; from M/2 to the end of the luminosity table unless given.
+        lepton: ``e``, ``mu`` or ``tau``; the first the Z' couples to unless given.
+        confidence_level: of the PDF uncertainty, in per cent.
+
+    UnknownName for another lepton, InputError for another method or a window without ``full``.
+
+    >>> import zprime_recast as zr
+    >>> rate = zr.cross_section("ssm", 3000.0, 0.743, zr.load_luminosities("CT18NNLO", 13000.0))
+    >>> f"{rate.sigma_br_fb:.2f} fb"
+    '1.69 fb'
+    """
+    model = load_model(model)
     if method not in ("narrow", "full"):
         raise InputError(f"method must be narrow or full, found {method!r}")
     result = decay_widths(model, mass_gev, coupling)
+    if lepton is None:
+        lepton = first_lepton(result.partial_gev)
+    if lepton not in CHARGED_LEPTONS:
+        raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
     mass, g = float(result.mass_gev), float(result.coupling)
     if method == "narrow":
         if window_gev:

@@ -241,12 +241,6 @@ def coupling_family(
     return CouplingFamily(mass, unit, partial, production, extra, perturbative_coupling(model))
 
 
-def first_lepton(partial_gev: Mapping[str, FloatArray]) -> str:
-    """The first charged lepton (e, mu, tau) any of the Z' bosons decays to; e if there is none."""
-    coupled = (name for name in CHARGED_LEPTONS if name in partial_gev and np.any(partial_gev[name] > 0))
-    return next(coupled, CHARGED_LEPTONS[0])
-
-
 def grouped_gev(partial_gev: Mapping[str, FloatArray], gamma_gev: FloatArray) -> dict[str, FloatArray]:
     """Widths into ``quarks``, ``charged_leptons`` and ``invisible`` (all the rest of the total), (n,) each."""
     n = len(gamma_gev)

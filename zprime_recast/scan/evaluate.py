@@ -190,7 +190,7 @@ def evaluate(
 
     >>> import zprime_recast as zr
     >>> table = zr.evaluate({"mass_gev": [3000.0], "coupling": [0.1]}, "atlas-139fb-dilepton", "ssm")
-    >>> bool(table["excluded"][0])
-    False
+    >>> table["excluded"][0]
+    True
     """
     return evaluator(analyses, model, interference, limits)(points)
