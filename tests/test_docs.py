@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import shutil
@@ -155,6 +156,15 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
         if not target.startswith("http") and "reference/generated" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_modules_of_the_readme_exist():
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| .+? \| (`.+?`) \| .+? \|$", text[text.index("## How it works") :], flags=re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([\w./]+)`", row)]
+    assert len(named) > 30
+    for name in named:
+        assert importlib.util.find_spec(f"zprime_recast.{name.rstrip('/')}"), name
 
 
 # ---------------------------------------------------------------------------------------------------------------
