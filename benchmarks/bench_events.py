@@ -1,6 +1,6 @@
 """Event generation against Pythia 8 at process level, and writing rates per format; one process, one run.
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_events.py [--events 2e6] [--repeat 5]
+    python benchmarks/bench_events.py [--events 2e6] [--repeat 5]
 
 Both sides make e+ e- events of the SSM Z' at 3 TeV with photon and Z, 1.5 to 4.5 TeV, MSTW2008 NLO, LO. Pythia's time
 is that of ``next()`` alone, without reading its record; ours is that of full columns (four-momenta, x, flavours,

@@ -22,6 +22,7 @@ nitpick_ignore_regex = [
     ("py:class", r"(?!zprime_recast\.).*"),  # annotations: numpy, pathlib, typing
     ("py:obj", r"(?!zprime_recast\.).*"),
     ("py:class", r"zprime_recast\..*(FloatArray|ComplexArray)"),
+    ("py:class", r"zprime_recast\..*\.(K|R|S|V|AnyLimits)"),  # type variables
 ]
 autodoc_mock_imports = [name for name in ("nicegui", "pyslha", "distributed", "pythia8mc") if not find_spec(name)]
 add_module_names = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import re
 import shutil
@@ -156,6 +158,15 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_modules_of_the_readme_exist():
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| .+? \| (`.+?`) \| .+? \|$", text[text.index("## How it works") :], flags=re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([\w./]+)`", row)]
+    assert len(named) > 30
+    for name in named:
+        assert importlib.util.find_spec(f"zprime_recast.{name.rstrip('/')}"), name
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # The site
 
@@ -217,9 +228,13 @@ def check_site(site):
                 broken.append(f"{page.relative_to(site)}: {address}")
     assert not broken, broken[:20]
     api = "".join(page.read_text() for page in (site / "reference" / "generated" / "api").glob("*.html"))
-    for name, module in zprime_recast._EXPORTS.items():
-        origin = getattr(getattr(zprime_recast, name), "__module__", None) or f"zprime_recast.{module}"
-        assert f'id="{origin}.{name}"' in api, name
+    names = (site / "reference" / "generated" / "api.html").read_text()
+    packages = [importlib.import_module(f"zprime_recast.{name}") for name in zprime_recast._PACKAGES]
+    for package in [zprime_recast, *(one for one in packages if hasattr(one, "__all__"))]:
+        for name in package._NAMES:
+            origin = f"{getattr(package, name).__module__}.{name}"
+            assert f'id="{origin}"' in api, name
+            assert f'.html#{origin}"' in names, name
     command_line = (site / "reference" / "generated" / "cli.html").read_text()
     for command in ("contour", "generic-limit", "pdf install", "model from-ufo", "relic"):
         assert f"zprime-recast {command}" in command_line

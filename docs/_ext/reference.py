@@ -6,12 +6,14 @@ They are written to ``reference/generated/`` when a build begins, so that none c
 from __future__ import annotations
 
 import ast
+import importlib
 import pkgutil
 import re
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -28,6 +30,8 @@ HELP_WIDTH = 100
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages first, then read."""
     app.connect("config-inited", write_pages)
+    app.connect("builder-inited", lambda app: resolve_annotations())
+    app.connect("autodoc-process-docstring", lambda *event: list_arguments(event[-1]))
     app.connect("autodoc-process-docstring", lambda *event: escape_prose(event[-1]))
     app.connect("source-read", leave_the_site)
     app.connect("source-read", drop_empty_patterns)
@@ -67,39 +71,61 @@ def module_page(module: str, explained: list[str]) -> str:
     lines = [":orphan:", "", title, "=" * len(title), ""]
     if explained:
         lines += ["Explained in: " + ", ".join(f":doc:`/{page}`" for page in explained), ""]
-    return "\n".join([*lines, f".. automodule:: {module}", ""])
+    directive = [f".. automodule:: {module}"]
+    if is_package(module):  # what it exports is on the pages of its modules
+        directive.append("   :no-members:")
+    return "\n".join([*lines, *directive, ""])
 
 
 def names_page() -> str:
-    """The public names, by module, each with its first line, and the list of modules."""
-    by_module: dict[str, list[str]] = {}
-    for name, module in zprime_recast._EXPORTS.items():
-        by_module.setdefault(f"zprime_recast.{module}", []).append(name)
+    """The public names, those of each package, each with its first line, and the list of modules."""
     lines = [
         "Python API",
         "==========",
         "",
         "``import zprime_recast as zr``; the names below are ``zr.NAME``. Inputs broadcast like NumPy, results are",
-        "frozen dataclasses of arrays, bad input raises :class:`~zprime_recast.errors.ZprimeError` with one line.",
+        "frozen dataclasses of arrays (NaN where there is no value), and bad input raises",
+        ":class:`~zprime_recast.errors.ZprimeError` with one line.",
         "",
-        ".. list-table::",
-        "   :header-rows: 1",
-        "   :widths: 30 70",
-        "",
-        "   * - name",
-        "     - what it is",
+        *names_table(zprime_recast, "zr"),
     ]
-    for module, names in by_module.items():
-        for name in names:
-            value = getattr(zprime_recast, name)
-            summary = first_sentence(value.__doc__ or "")
-            lines += [f"   * - :py:obj:`~{module}.{name}`", f"     - {summary}"]
+    lines += ["", "Names of the packages", "---------------------", ""]
+    lines += ["More names, one level down: ``zr.PACKAGE.NAME``."]
+    for package in zprime_recast._PACKAGES:
+        found = importlib.import_module(f"zprime_recast.{package}")
+        if hasattr(found, "__all__"):
+            lines += ["", f"**{package}**: {first_sentence(found.__doc__ or '')}", ""]
+            lines += names_table(found, f"zr.{package}")
     lines += ["", "Modules", "-------", ""]
     for module in modules():
         summary = first_sentence(module_docstring(module))
         lines.append(f"- :doc:`{module.removeprefix('zprime_recast.')} <api/{module}>`: {summary}")
     lines.append("")
     return "\n".join(lines)
+
+
+def names_table(package: ModuleType, prefix: str) -> list[str]:
+    """A table of the names a package exports, each with the first line of its docstring."""
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 30 70", "", "   * - name", "     - what it is"]
+    for name in package._NAMES:
+        value = getattr(package, name)
+        summary = first_sentence(value.__doc__ or "")
+        lines += [f"   * - :py:obj:`{prefix}.{name} <{value.__module__}.{name}>`", f"     - {summary}"]
+    return lines
+
+
+def is_package(module: str) -> bool:
+    """Whether a module is a folder of modules."""
+    return find_spec(module).submodule_search_locations is not None  # type: ignore[union-attr]
+
+
+def resolve_annotations() -> None:
+    """Run the imports that modules make for type checkers only: annotations then lead to the class they name."""
+    for name in modules():
+        tree = ast.parse(Path(find_spec(name).origin).read_text())  # type: ignore[union-attr,arg-type]
+        blocks = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+        for block in blocks:
+            exec(ast.unparse(block.body), vars(importlib.import_module(name)))
 
 
 def module_docstring(module: str) -> str:
@@ -112,7 +138,7 @@ def first_sentence(docstring: str) -> str:
     """The first paragraph up to its first full stop, escaped for reStructuredText."""
     paragraph = " ".join(docstring.strip().split("\n\n")[0].split())
     paragraph = re.sub(r":\w+:`~?([^`]+)`", r"``\1``", paragraph)
-    return escape(re.split(r"(?<=[a-z)0-9])[.;:] ", paragraph)[0])
+    return escape(re.split(r"(?<=[a-z)0-9])(?<!\beq)(?<!\beqs)[.;:] ", paragraph)[0])
 
 
 def pages_that_explain(source: Path) -> dict[str, list[str]]:
@@ -137,6 +163,24 @@ def escape(text: str) -> str:
     """Prose whose stars, bars and underscores are themselves; roles and literals stay."""
     parts = _LITERAL.split(text)
     return "".join(p if i % 2 else re.sub(r"([*|]|(?<=\w)_(?!\w))", r"\\\1", p) for i, p in enumerate(parts))
+
+
+def list_arguments(lines: list[str]) -> None:
+    """Sections ``Arguments:`` become lists: an indented ``name: text`` is an item, deeper lines continue it."""
+    found: list[str] = []
+    inside = False
+    for line in lines:
+        if line == "Arguments:":
+            inside = True
+            found += [line, ""]
+        elif inside and (item := re.match(r" {4}([\w*, ]+): ", line)):
+            found.append(f"- ``{item[1]}``: {line[item.end() :]}")
+        elif inside and line.startswith("    "):
+            found.append("  " + line.strip())
+        else:
+            inside = inside and not line
+            found.append(line)
+    lines[:] = found
 
 
 def escape_prose(lines: list[str]) -> None:

@@ -38,7 +38,7 @@ def cls(
     Arguments:
         model: a model, or the id of a card.
         mass_gev, coupling: mass of the Z' in GeV and coupling; they broadcast to the shape of the result.
-        analyses: from :func:`load_analyses`, or ids and folders of analyses.
+        analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
         interference: with photon and Z.
         calculator: ``asymptotic``, or ``toys`` for ``n_toys`` pseudo-experiments of each of both hypotheses.
         fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per hypothesis.
@@ -82,7 +82,7 @@ def limit(
     Arguments:
         model: a model, or the id of a card.
         mass_gev: mass of the Z' in GeV, any shape; the result has it.
-        analyses: from :func:`load_analyses`, or ids and folders of analyses.
+        analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
         interference: with photon and Z.
         calculator: ``asymptotic``.
         fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per mass.

@@ -145,7 +145,7 @@ def free_partial_widths(couplings: FloatArray, mass_gev: FloatArray) -> dict[str
     """Tree-level widths (n,) in GeV of the Standard Model fermions, for n points with their own couplings and masses.
 
     ``couplings`` has shape (12, 2, n): g_L and g_R of each fermion, in the order of
-    :data:`~zprime_recast.model.zprime.SM_FERMIONS`. ``mass_gev`` has shape (n,).
+    ``zprime_recast.model.zprime.SM_FERMIONS``. ``mass_gev`` has shape (n,).
     """
     colors, masses = _standard_model_states()
     widths = fermion_width(couplings[:, 0], couplings[:, 1], "dirac", colors, masses, mass_gev)
