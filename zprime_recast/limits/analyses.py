@@ -1,4 +1,4 @@
-"""Searches prepared with luminosities, taken as one object: what every verdict and every limit asks."""
+"""Searches prepared with luminosities as one object, which every verdict and every limit asks."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ DEFAULT_METHOD = Method()
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Analyses:
-    """Searches prepared with a PDF set, and what they say together.
+    """Searches prepared with a PDF set, which answer together.
 
-    Spectra are combined in one likelihood; a limit curve has none and must be alone. Their order changes no number.
+    Spectra are combined in one likelihood; a limit curve has none and must be alone. The order of the searches does not
+    change any number.
     """
 
     prepared: tuple[PreparedSearch, ...]
@@ -101,7 +102,7 @@ class Analyses:
 
     @property
     def luminosities(self) -> LuminosityTable:
-        """Those of the highest collider energy: rates are quoted there."""
+        """Luminosities of the highest collider energy, where rates are quoted."""
         return list(self.luminosities_by_energy.values())[-1]
 
     @cached_property
@@ -128,7 +129,7 @@ class Analyses:
         return self.together.limits(family, method, without_theory)
 
     def provenance(self, method: Method = DEFAULT_METHOD) -> Provenance:
-        """What a result of these analyses rests on."""
+        """The inputs and options behind a result of these analyses."""
         return provenance_of(self.prepared, self.kind, self.together.used(method))
 
 
@@ -138,7 +139,7 @@ _TOGETHER: dict[str, Callable[[tuple[Any, ...]], Together]] = {
 }
 
 AnalysesLike: TypeAlias = "Analyses | str | Path | SpectrumSearch | Sequence[str | Path | SpectrumSearch]"
-"""What functions take for their analyses: loaded ones, or one or several ids, folders or searches."""
+"""Analyses as functions accept them: loaded, or one or several ids, folders or searches."""
 
 
 def load_analyses(

@@ -65,20 +65,20 @@ class CLsCurves(Quiet):
     """Their Asimov statistic with every nuisance fixed, which profiling can only reduce."""
 
     def __call__(self, which: IndexArray, log_x: FloatArray) -> tuple[FloatArray, dict[int, str]]:
-        """As :class:`Curves`."""
+        """Values (n, 6) and messages, see :class:`Curves`."""
         found = self.test(which, np.exp(log_x))
         observed = np.log(np.maximum(found.cls_observed, 1e-30) / CLS_EXCLUDED)
         expected = np.log(sqrt_q_thresholds() / np.sqrt(np.maximum(found.q_asimov, 1e-12))[:, None])
         return np.concatenate([observed[:, None], expected], axis=1), dict(found.faults)
 
     def sensitive(self, which: IndexArray, log_x: FloatArray) -> BoolArray:
-        """As :class:`Curves`."""
+        """Where the bound is above INSENSITIVE, (n,)."""
         return np.asarray(self.bound(which, np.exp(log_x)) > INSENSITIVE)
 
 
 @dataclass(frozen=True)
 class Crossings:
-    """What was found in one family: ln x of all crossings per curve, and whether the curve ends below 0 (excluded)."""
+    """Crossings of one family: ln x of each per curve, and whether the curve ends below 0 (excluded)."""
 
     log_x: tuple[tuple[float, ...], ...]
     excluded_at_end: tuple[bool, ...]

@@ -87,7 +87,7 @@ class SoleCurve:
         return self.curve.search.mass_gev
 
     def used(self, method: Method) -> Method:
-        """As asked, but without interference; InputError for toys, a Bayesian limit or another fitter."""
+        """The method without interference; InputError for toys, a Bayesian limit or another fitter."""
         method.only(f"{self.curve.search.id} is a limit curve without a likelihood and", ("asymptotic", "newton"))
         return replace(method, interference=False)
 

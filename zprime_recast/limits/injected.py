@@ -1,4 +1,4 @@
-"""Limits on the strength of a signal given as events: shapes and width fixed, any process."""
+"""Limits on the strength of a signal given as events, of any process: its shape is fixed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class StrengthLimit:
     mu_95_expected: FloatArray
     """At -2, -1, 0, 1, 2 standard deviations, (5,)."""
     cross_section_fb: float
-    """Of the sample."""
+    """Cross-section of the sample."""
     cls_observed: float
-    """Of the sample as it is (mu = 1)."""
+    """CLs of the sample at its own cross-section (mu = 1)."""
     warnings: tuple[str, ...]
 
     @property

@@ -25,7 +25,7 @@ class Method:
     calculator: str = "asymptotic"
     fitter: str = "newton"
     n_toys: int = 2000
-    """Of each of the two hypotheses, where toys are drawn."""
+    """Number of toys of each of the two hypotheses, for the calculator ``toys``."""
     seed: int = 1
 
     def __post_init__(self) -> None:

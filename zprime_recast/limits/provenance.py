@@ -1,4 +1,4 @@
-"""What a result was computed with: filled by the stages that know, written in one place."""
+"""The provenance of a result: filled by the stages that know, written in one place."""
 
 from __future__ import annotations
 

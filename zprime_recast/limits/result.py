@@ -1,4 +1,4 @@
-"""What verdicts and limits look like: arrays with the shape of the masses, NaN where there is no value."""
+"""Results of verdicts and limits: arrays with the shape of the masses, NaN where there is no value."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ class ResonanceLimit:
     """At -2, -1, 0, 1, 2 standard deviations, (*shape, 5); of ``bayes`` the median alone."""
     calculator: str
     definition: str
-    """What the limit is on."""
+    """The quantity the limit is on."""
     expected_bins: float | None
     """Relative width of the bins of the expected limits; None if they are those of the published spectrum."""
     notes: tuple[str, ...]

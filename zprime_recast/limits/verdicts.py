@@ -55,7 +55,7 @@ class JointLikelihood:
         return None
 
     def used(self, method: Method) -> Method:
-        """As asked; InputError for what a verdict on a model cannot be computed with."""
+        """The method unchanged; InputError for one that gives no verdict on a model."""
         possible = (("asymptotic", "newton"), ("asymptotic", "pyhf"), ("toys", "newton"))
         method.only("a verdict on a model", *possible)
         return method
@@ -96,7 +96,7 @@ class JointLikelihood:
 
     @cached_property
     def without_theory(self) -> JointLikelihood:
-        """The same searches without the uncertainties of the luminosities."""
+        """A likelihood of these searches without the uncertainties of the luminosities."""
         return JointLikelihood(self.folded, False)
 
     def alone(self, search_id: str) -> JointLikelihood:
@@ -113,12 +113,13 @@ class JointLikelihood:
         return binned_likelihood(templates(self.folded, hypotheses, interference, theory=self.theory))
 
     def exact_likelihood(self, hypotheses: Hypotheses, interference: bool = True) -> BinnedLikelihood:
-        """The likelihood of hypotheses (n,) from the exact template: slow, and the judge of :meth:`likelihood`."""
+        """The likelihood of hypotheses (n,) from the exact template, which is slow and judges :meth:`likelihood`."""
         return binned_likelihood(exact_templates(self.folded, hypotheses, interference, theory=self.theory))
 
     def test(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
-        """Asymptotic CLs of hypotheses (n,). Rows do not depend on each other; they are worked on in the order of their
-        masses, which is fastest.
+        """Asymptotic CLs of hypotheses (n,).
+
+        Rows do not depend on each other. They are evaluated in the order of their masses, which is fastest.
         """
         n = len(hypotheses.mass_gev)
         order = np.argsort(hypotheses.mass_gev, kind="stable")
@@ -138,7 +139,7 @@ class JointLikelihood:
         return AsymptoticCLs(**arrays, faults=faults, warnings=warnings)
 
     def judge(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
-        """Asymptotic CLs of hypotheses (n,) from the exact template and pyhf's fits: seconds each."""
+        """Asymptotic CLs of hypotheses (n,) from the exact template and pyhf's fits, which take seconds each."""
         likelihood = self.exact_likelihood(hypotheses, interference)
         n = len(likelihood.signal)
         q_observed, q_asimov, observed = np.full((3, n), np.nan)

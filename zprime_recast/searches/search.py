@@ -1,4 +1,4 @@
-"""What every search is, whatever it published: a spectrum with counts, or only a limit.
+"""The protocol of a search, whatever it published: a spectrum with counts, or only a limit.
 
 A search is prepared with parton luminosities (:func:`zprime_recast.limits.analyses.load_analyses`) and then answers two
 questions: is a hypothesis excluded, and where is the limit of a family of hypotheses.
@@ -68,11 +68,11 @@ class Search(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is approximate or unverified; results repeat it."""
+        """Inputs that are approximate or unverified; every result repeats these notes."""
 
     @property
     def digest(self) -> str:
-        """Of everything its folder says."""
+        """Digest of the contents of its folder."""
 
 
 class PreparedSearch(Protocol):
@@ -80,7 +80,7 @@ class PreparedSearch(Protocol):
 
     @property
     def search(self) -> Search:
-        """What was published."""
+        """The published search."""
 
     @property
     def luminosities(self) -> LuminosityTable:
