@@ -22,6 +22,7 @@ from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, UnknownName
 from ..io.cards import read_csv, read_toml
 from ..io.paths import shipped
+from ..io.results import Result
 from ..model.card import load_model
 from ..model.zprime import ZprimeModel
 from ..units import CM2_PER_PB, GEV2_TO_CM2
@@ -34,7 +35,7 @@ XENON_Z, XENON_A = 54, 131.293
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DirectDetection(Quiet):
+class DirectDetection(Result):
     """Spin-independent cross sections in cm^2; arrays of the broadcast shape of mass, coupling and chi mass."""
 
     m_chi_gev: FloatArray

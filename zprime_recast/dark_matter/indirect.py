@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 from ..arrays import FloatArray, Quiet, checked_positive
 from ..io.cards import read_csv
 from ..io.paths import shipped
+from ..io.results import Result
 from ..model.zprime import ZprimeModel
 from .relic import sigma_v_at_rest_cm3_s
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class IndirectDetection(Quiet):
+class IndirectDetection(Result):
     """sigma v today in cm^3/s, averaged over pairs of chi and chibar (half that of chi chibar).
 
     Limits on self-conjugate dark matter apply to this average. Arrays have the broadcast shape of the inputs.

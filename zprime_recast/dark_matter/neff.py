@@ -20,8 +20,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, Quiet, checked_positive
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, RangeError
+from ..io.results import Result
 from ..model.card import load_model
 from ..model.zprime import QUARKS, Fermion, ZprimeModel
 from .annihilation import fermion_states
@@ -47,7 +48,7 @@ _CONTACT: Final = 10.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Decoupling(Quiet):
+class Decoupling(Result):
     """Decoupling of omega; arrays have the broadcast shape of mass and coupling."""
 
     t_freeze_out_gev: FloatArray

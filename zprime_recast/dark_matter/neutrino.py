@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import FloatArray, Quiet, checked_number
+from ..arrays import FloatArray, checked_number
 from ..errors import InputError
+from ..io.results import Result
 from .scalar import V_EW_GEV
 
 ComplexArray = npt.NDArray[np.complex128]
@@ -29,7 +30,7 @@ EV_PER_GEV: Final = 1e9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class InverseSeesaw(Quiet):
+class InverseSeesaw(Result):
     """Mass matrices of the neutrino sector in GeV, each 3x3; mu and mu_prime are symmetric.
 
     InputError for a wrong shape, a number that is not finite, or a singular m_dirac or m_n.
@@ -64,7 +65,7 @@ class InverseSeesaw(Quiet):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NeutrinoSpectrum(Quiet):
+class NeutrinoSpectrum(Result):
     """Neutrino masses in ascending order: three light ones in eV and six heavy ones in GeV."""
 
     light_ev: FloatArray

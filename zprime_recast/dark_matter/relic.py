@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, Quiet
 from ..errors import InputError, RangeError, UnknownName
+from ..io.results import Result
 from ..model.card import load_model
 from ..model.zprime import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
@@ -50,7 +51,7 @@ _CHUNK: Final = 2048
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RelicDensity(Quiet):
+class RelicDensity(Result):
     """Relic density of chi. Every array has the broadcast shape of mass, coupling and chi mass."""
 
     m_chi_gev: FloatArray

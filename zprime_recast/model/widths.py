@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import BoolArray, FloatArray, Quiet, checked_positive
 from ..errors import InputError
+from ..io.results import Result
 from .card import load_model
 from .standard_model import standard_model
 from .strong_coupling import MU_MIN_GEV, alpha_s
@@ -33,7 +34,7 @@ QCD_COEFFICIENTS = (1.0, 1.40923, -12.7671)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Widths(Quiet):
+class Widths(Result):
     """Decay widths of a Z' in GeV. Every array has the broadcast shape of mass and coupling."""
 
     mass_gev: FloatArray

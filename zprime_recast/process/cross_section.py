@@ -16,12 +16,15 @@ Rates are linear in them, so one set of coefficients serves every PDF member and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, Quiet, checked_positive
+from ..arrays import FloatArray, checked_positive
 from ..errors import InputError, UnknownName
+from ..io.json import json_dict
+from ..io.results import Result
 from ..model.card import load_model
 from ..model.widths import Widths, decay_widths, first_lepton, partial_width
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
@@ -195,7 +198,7 @@ def default_window_gev(mass_gev: float, lumi: LuminosityTable) -> tuple[float, f
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossSection(Quiet):
+class CrossSection(Result):
     """sigma x BR of one hypothesis into one lepton flavour, in fb."""
 
     mass_gev: float
@@ -219,6 +222,12 @@ class CrossSection(Quiet):
     order: str
     window_gev: tuple[float, float] | None
     warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values, null for what is not known; the widths with their branching ratios."""
+        ratios = self.widths.branching_ratios
+        own = {name: value for name, value in vars(self).items() if name != "widths"}
+        return json_dict({**own, "gamma_gev": self.widths.total_gev, "branching_ratios": ratios})
 
 
 def cross_section(

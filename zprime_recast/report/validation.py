@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray, Quiet
+from ..arrays import FloatArray
 from ..errors import InputError
 from ..io.json import jsonable
+from ..io.results import Result
 from ..limits.resonance import resonance_limit
 from ..searches.spectrum import SpectrumSearch, Tolerance, Validation
 from ..signal.fold import FoldedSearch, fold_search
@@ -22,7 +23,7 @@ FAR_EXPECTED, FAR_OBSERVED = 0.25, 0.40
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Quiet):
+class Comparison(Result):
     """One channel and relative width of a search: limits in fb at the same masses, NaN where one is not published."""
 
     analysis: str
