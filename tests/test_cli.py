@@ -213,7 +213,7 @@ BAD = [
     (["xsec", "ssm", *M, "--member", "60"], ["members 0 to 58, not 60"]),
     (["xsec", "ssm", *M, "--cl", "100"], ["confidence level must be between 0 and 100"]),
     (["widths", "ssm", *M, "--set", "qcd_widths=2"], ["qcd_widths is a switch: 0 or 1, found 2"]),
-    (["pdf", "install", "../evil"], ["no name of a PDF set"]),
+    (["pdf", "install", "../evil"], ["not the name of a PDF set"]),
     (["pdf", "install", "missing.tar.gz"], ["missing.tar.gz: no such file"]),
     (["xsec", "ssm", *M, "--method", "wide"], ["narrow or full"]),
     (["xsec", "ssm", *M, "--method", "full", "--window", "1000"], ["LOW:HIGH"]),
