@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import BoolArray, ComplexArray, FloatArray, Quiet
+from ..io.memo import PickledByFields
 
 #: Nodes of a panel.
 POINTS = 8
@@ -71,7 +72,7 @@ def pole(mass_gev: ArrayLike, gamma_gev: ArrayLike, running: bool) -> tuple[Floa
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Panels(Quiet):
+class Panels(Quiet, PickledByFields):
     """Panels of true mass, next to each other, and their nodes."""
 
     edges_gev: FloatArray
@@ -109,7 +110,7 @@ class Panels(Quiet):
 
     def part(self, start: int, stop: int) -> Panels:
         """Neighbouring panels, from ``start`` to before ``stop``."""
-        return _part(self, start, stop)
+        return Panels(self.edges_gev[start : stop + 1])
 
     def values_at(self, m_gev: FloatArray) -> tuple[np.ndarray, FloatArray]:
         """Nodes (n, POINTS) and their shares (n, POINTS) that interpolate a function at masses inside the panels."""
@@ -117,11 +118,6 @@ class Panels(Quiet):
         t = (m_gev**2 - self.middle[panel]) / self.half[panel]
         shares = np.polynomial.legendre.legvander(t, POINTS - 1) @ _TO_NODES
         return panel[:, None] * POINTS + np.arange(POINTS), shares
-
-
-@lru_cache(maxsize=4096)
-def _part(grid: Panels, start: int, stop: int) -> Panels:
-    return Panels(grid.edges_gev[start : stop + 1])
 
 
 @lru_cache(maxsize=16)

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from ..arrays import FloatArray, IndexArray, Quiet
+from ..arrays import ComplexArray, FloatArray, IndexArray, Quiet
 from ..errors import InputError
+from ..io.memo import Memo, PickledByFields
 from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances, theory_nuisances
 from ..partons.pdf import PDFMember
@@ -30,7 +31,7 @@ from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
 from ..searches.spectrum import SpectrumSearch
 from ..units import HBARC2_GEV2_FB
-from .systematics import signal_information, varied_detectors
+from .systematics import held_detector, signal_information, varied_detectors
 
 #: True masses begin here.
 LOW_GEV = 130.0
@@ -41,6 +42,11 @@ PANEL_WIDTH = 0.008
 THEORY_POINTS = 180
 #: How far the mean true mass of a bin may lie from its middle, in ln(mass).
 MEAN_RANGE = 0.5
+
+#: Rates of the partons, and twice that times the conjugate propagators of photon and Z, each (5, n_nodes).
+PartonRates = tuple[FloatArray, FloatArray, ComplexArray]
+#: Rates times couplings of |Z'|^2, and of the interference, summed over flavours, each ([n,] n_nodes).
+RateSums = tuple[FloatArray, ComplexArray]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,7 +75,7 @@ class ChannelColumns:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FoldedSearch(Quiet):
+class FoldedSearch(Quiet, PickledByFields):
     """A search ready to take hypotheses: panels of true mass, rates of the partons, detector of each channel."""
 
     search: SpectrumSearch
@@ -139,7 +145,7 @@ class FoldedSearch(Quiet):
         """
         log_m = self._theory_table[0]
         one = zprime_squared.ndim == 1
-        table = _shared_changes(self, zprime_squared.tobytes()) if one else self.flavor_changes(zprime_squared)
+        table = self._shared_changes(zprime_squared) if one else self.flavor_changes(zprime_squared)
         at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
         k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
         t = np.minimum(np.maximum(at - k, 0.0), 1.0)
@@ -158,6 +164,24 @@ class FoldedSearch(Quiet):
         channels = tuple(finely_binned(c, width) for c in self.search.channels)
         return fold_search(replace(self.search, channels=channels), cache=False)
 
+    @cached_property
+    def parton_rates(self) -> Memo[tuple[int, float, float], PartonRates]:
+        """Rates at the nodes for a pole in a panel of the middle level, by its number, mass and width of the Z."""
+        return Memo(1024)
+
+    @cached_property
+    def rate_sums(self) -> Memo[tuple[int, bytes, float, float], RateSums]:
+        """``parton_rates`` times couplings, by the key of the coupling products as well."""
+        return Memo(1024)
+
+    @cached_property
+    def _changes(self) -> Memo[bytes, FloatArray]:
+        return Memo(64)
+
+    def _shared_changes(self, zprime_squared: FloatArray) -> FloatArray:
+        """The changes by flavour for coupling products that all hypotheses share, (5,)."""
+        return self._changes.get(zprime_squared.tobytes(), lambda: self.flavor_changes(zprime_squared))
+
     def flavor_changes(self, zprime_squared: FloatArray) -> FloatArray:
         """The changes at THEORY_POINTS masses, the flavours shared as in |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
         _, rate, changes = self._theory_table
@@ -170,10 +194,23 @@ class FoldedSearch(Quiet):
         self.search.channel(name)
         return next(c for c in self.channels if c.channel.name == name)
 
+    @cached_property
+    def _held(self) -> Memo[tuple[tuple[str, ...], tuple[tuple[str, float], ...]], FoldedSearch]:
+        return Memo(24)  # the points of a prior
 
-@lru_cache(maxsize=64)
-def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
-    return folded.flavor_changes(np.frombuffer(zprime_squared))
+    def held(self, channels: tuple[str, ...], values: Mapping[str, float]) -> FoldedSearch:
+        """Some channels of the search, with scale and resolution uncertainties fixed at ``values`` in standard
+        deviations, by name; they are not nuisances any more.
+        """
+        return self._held.get((channels, tuple(values.items())), lambda: self._with_held(channels, values))
+
+    def _with_held(self, channels: tuple[str, ...], values: Mapping[str, float]) -> FoldedSearch:
+        rest = tuple(u for u in self.search.uncertainties if u.name not in values)
+        folds = []
+        for fold in (self.fold(name) for name in channels):
+            detector = held_detector(self.search, fold.channel, self.grid.m_gev, values)
+            folds.append(replace(fold, detector=detector, log_detector=detector[:, :0], varied={}))
+        return replace(self, search=replace(self.search, uncertainties=rest), channels=tuple(folds))
 
 
 def fold_search(

@@ -15,7 +15,7 @@ from ..process.hypotheses import Hypotheses, hypotheses_of
 from ..process.poles import pole, pole_weights
 from .fold import FoldedSearch
 from .signal import Signal
-from .systematics import nuisance_names, shape_changes
+from .systematics import shape_changes
 from .template import mean_shift
 
 
@@ -55,7 +55,7 @@ def _exact_template(folded: FoldedSearch, hypotheses: Hypotheses, interference: 
             rows.insert(0, folded.theory_changes(products.zprime_squared, log_mass))
         changes[name] = np.concatenate(rows, axis=-2)
     luminosity_names = folded.theory.names if folded.theory is not None and with_theory else ()
-    return Signal(folded.search, yields, (*luminosity_names, *nuisance_names(folded.search)), changes)
+    return Signal(folded.search, yields, (*luminosity_names, *folded.search.shape_nuisances), changes)
 
 
 def signal_template(

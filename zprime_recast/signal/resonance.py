@@ -9,7 +9,7 @@ from ..arrays import checked_positive
 from ..process.poles import pole_weights
 from .fold import FoldedSearch
 from .signal import Signal
-from .systematics import nuisance_names, shape_changes
+from .systematics import shape_changes
 
 #: Relative width that stands for "zero" in a generic limit; results do not change from 1e-6 down.
 ZERO_WIDTH = 1e-8
@@ -40,4 +40,4 @@ def resonance_template(
         varied = {uncertainty: spectrum @ change for uncertainty, change in fold.varied.items()}
         of = (fold.information, yields[name], yields[name])
         changes[name] = shape_changes(folded.search, fold.channel, mass, *of, varied)
-    return Signal(folded.search, yields, nuisance_names(folded.search), changes)
+    return Signal(folded.search, yields, folded.search.shape_nuisances, changes)

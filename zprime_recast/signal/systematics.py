@@ -9,7 +9,6 @@ to the signal at the expected limit. Those of the kind ``yield`` are the same fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import numpy as np
 
@@ -17,24 +16,12 @@ from ..arrays import FloatArray
 from ..searches.background import background_modes
 from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
-from ..searches.spectrum import SpectrumSearch, Uncertainty
+from ..searches.spectrum import SpectrumSearch
 
 #: Largest |log change| of a bin by scale or resolution; beyond lie bins on the far flank of a peak.
 RESPONSE_CAP = 0.5
 #: Largest relative change by spurious signal: reached only by hypotheses far too weak to be excluded.
 SPURIOUS_CAP = 0.5
-
-
-@lru_cache(maxsize=64)
-def shape_uncertainties(search: SpectrumSearch) -> tuple[Uncertainty, ...]:
-    """The uncertainties of a search that are treated here."""
-    return tuple(u for u in search.uncertainties if u.kind != "yield")
-
-
-@lru_cache(maxsize=64)
-def nuisance_names(search: SpectrumSearch) -> tuple[str, ...]:
-    """Names of :func:`shape_uncertainties` in a likelihood."""
-    return tuple(f"{search.id}_{u.name}" for u in shape_uncertainties(search))
 
 
 def varied_detectors(
@@ -84,7 +71,7 @@ def shape_changes(
     signal; ``nominal`` and ``varied``: those of |Z'|^2 alone, and their change per scale or resolution uncertainty (an
     interference has no peak to move).
     """
-    uncertainties = shape_uncertainties(search)
+    uncertainties = search.shape_uncertainties
     changes = np.zeros((*nominal.shape[:-1], len(uncertainties), nominal.shape[-1]))
     events = np.maximum(nominal, 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300)
     for k, u in enumerate(uncertainties):
