@@ -54,7 +54,7 @@ def _coupling_products(model: ZprimeModel, lepton: str) -> CouplingProducts:
 
 
 def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
-    """Coupling products of every lepton flavour; one object for flavours with the same couplings."""
+    """Coupling products per charged lepton; one object for leptons with the same couplings."""
     kept: Memo[tuple[str, ...], Mapping[str, CouplingProducts]] = model.memo
     return kept.get(("coupling products",), lambda: _lepton_products(model))
 

@@ -2,9 +2,10 @@ r"""Levels of panels, each GROUP times as wide as the one below, for a spectrum 
 
 .. math:: \int_{panel} f(s) R(s)\, ds \approx \sum_p f(s_p) \int_{panel} \ell_p(s) R(s)\, ds
 
-with Lagrange's polynomials of the panel's nodes: what is folded with a spectrum f enters by its moments, made once. If
-the nearest pole of f is x half widths away from the middle of a panel, the error is (x + sqrt(x^2 - 1))^-POINTS of what
-the panel holds: 1e-5 for x = 2.3, the nearest one that is used.
+with the Lagrange polynomials l_p of the nodes of the panel. The function R that is folded with a spectrum f enters only
+through its moments, which are computed once. If the nearest pole of f is x half widths away from the middle of a panel,
+the relative error of the integral over this panel is (x + sqrt(x^2 - 1))^-POINTS: 1e-5 for x = 2.3, the smallest
+distance at which a wide panel is used.
 """
 
 from __future__ import annotations
@@ -19,43 +20,42 @@ from ..arrays import ComplexArray, FloatArray, IndexArray, Quiet
 from ..io.memo import Memo, PickledByFields
 from .poles import POINTS, Panels, put_closed_form
 
-#: Panels of a level that make one of the next.
+#: Number of panels that make one panel of the next higher level.
 GROUP = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Window(Quiet):
-    """What a level is folded with at some of its nodes, without columns of zeros: bins far from them see nothing."""
+    """Rows of the functions or moments of a level, without columns of zeros: bins far from the nodes see nothing."""
 
     columns: IndexArray | slice
+    """Columns of the level that are kept."""
     matrix: FloatArray
     """(n_nodes, n_columns)."""
 
 
-#: First columns, and those after the last.
+#: Ranges of columns: the first column and the one after the last, of each.
 Ranges = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Level(Quiet, PickledByFields):
-    """Panels of one width, and what a spectrum is folded with at their nodes."""
+    """Panels of one width, with the functions or moments that a spectrum is folded with at their nodes."""
 
     grid: Panels
     parton_rate: FloatArray
-    """(5, n_nodes)."""
+    """Rates of the partons per quark flavour, (5, n_nodes)."""
     of_signal: FloatArray
-    """For the whole spectrum, (n_nodes, k): functions at the lowest level, moments above it."""
+    """Folded with the whole spectrum, (n_nodes, k): functions at the lowest level, moments at the levels above."""
     of_squared: FloatArray
-    """The same for the spectrum of |Z'|^2."""
+    """Folded with the spectrum of |Z'|^2, likewise."""
 
     @cached_property
     def _windows(self) -> Memo[tuple[int, int, bool, Ranges], Window]:
         return Memo(2048)
 
     def window(self, start: int, stop: int, squared: bool, ranges: Ranges) -> Window:
-        """What nodes ``start`` to before ``stop`` are folded with for the spectrum, or with ``squared`` for that of
-        |Z'|^2, in some ranges of columns.
-        """
+        """Rows ``start`` to ``stop`` (exclusive) of ``of_squared`` or ``of_signal``, in some ranges of columns."""
         return self._windows.get((start, stop, squared, ranges), lambda: self._window(start, stop, squared, ranges))
 
     def _window(self, start: int, stop: int, squared: bool, ranges: Ranges) -> Window:
@@ -72,25 +72,28 @@ class Level(Quiet, PickledByFields):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PoleNodes(Quiet):
-    """The nodes at which a spectrum is taken whose pole lies in one panel of the middle level: those of the highest
-    level, of the middle one beside the pole and of the lowest one closer to it, in this order.
+    """The nodes at which a spectrum is evaluated if its pole lies in a given panel of the middle level.
+
+    First come the nodes of the highest level, then those of the middle level beside the pole, then those of the lowest
+    level closest to it.
     """
 
     panel: int
-    """The panel of the middle level that the pole is in."""
+    """Number of the panel of the middle level that contains the pole."""
     s: FloatArray
     """GeV^2, (n,)."""
     weights: FloatArray
-    """Of the nodes of the upper levels, whose moments are integrals, 1, or 0 where the level below takes their place;
-    of those of the lowest one Gauss and Legendre's."""
+    """Weights, (n,): 1 at the upper levels, whose moments are integrals already, or 0 where the level below takes their
+    place; Gauss-Legendre weights in GeV^2 at the lowest level."""
     low: Panels
-    """Panels of the lowest level."""
+    """Panels of the lowest level that are used."""
     spans: tuple[tuple[int, int, int], ...]
-    """Level, first node and the one after the last there, in the order of the nodes here."""
+    """(level, first node, node after the last) of each level that is used, in the order of the nodes."""
 
     def propagators(self, mass_gev: FloatArray, gamma_gev: FloatArray) -> tuple[ComplexArray, FloatArray]:
-        """1/(s - M^2 + i M Gamma) and the square of its modulus times the weights, (n_hypotheses, n); in panels near
-        the pole those of :mod:`zprime_recast.process.poles`.
+        """1/(s - M^2 + i M Gamma) and its squared modulus, both times the weights, (n_hypotheses, n).
+
+        Panels near the pole get the closed-form weights of :mod:`zprime_recast.process.poles`.
         """
         place = np.asarray(mass_gev * (mass_gev - 1j * gamma_gev), dtype=complex)[:, None]
         low = -POINTS * len(self.low.middle)
@@ -118,7 +121,7 @@ class Levels(Quiet, PickledByFields):
 
     @cached_property
     def all_columns(self) -> tuple[Ranges, Ranges]:
-        """All columns that the spectrum is folded with, and all for that of |Z'|^2."""
+        """Ranges of all columns of ``of_signal``, and of all columns of ``of_squared``."""
         return ((0, self.low.of_signal.shape[1]),), ((0, self.low.of_squared.shape[1]),)
 
     @cached_property
@@ -130,13 +133,14 @@ class Levels(Quiet, PickledByFields):
         return Memo(1024)
 
     def nodes(self, panel: int) -> PoleNodes:
-        """The nodes for a pole in a panel of the middle level."""
+        """The nodes for a pole in this panel of the middle level."""
         return self._nodes.get(panel, lambda: self._pole_nodes(panel))
 
     def windows(self, nodes: PoleNodes, squared: bool, ranges: Ranges) -> list[tuple[slice, Window]]:
-        """What the levels are folded with for the spectrum, or with ``squared`` for that of |Z'|^2, in some ranges of
-        columns, each with the slice of ``nodes`` it belongs to. The nodes may be those of another search on the same
-        panels.
+        """Windows of the levels at the nodes, each with the slice of ``nodes`` that it belongs to.
+
+        ``squared`` selects ``of_squared`` instead of ``of_signal``; ``ranges`` selects columns. The nodes may come from
+        another search on the same panels.
         """
         return self._windows.get((nodes.panel, squared, ranges), lambda: self._pole_windows(nodes, squared, ranges))
 
@@ -166,7 +170,7 @@ class Levels(Quiet, PickledByFields):
 
 
 def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:
-    """Neighbouring hypotheses, (n,), whose poles are in the same panel of the middle level, and which one it is."""
+    """Slices of hypotheses, (n,) in ascending order, whose poles share a panel of the middle level; and its number."""
     if not len(mass_gev):
         return []
     own = np.searchsorted(middle.edges_s[1:-1], mass_gev**2, side="right")
@@ -175,7 +179,11 @@ def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:
 
 
 def levels(grid: Panels, parton_rate: FloatArray, of_signal: FloatArray, of_squared: FloatArray) -> Levels:
-    """The lowest level, and two above it: the number of panels is a multiple of GROUP^2."""
+    """The lowest level and the two above it, from functions at the nodes of ``grid``.
+
+    ``parton_rate`` is (5, n_nodes), ``of_signal`` and ``of_squared`` are (n_nodes, k). The number of panels of ``grid``
+    must be a multiple of GROUP^2.
+    """
     found = [Level(grid, parton_rate, of_signal, of_squared)]
     for size in (GROUP, GROUP**2):
         wide = Panels(grid.edges_gev[::size])
@@ -188,6 +196,6 @@ def levels(grid: Panels, parton_rate: FloatArray, of_signal: FloatArray, of_squa
 
 
 def _moments(shares: FloatArray, rows: FloatArray) -> FloatArray:
-    """(n_panels * POINTS, k) from functions at the nodes of the lowest level, (n_nodes, k)."""
+    """Moments (n_panels * POINTS, k) of functions at the nodes of the lowest level, (n_nodes, k)."""
     by_panel = rows.reshape(len(shares), -1, rows.shape[1])
     return np.asarray(np.matmul(np.swapaxes(shares, 1, 2), by_panel).reshape(-1, rows.shape[1]))

@@ -1,8 +1,7 @@
-"""The template of :mod:`zprime_recast.signal.fold` for many hypotheses: the same integral with fewer nodes off the
-peak.
+"""Templates of many hypotheses: the integral of :mod:`zprime_recast.signal.fold` with fewer nodes away from the peak.
 
-Far from the pole the spectrum is taken at the nodes of wide panels and folded with moments of the detector
-(:mod:`zprime_recast.process.levels`); beside it the panels of the level below take their place, and at the lowest level
+Far from the pole the spectrum is evaluated at the nodes of wide panels and folded with moments of the detector
+(:mod:`zprime_recast.process.levels`). Closer to the pole narrower panels take their place, and the narrowest ones use
 the weights of :mod:`zprime_recast.process.poles`.
 """
 
@@ -30,17 +29,17 @@ def templates(
     changes: bool = True,
     theory: bool = True,
 ) -> list[Signal]:
-    """Signal events per bin and channel (n, n_bins) of hypotheses in some searches, and how uncertainties change them.
+    """Signal events per bin and channel (n, n_bins) of hypotheses in each search, and how uncertainties change them.
 
-    Yields are those of :func:`zprime_recast.signal.reference.signal_template` to 1e-5 of the largest bin. Fastest for
-    hypotheses in the order of their masses.
+    The yields agree with :func:`zprime_recast.signal.reference.signal_template` to 1e-5 of the largest bin. Hypotheses
+    sorted by mass are fastest.
 
     Arguments:
-        searches: folded with a PDF set, InputError otherwise.
-        hypotheses: (n,).
-        interference: with photon and Z; bins may be negative then.
-        changes: whether the changes (n, n_names, n_bins) by the uncertainties are wanted.
-        theory: whether the uncertainties of the luminosities are among them.
+        searches: searches folded with a PDF set; InputError otherwise.
+        hypotheses: the hypotheses, (n,).
+        interference: whether to include the interference with photon and Z, which can make bins negative.
+        changes: whether to compute the changes (n, n_names, n_bins) by the uncertainties.
+        theory: whether the uncertainties of the luminosities are among the changes.
     """
     spectra = _folded(searches, hypotheses, interference, changes)
     wanted = (changes, theory)
@@ -55,7 +54,7 @@ def _template(
     changes: bool,
     with_theory: bool,
 ) -> Signal:
-    """The template from the folded spectra, (n, columns)."""
+    """The template of one search from its folded spectra, (n, columns)."""
     columns, n_bins = folded.columns, len(folded.log_centers)
     if hypotheses.strength is not None:
         signal = signal * hypotheses.strength[:, None]
@@ -80,7 +79,7 @@ def _template(
 
 
 def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingProducts, slice]]:
-    """Coupling products and bins: all together if the leptons of all channels have the same couplings."""
+    """Coupling products and the bins they apply to: all bins at once if all channels have the same couplings."""
     own = [hypotheses.products[fold.channel.lepton] for fold in folded.channels]
     if all(other is own[0] for other in own):
         return [(own[0], slice(None))]
@@ -90,7 +89,7 @@ def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingP
 def _folded(
     searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool, with_squared: bool
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Spectra and |Z'|^2 folded with what the levels of each search hold, (n, columns)."""
+    """Spectra, and spectra of |Z'|^2, folded with the columns of the levels of each search, (n, columns)."""
     mass, gamma, residue = pole(hypotheses.mass_gev, hypotheses.gamma_gev, hypotheses.running_width)
     if (mass[1:] < mass[:-1]).any():
         order = np.argsort(mass, kind="stable")
@@ -128,7 +127,7 @@ def _folded(
 
 
 def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
-    """Of all channels, or of the one with these bins, in what the levels hold for the spectrum and for |Z'|^2."""
+    """Columns of the levels for the spectrum and for |Z'|^2, of the channel with these bins or of all channels."""
     if bins == slice(None):
         return folded.levels.all_columns
     n_bins = len(folded.log_centers)
@@ -141,8 +140,9 @@ def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
 def _rates(
     folded: FoldedSearch, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
 ) -> RateSums:
-    """Rates times couplings of |Z'|^2 and of the interference with photon and Z, conjugate, summed over flavours,
-    ([n,] n_nodes).
+    """Rates times couplings at nodes, summed over flavours, ([n,] n_nodes).
+
+    The first array is for |Z'|^2, the second for the interference with photon and Z, complex conjugate.
     """
 
     def summed() -> RateSums:
@@ -150,13 +150,13 @@ def _rates(
         amplitude = products.zprime_photon @ with_photon + products.zprime_z @ with_z
         return products.zprime_squared @ rate, np.asarray(amplitude, dtype=complex)
 
-    if products.zprime_squared.ndim == 1:  # the same for all hypotheses, whatever their pole
+    if products.zprime_squared.ndim == 1:  # shared by all hypotheses and independent of their poles
         return folded.rate_sums.get((nodes.panel, products.key, m_z_gev, gamma_z_gev), summed)
     return summed()
 
 
 def _parton_rates(folded: FoldedSearch, nodes: PoleNodes, m_z_gev: float, gamma_z_gev: float) -> PartonRates:
-    """Rates of the partons at nodes, (5, n_nodes); and twice that times the conjugate propagators of photon and Z."""
+    """Rates of the partons at nodes, then twice that times the conjugate propagators of photon and Z, (5, n_nodes)."""
 
     def made() -> PartonRates:
         levels = folded.levels.all
@@ -168,8 +168,9 @@ def _parton_rates(folded: FoldedSearch, nodes: PoleNodes, m_z_gev: float, gamma_
 
 
 def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
-    """Mean logarithm of the true masses of each bin over its middle, from events and their first moment; not farther
-    than MEAN_RANGE, where an interference changes its sign.
+    """Mean of ln(true mass/middle of the bin) of each bin, from events and their first moment.
+
+    Where the interference changes sign and the mean is ill-defined, it is bounded by MEAN_RANGE.
     """
     mean = np.divide(moment, events, out=np.zeros(events.shape), where=np.abs(events) > 1e-200)
     return np.minimum(np.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
