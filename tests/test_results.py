@@ -53,7 +53,7 @@ def test_results_become_tables(results):
     for result in results:
         table = pd.DataFrame(result.columns())
         assert len(table) in (1, 2)
-        assert all(np.issubdtype(kind, np.number) or kind == bool for kind in table.dtypes)
+        assert all(np.issubdtype(kind, np.number) or kind.kind == "b" for kind in table.dtypes)
     widths = pd.DataFrame(results[0].columns())
     np.testing.assert_allclose(widths["total_gev"], results[0].total_gev)
     partial = [name for name in widths if name.startswith("partial_gev_")]

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ._shared import (
     Analyses,
     Calculator,
+    Fitter,
     Json,
     Model,
     NoInterference,
@@ -56,6 +57,7 @@ def contour(
     no_interference: NoInterference = False,
     set_: Set = None,
     calculator: Calculator = "asymptotic",
+    fitter: Fitter = "newton",
     refine: Annotated[
         int, typer.Option("--refine", metavar="N", help="N times, add masses where the curve bends or ends.")
     ] = 0,
@@ -94,6 +96,7 @@ def contour(
                         searches,
                         not no_interference,
                         calculator,
+                        fitter,
                         workers=workers,
                         on_done=on_point,
                         refine=refine,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._exports import lazy
 
 _NAMES = {
+    "histogram": "histograms",
     "DileptonEvents": "records",
     "LeptonCuts": "process",
     "event_source": "sample",

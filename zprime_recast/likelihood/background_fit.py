@@ -12,7 +12,7 @@ from scipy.special import gammaln
 from ..arrays import FloatArray, Quiet
 from ..errors import LikelihoodError
 from ..signal.signal import Signal
-from .binned import BinnedLikelihood, binned_likelihood
+from .binned import BinnedLikelihood, Layouts, binned_likelihood
 from .expectations import background_expectations, expected_background
 from .newton import fit
 
@@ -35,15 +35,15 @@ class BackgroundFit(Quiet):
 
 
 def background_likelihood(
-    searches: Sequence[SpectrumSearch], channels: Sequence[str] | None = None
+    searches: Sequence[SpectrumSearch], channels: Sequence[str] | None = None, layouts: Layouts | None = None
 ) -> BinnedLikelihood:
-    """The likelihood of searches without a signal, in some channels or all."""
+    """The likelihood of searches without a signal, in some channels or all; ``layouts``: of these searches."""
 
     def nothing(search: SpectrumSearch) -> Signal:
         used = (c for c in search.channels if channels is None or c.name in channels)
         return Signal(search, {c.name: np.zeros(len(c.bkg)) for c in used})
 
-    return binned_likelihood([nothing(search) for search in searches])
+    return binned_likelihood([nothing(search) for search in searches], layouts)
 
 
 def fit_background(likelihood: BinnedLikelihood, n_obs: FloatArray | None = None) -> BackgroundFit:

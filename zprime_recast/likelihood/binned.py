@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, Quiet
 from ..errors import InputError
+from ..io.memo import Memo, PickledByFields
 from ..searches.background import background_nuisances
 from ..signal.signal import Signal
+from .factors import Factors, factors
 
 if TYPE_CHECKING:
     from ..searches.channel import Channel
@@ -36,7 +38,7 @@ MU_MAX = 10.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LogChanges(Quiet):
+class LogChanges(Quiet, PickledByFields):
     """What nuisances do to the expected events of a sample, bin by bin: exp(+-change) at +-1 standard deviation, in
     between HistFactory's ``normsys`` (pyhf's code 4: polynomial inside, exponential outside). All are symmetric in
     the logarithm: what a card or a varied response says up and down is averaged there.
@@ -47,6 +49,11 @@ class LogChanges(Quiet):
     """Change of ln(events) per standard deviation, ([n_hypotheses or 1,] n_names, n_bins)."""
     acts: BoolArray
     """Whether the nuisance is declared for the bin, (n_names, n_bins); the changes are 0 where it is not."""
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The factors of these nuisances on the events of a background; for changes (n_names, n_bins)."""
+        return factors(self)
 
     def of(self, i: int) -> LogChanges:
         """The changes of hypothesis ``i``, (n_names, n_bins)."""
@@ -102,13 +109,14 @@ class BinnedLikelihood(Quiet):
         return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + 1 / np.maximum(deepest, 1e-300))))
 
 
-def binned_likelihood(signals: Sequence[Signal]) -> BinnedLikelihood:
+def binned_likelihood(signals: Sequence[Signal], layouts: Layouts | None = None) -> BinnedLikelihood:
     """The likelihood of hypotheses: every bin of every channel that has a signal, in the order of ``signals``.
 
     All signals hold the same hypotheses. Signal bins may be negative (interference) as long as background + signal
-    stays positive, see :func:`bounded_interference`. InputError if the same search is given twice.
+    stays positive, see :func:`bounded_interference`. ``layouts`` keeps what further calls for the same searches share.
+    InputError if the same search is given twice.
     """
-    layout = _layout(tuple((s.search, s.nuisances, tuple(s.yields)) for s in signals))
+    layout = (Layouts() if layouts is None else layouts).layout(signals)
     blocks = layout.blocks
     given = [np.asarray(signals[b.search].yields[b.channel.name], dtype=float) for b in blocks]
     n = max(y.size // len(b.channel.bkg) for y, b in zip(given, blocks, strict=True))
@@ -166,49 +174,69 @@ class _Layout(Quiet):
     background_changes: LogChanges
 
 
-@lru_cache(maxsize=32)
-def _layout(searches: tuple[tuple[SpectrumSearch, tuple[str, ...], tuple[str, ...]], ...]) -> _Layout:
-    """Of searches with the names of their ``Signal.nuisances`` and of the channels that have yields."""
-    ids = [search.id for search, _, _ in searches]
-    if not ids or len(set(ids)) != len(ids):
-        raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
-    parts = [
-        (k, _fixed_part(search, channel), channel)
-        for k, (search, _, channels) in enumerate(searches)
-        for channel in search.channels
-        if channel.name in channels
-    ]
-    if not parts:
-        raise InputError("no channel of the analyses has a signal")
-    names = tuple(dict.fromkeys(n for k, fixed, _ in parts for n in (*fixed.signal_changes.names, *searches[k][1])))
-    background_changes = _joined(tuple(fixed.background_changes for _, fixed, _ in parts))
-    if shared := set(names) & set(background_changes.names):
-        raise InputError(f"{', '.join(sorted(shared))}: an uncertainty of signal and background; give it two names")
-    ends = np.cumsum([0, *(len(fixed.background) for _, fixed, _ in parts)])
-    change = np.zeros((len(names), ends[-1]))
-    acts, blocks = np.zeros(change.shape, dtype=bool), []
-    for (k, fixed, channel), first, end in zip(parts, ends[:-1], ends[1:], strict=True):
-        (search, nuisances, _), bins = searches[k], slice(int(first), int(end))
-        own, rows = ([names.index(name) for name in some] for some in (fixed.signal_changes.names, nuisances))
-        change[own, bins], acts[own, bins] = fixed.signal_changes.change, fixed.signal_changes.acts
-        foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if channel.name not in u.channels}
-        if rows:
-            acts[rows, bins] = np.array([[name not in foreign] for name in nuisances])
-        blocks.append(_Block(k, channel, bins, rows))
-    return _Layout(
-        tuple(blocks),
-        tuple(name for _, fixed, _ in parts for name in fixed.bin_names),
-        np.concatenate([fixed.n_obs for _, fixed, _ in parts]),
-        np.concatenate([fixed.background for _, fixed, _ in parts]),
-        names,
-        change,
-        acts,
-        background_changes,
-    )
+class Layouts:
+    """Layouts of likelihoods in some searches, each computed once; they are freed with the object that owns this one.
+
+    Searches are told apart by their ids: use an instance for the same searches only. Uncertainties of scale and
+    resolution may be left out of a search, which leaves their names out of its signals.
+    """
+
+    def __init__(self) -> None:
+        self._layouts: Memo[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...], _Layout] = Memo(32)
+        self._channels: Memo[tuple[str, str], BinnedLikelihood] = Memo(64)
+        self._backgrounds: Memo[tuple[tuple[str, str], ...], LogChanges] = Memo(16)
+
+    def layout(self, signals: Sequence[Signal]) -> _Layout:
+        """The layout for signals with these names of nuisances and channels; InputError for none, or a search given
+        twice.
+        """
+        key = tuple((s.search.id, s.nuisances, tuple(s.yields)) for s in signals)
+        return self._layouts.get(key, lambda: self._layout(signals))
+
+    def _layout(self, signals: Sequence[Signal]) -> _Layout:
+        ids = [s.search.id for s in signals]
+        if not ids or len(set(ids)) != len(ids):
+            raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
+        used = [(k, c) for k, s in enumerate(signals) for c in s.search.channels if c.name in s.yields]
+        if not used:
+            raise InputError("no channel of the analyses has a signal")
+        parts = [(k, self._channel(signals[k].search, channel), channel) for k, channel in used]
+        names = tuple(
+            dict.fromkeys(n for k, fixed, _ in parts for n in (*fixed.signal_changes.names, *signals[k].nuisances))
+        )
+        background_changes = self._backgrounds.get(
+            tuple((ids[k], channel.name) for k, channel in used),
+            lambda: _joined([fixed.background_changes for _, fixed, _ in parts]),
+        )
+        if shared := set(names) & set(background_changes.names):
+            raise InputError(f"{', '.join(sorted(shared))}: an uncertainty of signal and background; give it two names")
+        ends = np.cumsum([0, *(len(fixed.background) for _, fixed, _ in parts)])
+        change = np.zeros((len(names), ends[-1]))
+        acts, blocks = np.zeros(change.shape, dtype=bool), []
+        for (k, fixed, channel), first, end in zip(parts, ends[:-1], ends[1:], strict=True):
+            search, nuisances, bins = signals[k].search, signals[k].nuisances, slice(int(first), int(end))
+            own, rows = ([names.index(name) for name in some] for some in (fixed.signal_changes.names, nuisances))
+            change[own, bins], acts[own, bins] = fixed.signal_changes.change, fixed.signal_changes.acts
+            foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if channel.name not in u.channels}
+            if rows:
+                acts[rows, bins] = np.array([[name not in foreign] for name in nuisances])
+            blocks.append(_Block(k, channel, bins, rows))
+        return _Layout(
+            tuple(blocks),
+            tuple(name for _, fixed, _ in parts for name in fixed.bin_names),
+            np.concatenate([fixed.n_obs for _, fixed, _ in parts]),
+            np.concatenate([fixed.background for _, fixed, _ in parts]),
+            names,
+            change,
+            acts,
+            background_changes,
+        )
+
+    def _channel(self, search: SpectrumSearch, channel: Channel) -> BinnedLikelihood:
+        return self._channels.get((search.id, channel.name), lambda: _without_signal(search, channel))
 
 
-@lru_cache(maxsize=64)
-def _fixed_part(search: SpectrumSearch, channel: Channel) -> BinnedLikelihood:
+def _without_signal(search: SpectrumSearch, channel: Channel) -> BinnedLikelihood:
     """What is the same for all hypotheses of a channel."""
     n_bins = len(channel.bkg)
     own = [u for u in search.uncertainties if u.kind == "yield"]
@@ -226,8 +254,7 @@ def _fixed_part(search: SpectrumSearch, channel: Channel) -> BinnedLikelihood:
     )
 
 
-@lru_cache(maxsize=16)
-def _joined(parts: tuple[LogChanges, ...]) -> LogChanges:
+def _joined(parts: Sequence[LogChanges]) -> LogChanges:
     """Changes on bins one after the other; a nuisance of the same name is the same one."""
     names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     n_bins = sum(part.change.shape[-1] for part in parts)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import FloatArray, IndexArray, Quiet
 from .binned import BinnedLikelihood
-from .factors import Factors, factors
+from .factors import Factors
 
 #: Information on the signal that a rotated nuisance may carry and be left out: it would change q by as much.
 NEGLIGIBLE_INFORMATION = 1e-7
@@ -79,7 +79,7 @@ def expectations_of(
     Without ``rotated`` the nuisances of the signal are those of the likelihood: for a single hypothesis, whose fit
     takes less time than the rotation saves.
     """
-    of_background = factors(likelihood.background_changes)
+    of_background = likelihood.background_changes.factors
     signal, change = likelihood.signal, likelihood.signal_changes.change
     if rows is not None:
         signal = signal[rows]
@@ -120,7 +120,7 @@ def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatAr
 
 def background_expectations(likelihood: BinnedLikelihood, n: int) -> Expectations:
     """The expectations of ``n`` data sets without a signal."""
-    n_bins, of_background = len(likelihood.background), factors(likelihood.background_changes)
+    n_bins, of_background = len(likelihood.background), likelihood.background_changes.factors
     return Expectations(
         np.zeros((n, n_bins)),
         likelihood.background,

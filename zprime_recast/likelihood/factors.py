@@ -10,12 +10,16 @@ for many hypotheses that is a matrix product.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import FloatArray, IndexArray, Quiet
-from .binned import LogChanges
+from ..io.memo import PickledByFields
+
+if TYPE_CHECKING:
+    from .binned import LogChanges
 
 #: Changes up to this enter as exponentials: an error of the factor of 1e-8.
 EXPONENTIAL_MAX = 0.3
@@ -25,7 +29,7 @@ ORDER = 12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Factors(Quiet):
+class Factors(Quiet, PickledByFields):
     """Nuisances of a sample that is the same in all hypotheses, ready to be evaluated for many at once."""
 
     slopes: FloatArray
@@ -86,7 +90,6 @@ class Factors(Quiet):
         return np.asarray(total * (np.abs(alpha.take(self.curved, axis=1)) < 1))
 
 
-@lru_cache(maxsize=16)
 def factors(changes: LogChanges) -> Factors:
     """Factors of the changes of a background, (n_names, n_bins)."""
     large = np.abs(changes.change) > EXPONENTIAL_MAX

@@ -13,7 +13,7 @@ from ..errors import LikelihoodError
 from ..io.json import json_dict
 from ..likelihood.asymptotics import unprofiled_statistic
 from ..likelihood.background_fit import fit_background
-from ..likelihood.binned import BinnedLikelihood, binned_likelihood
+from ..likelihood.binned import BinnedLikelihood, Layouts, binned_likelihood
 from ..likelihood.cls import AsymptoticCLs, asymptotic_cls
 from ..signal.from_events import EventTemplate
 from ..signal.signal import Signal
@@ -71,9 +71,12 @@ def strength_limit(templates: Sequence[EventTemplate]) -> StrengthLimit:
     if not any(np.any(y > 0) for t in templates for y in t.yields.values()):
         raise LikelihoodError("the sample gives no signal events in any bin: no limit")
 
+    layouts = Layouts()
+
     def likelihood(mu: FloatArray) -> BinnedLikelihood:
         scaled = [{name: mu[:, None] * y for name, y in t.yields.items()} for t in templates]
-        return binned_likelihood([Signal(t.search, yields) for t, yields in zip(templates, scaled, strict=True)])
+        signals = [Signal(t.search, yields) for t, yields in zip(templates, scaled, strict=True)]
+        return binned_likelihood(signals, layouts)
 
     background = fit_background(likelihood(np.zeros(1)))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..io.threads import one_blas_thread
 from ..likelihood.asymptotics import CLS_EXCLUDED, unprofiled_statistic
 from ..likelihood.background_fit import BackgroundFit, background_likelihood, fit_background
 from ..likelihood.bayes import upper_limits
-from ..likelihood.binned import BinnedLikelihood, binned_likelihood
+from ..likelihood.binned import BinnedLikelihood, Layouts, binned_likelihood
 from ..likelihood.cls import AsymptoticCLs, asymptotic_cls
 from ..likelihood.toys import toy_cls
 from ..process.hypotheses import GAMMA_OVER_M_MAX
@@ -25,7 +25,7 @@ from ..searches.spectrum import SpectrumSearch, Uncertainty, load_spectrum
 from ..signal.fold import FoldedSearch, fold_search
 from ..signal.resonance import resonance_template
 from ..signal.signal import Signal
-from ..signal.systematics import expected_limit, held_detector
+from ..signal.systematics import expected_limit
 from .crossings import ROOT_TOLERANCE, CLsCurves, Curves, crossings
 from .method import Method
 from .result import ResonanceLimit
@@ -48,6 +48,7 @@ class Resonances(Quiet):
     gamma_over_m: FloatArray
     """(n,)."""
     channel: str
+    layouts: Layouts = field(default_factory=Layouts)
 
     def likelihood(self, sigma_br_fb: FloatArray, held: FloatArray | None = None) -> BinnedLikelihood:
         """The likelihood at cross-sections (n, m), hypotheses in their order when flattened. ``held``: values of
@@ -55,13 +56,14 @@ class Resonances(Quiet):
         """
         folded = self.folded
         if held is not None and len(held):
-            names = tuple(u.name for u in self.peak_nuisances)
+            values = {u.name: float(x) for u, x in zip(self.peak_nuisances, held, strict=True)}
             channels = tuple(f.channel.name for f in folded.channels if self.channel in ("ll", f.channel.name))
-            folded = _held(folded, channels, names, tuple(held.tolist()))
+            folded = folded.held(channels, values)
         mass, ratio, sigma = np.broadcast_arrays(self.mass_gev[:, None], self.gamma_over_m[:, None], sigma_br_fb)
         template = resonance_template(folded, mass.ravel(), ratio.ravel(), sigma.ravel())
         yields = {name: y for name, y in template.yields.items() if self.channel in ("ll", name)}
-        return binned_likelihood([Signal(folded.search, yields, template.nuisances, template.changes)])
+        signal = Signal(folded.search, yields, template.nuisances, template.changes)
+        return binned_likelihood([signal], self.layouts)
 
     def estimate(self) -> FloatArray:
         """Expected limits in fb to a factor of two, (n,), without a fit."""
@@ -81,7 +83,7 @@ class Resonances(Quiet):
     def background(self) -> BackgroundFit:
         """The fit of the background in the channels in use."""
         channels = None if self.channel == "ll" else (self.channel,)
-        return fit_background(background_likelihood([self.folded.search], channels))
+        return fit_background(background_likelihood([self.folded.search], channels, self.layouts))
 
     def test(self, which: IndexArray, x: FloatArray) -> AsymptoticCLs:
         """Asymptotic CLs of the resonances ``which`` (k,) at cross-sections x (k,) in fb."""
@@ -102,21 +104,7 @@ class Resonances(Quiet):
 
     def take(self, i: slice | IndexArray) -> Resonances:
         """Some of the resonances."""
-        return Resonances(self.folded, self.mass_gev[i], self.gamma_over_m[i], self.channel)
-
-
-@lru_cache(maxsize=24)  # the points of a prior
-def _held(
-    folded: FoldedSearch, channels: tuple[str, ...], names: tuple[str, ...], values: tuple[float, ...]
-) -> FoldedSearch:
-    """Channels of a search with scale and resolution uncertainties held at values in standard deviations."""
-    search, at, m = folded.search, dict(zip(names, values, strict=True)), folded.grid.m_gev
-    rest = tuple(u for u in search.uncertainties if u.name not in at)
-    folds = []
-    for fold in (folded.fold(name) for name in channels):
-        detector = held_detector(search, fold.channel, m, at)
-        folds.append(replace(fold, detector=detector, log_detector=detector[:, :0], varied={}))
-    return replace(folded, search=replace(search, uncertainties=rest), channels=tuple(folds))
+        return replace(self, mass_gev=self.mass_gev[i], gamma_over_m=self.gamma_over_m[i])
 
 
 def resonances(folded: FoldedSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLike, channel: str = "ll") -> Resonances:

@@ -14,7 +14,7 @@ from ..errors import InputError, LikelihoodError
 from ..io.threads import one_blas_thread
 from ..likelihood.asymptotics import unprofiled_statistic
 from ..likelihood.background_fit import BackgroundFit, background_likelihood, fit_background
-from ..likelihood.binned import BinnedLikelihood, binned_likelihood
+from ..likelihood.binned import BinnedLikelihood, Layouts, binned_likelihood
 from ..likelihood.cls import AsymptoticCLs, asymptotic_cls, log_ratios
 from ..likelihood.pyhf_fit import pyhf_background, pyhf_cls
 from ..likelihood.toys import toy_cls
@@ -88,11 +88,18 @@ class JointLikelihood:
     def _fitted_by(self, fitter: str) -> Callable[[Hypotheses, bool], AsymptoticCLs]:
         return {"newton": self.test, "pyhf": self.judge}[fitter]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_layouts"}
+
+    @cached_property
+    def _layouts(self) -> Layouts:
+        return Layouts()
+
     @cached_property
     def background(self) -> BackgroundFit:
         """The fit without a signal."""
         with one_blas_thread():
-            return fit_background(background_likelihood([f.search for f in self.folded]))
+            return fit_background(background_likelihood([f.search for f in self.folded], layouts=self._layouts))
 
     @cached_property
     def without_theory(self) -> JointLikelihood:
@@ -110,11 +117,13 @@ class JointLikelihood:
 
     def likelihood(self, hypotheses: Hypotheses, interference: bool = True) -> BinnedLikelihood:
         """The likelihood of hypotheses (n,)."""
-        return binned_likelihood(templates(self.folded, hypotheses, interference, theory=self.theory))
+        signals = templates(self.folded, hypotheses, interference, theory=self.theory)
+        return binned_likelihood(signals, self._layouts)
 
     def exact_likelihood(self, hypotheses: Hypotheses, interference: bool = True) -> BinnedLikelihood:
         """The likelihood of hypotheses (n,) from the exact template, which is slow and judges :meth:`likelihood`."""
-        return binned_likelihood(exact_templates(self.folded, hypotheses, interference, theory=self.theory))
+        signals = exact_templates(self.folded, hypotheses, interference, theory=self.theory)
+        return binned_likelihood(signals, self._layouts)
 
     def test(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
         """Asymptotic CLs of hypotheses (n,).

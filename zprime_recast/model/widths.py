@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -226,7 +226,7 @@ def _fermion_widths(
     model: ZprimeModel, mass: FloatArray, g: FloatArray, own_mass: Mapping[str, FloatArray]
 ) -> FloatArray:
     """Widths (n_fermions, n) in GeV, with the QCD correction if the model asks for it."""
-    table = _table(model)
+    table: _Table = model.memo.get(("width table",), lambda: _table(model))
     axes = (-1, *(1,) * mass.ndim)
     masses = table.mass_gev.reshape(axes)
     if own_mass:
@@ -250,7 +250,6 @@ class _Table(Quiet):
     quarks: BoolArray
 
 
-@lru_cache(maxsize=256)
 def _table(model: ZprimeModel) -> _Table:
     fermions = model.fermions
     left, right = np.array([model.couplings(f.name) for f in fermions]).T

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import sqrt
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from ..arrays import checked_number
 from ..errors import InputError, UnknownName
+from ..io.memo import Memo, PickledByFields
 from .standard_model import StandardModel, standard_model
 
 UP_QUARKS = ("u", "c", "t")
@@ -124,7 +125,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class ZprimeModel:
+class ZprimeModel(PickledByFields):
     """Charges and dark states of a Z' (immutable). Functions take the mass and coupling of the Z' as arguments."""
 
     id: str
@@ -203,9 +204,14 @@ class ZprimeModel:
         norm = sqrt(self.charge_norm_squared)
         return {f.name: (norm * f.q_left.value(self.sm), norm * f.q_right.value(self.sm)) for f in self.fermions}
 
+    @cached_property
+    def memo(self) -> Memo[tuple[str, ...], Any]:
+        """Tables that other modules compute from the model and need again, by their names."""
+        return Memo(16)
+
     def largest_charge(self) -> float:
         """Largest physical |charge| of any fermion; it sets the perturbativity bound g q_max <= sqrt(2 pi)."""
-        return max(abs(g) for f in self.fermions for g in self.couplings(f.name))
+        return max(abs(g) for pair in self._couplings.values() for g in pair)
 
     def digest(self) -> str:
         """Digest of everything in the model that enters a result: charges, states, parameters and constants."""
@@ -217,7 +223,6 @@ class ZprimeModel:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=256)
 def perturbative_coupling(model: ZprimeModel) -> float:
     """Largest perturbative coupling, where g q_max = sqrt(2 pi); arXiv:1707.08606, section 5 (figure 2)."""
     return sqrt(2 * np.pi) / model.largest_charge()

@@ -1,4 +1,4 @@
-"""From a model and luminosities to rates; the only place with an amplitude."""
+"""Rates from a model and parton luminosities. This is the only package that knows an amplitude."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chirality amplitudes of photon, Z and Z'."""
+"""Chirality amplitudes of the photon, the Z and the Z'."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .couplings import CouplingProducts, chirality_sums, standard_couplings
 
 
 def z_propagator(s: FloatArray, m_z_gev: float, gamma_z_gev: float) -> ComplexArray:
-    """1/(s - M_Z^2 + i M_Z Gamma_Z) in GeV^-2, s in GeV^2; that of the photon is 1/s."""
+    """Z propagator 1/(s - M_Z^2 + i M_Z Gamma_Z) in GeV^-2, for s in GeV^2. The propagator of the photon is 1/s."""
     return np.asarray(1 / (s - m_z_gev**2 + 1j * m_z_gev * gamma_z_gev), dtype=complex)
 
 
 def interference_amplitude(
     products: CouplingProducts, s: FloatArray, m_z_gev: float, gamma_z_gev: float
 ) -> ComplexArray:
-    """2 sum_ij q_i^q q_j^l a_ij(s), a the photon + Z amplitude; complex, ([n,] 5, *s.shape), GeV^-2, at unit coupling.
+    """Sum 2 sum_ij q_i^q q_j^l a_ij(s) at unit coupling, with a the photon + Z amplitude, in GeV^-2.
 
-    The interference of a Z' of coupling g is then g^2 Re[this* / (s - M^2 + i M Gamma)].
+    Complex, ([n,] 5, *s.shape). The interference of a Z' with coupling g is g^2 Re[sum* / (s - M^2 + i M Gamma)].
     """
     z = z_propagator(s, m_z_gev, gamma_z_gev)
     amplitude = np.multiply.outer(products.zprime_photon, 1 / s) + np.multiply.outer(products.zprime_z, z)
@@ -30,7 +30,7 @@ def interference_amplitude(
 
 
 def partonic_sm(model: ZprimeModel, s: ArrayLike) -> FloatArray:
-    """sigma_hat(q qbar -> gamma/Z -> l l) in GeV^-2, shape (5, *s.shape), s in GeV^2."""
+    """Partonic cross-section sigma_hat(q qbar -> gamma/Z -> l l) in GeV^-2, (5, *s.shape), for s in GeV^2."""
     s = np.asarray(s, dtype=float)
     sm = model.sm
     photon, z_boson = standard_couplings(sm)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ..arrays import FloatArray, Quiet
+from ..io.memo import Memo, PickledByFields
 from ..model.standard_model import StandardModel
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
 from ..partons.drell_yan import FLAVORS
@@ -16,7 +17,7 @@ from .final_state import WEAK_CHARGES
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CouplingProducts(Quiet):
+class CouplingProducts(Quiet, PickledByFields):
     """Products of quark and lepton couplings summed over chiralities, per quark flavour (first axis as FLAVORS)."""
 
     zprime_squared: FloatArray
@@ -26,17 +27,30 @@ class CouplingProducts(Quiet):
     zprime_z: FloatArray
     """Sum of q_i^q q_j^l times the Z's, (5,)."""
 
+    @cached_property
+    def key(self) -> bytes:
+        """The numbers, as a key for what is computed from them."""
+        return self.zprime_squared.tobytes() + self.zprime_photon.tobytes() + self.zprime_z.tobytes()
 
-@lru_cache(maxsize=256)
+
 def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
     """Coupling products of q qbar -> l l for one lepton flavour (e, mu or tau)."""
+    kept: Memo[tuple[str, ...], CouplingProducts] = model.memo
+    return kept.get(("coupling products", lepton), lambda: _coupling_products(model, lepton))
+
+
+def _coupling_products(model: ZprimeModel, lepton: str) -> CouplingProducts:
     quarks = np.array([model.couplings(flavor) for flavor in FLAVORS])
     return products_of(quarks, np.array(model.couplings(lepton)), model.sm)
 
 
-@lru_cache(maxsize=256)
 def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
     """Coupling products per charged lepton; one object for leptons with the same couplings."""
+    kept: Memo[tuple[str, ...], Mapping[str, CouplingProducts]] = model.memo
+    return kept.get(("coupling products",), lambda: _lepton_products(model))
+
+
+def _lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
     by_couplings = {model.couplings(lepton): coupling_products(model, lepton) for lepton in CHARGED_LEPTONS}
     return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
 

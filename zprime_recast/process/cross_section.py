@@ -6,11 +6,11 @@ Chirality amplitudes, with V = gamma, Z, Z' and couplings as in :mod:`zprime_rec
           \hat\sigma_q(s) = \frac{s}{144\pi} \sum_{ij} |A_{ij}|^2, \qquad
           \frac{d\sigma}{dm^2} = \frac1S \sum_q \hat\sigma_q(m^2) LQ_q(m)
 
-The order in QCD is that of the luminosities LQ_q (:mod:`zprime_recast.partons.luminosity`): nothing here depends on it.
-Rates are linear in them, so one set of coefficients serves every PDF member and scale.
+The order in QCD is that of the luminosities LQ_q (:mod:`zprime_recast.partons.luminosity`); nothing here depends on it.
+Rates are linear in the luminosities, so one set of coefficients serves every PDF member and scale.
 
-"Signal" means |SM + Z'|^2 - |SM|^2; it contains the interference and may be negative. ``interference=False`` keeps
-|Z'|^2 alone. All cross-sections are for one lepton flavour, in fb.
+The signal is |SM + Z'|^2 - |SM|^2. It contains the interference and may be negative; ``interference=False`` keeps only
+|Z'|^2. All cross-sections are for one lepton flavour, in fb.
 """
 
 from __future__ import annotations
@@ -50,9 +50,19 @@ def spectrum(
     lepton: str = "e",
     gamma_gev: float | None = None,
 ) -> FloatArray:
-    """dsigma/dm_ll in fb/GeV at dilepton masses in GeV (shape of ``m_ll_gev``).
+    """Differential cross-section dsigma/dm_ll in fb/GeV, in the shape of ``m_ll_gev``.
 
-    component: ``signal`` (interference + Z'), ``zprime`` (|Z'|^2), ``sm``, or ``full`` (their coherent sum).
+    Arguments:
+        model: the model.
+        mass_gev: mass of the Z' in GeV.
+        coupling: gauge coupling g of the Z'.
+        m_ll_gev: dilepton masses in GeV.
+        lumi: parton luminosities.
+        component: ``signal`` (interference + Z'), ``zprime`` (|Z'|^2), ``sm``, or ``full`` (their coherent sum).
+        lepton: ``e``, ``mu`` or ``tau``.
+        gamma_gev: total width in GeV that replaces the width of the model.
+
+    InputError unless masses, coupling and width are finite and > 0.
     The width is the model's unless ``gamma_gev`` is given.
     """
     model = load_model(model)
@@ -87,7 +97,13 @@ def sigma_br_narrow(
 ) -> FloatArray:
     """sigma(p p -> Z') BR(l l) in fb in the narrow-width approximation, arXiv:1707.08606, eq. (4.1).
 
-    sigma B = sum_q C_qq Gamma(Z' -> q qbar) BR / (S M) with C_qq = (4 pi^2/3) LQ_q. Mass and coupling broadcast.
+    sigma B = sum_q C_qq Gamma(Z' -> q qbar) BR / (S M) with C_qq = (4 pi^2/3) LQ_q.
+
+    Arguments:
+        model: the model.
+        mass_gev, coupling: mass in GeV and coupling of the Z'; they broadcast to the shape of the result.
+        lumi: parton luminosities.
+        lepton: ``e``, ``mu`` or ``tau``.
     """
     coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
     mass, _ = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), coupling)
@@ -97,9 +113,9 @@ def sigma_br_narrow(
 def sigma_br_of_members(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, lumi: LuminosityTable, lepton: str = "e"
 ) -> FloatArray:
-    """:func:`sigma_br_narrow` with every member of the PDF set, (members, *shape), in fb.
+    """:func:`sigma_br_narrow` in fb for every member of the PDF set, (members, *shape); same arguments.
 
-    The argument of :func:`zprime_recast.partons.pdf_errors.pdf_uncertainty`. InputError for a set without error
+    Pass the result to :func:`zprime_recast.partons.pdf_errors.pdf_uncertainty`. InputError for a set without error
     members.
     """
     coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
@@ -110,7 +126,10 @@ def sigma_br_of_members(
 def narrow_coefficients(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, sqrt_s_gev: float, lepton: str = "e"
 ) -> FloatArray:
-    """fb of sigma x BR per unit of LQ_q(M), (5, *shape): eq. (4.1), production with the tree-level quark widths."""
+    """sigma x BR in fb per unit of LQ_q(M), (5, *shape), by eq. (4.1) with tree-level quark widths.
+
+    The arguments are those of :func:`sigma_br_narrow`, with the collider energy in place of the luminosities.
+    """
     result = decay_widths(model, mass_gev, coupling)
     mass, g = result.mass_gev, result.coupling
     partial = np.stack([partial_width(model, q, mass, g) for q in FLAVORS])
@@ -120,10 +139,10 @@ def narrow_coefficients(
 def narrow_rate(
     quark_gev: FloatArray, branching_ratio: FloatArray, mass_gev: FloatArray, sqrt_s_gev: float
 ) -> FloatArray:
-    """fb of sigma x BR per unit of LQ_q(M), (5, *shape): arXiv:1707.08606, eq. (4.1).
+    """sigma x BR in fb per unit of LQ_q(M), (5, *shape): arXiv:1707.08606, eq. (4.1).
 
-    ``quark_gev``: tree-level widths into the quarks of FLAVORS, (5, *shape); QCD corrections of the production are in
-    the luminosities. ``branching_ratio`` and ``mass_gev`` have that shape.
+    ``quark_gev`` are the tree-level widths into the quarks of FLAVORS, (5, *shape); QCD corrections of the production
+    are in the luminosities. ``branching_ratio`` and ``mass_gev`` have the shape ``shape``.
     """
     rate = 4 * np.pi**2 / 3 * quark_gev * branching_ratio / (sqrt_s_gev**2 * mass_gev)
     return np.asarray(HBARC2_GEV2_FB * rate)
@@ -132,7 +151,7 @@ def narrow_rate(
 def narrow_rate_fb(
     quark_gev: FloatArray, branching_ratio: FloatArray, mass_gev: FloatArray, lumi: LuminosityTable
 ) -> FloatArray:
-    """sigma x BR in fb from widths, as :func:`narrow_rate`, the shape of ``mass_gev``."""
+    """sigma x BR in fb from widths, in the shape of ``mass_gev``; arguments as in :func:`narrow_rate`."""
     return np.asarray((narrow_rate(quark_gev, branching_ratio, mass_gev, lumi.sqrt_s_gev) * lumi(mass_gev)).sum(axis=0))
 
 
@@ -147,10 +166,19 @@ def sigma_br_full(
     gamma_gev: float | None = None,
     panel: float = 0.02,
 ) -> FloatArray:
-    """Signal integrated over a dilepton mass window in fb, with the true width (exact over the peak).
+    """Signal in fb integrated over a window of dilepton masses, with the true width and exact over the peak.
 
-    Window: M/2 to the end of the luminosity table unless given. ``panel``: relative width of the panels on which the
-    smooth factors are polynomials. The width is the model's unless ``gamma_gev`` is given.
+    Arguments:
+        model: the model.
+        mass_gev, coupling: mass in GeV and coupling of the Z'.
+        lumi: parton luminosities.
+        interference: whether to include the interference with photon and Z.
+        window_gev: lowest and highest dilepton mass in GeV; by default M/2 and the end of the luminosity table.
+        lepton: ``e``, ``mu`` or ``tau``.
+        gamma_gev: total width in GeV that replaces the width of the model.
+        panel: relative width of the panels on which the smooth factors are polynomials.
+
+    InputError for an empty window.
     """
     m, coefficients = full_coefficients(
         model, mass_gev, coupling, lumi, interference, window_gev, lepton, gamma_gev, panel
@@ -169,11 +197,14 @@ def full_coefficients(
     gamma_gev: float | None = None,
     panel: float = 0.02,
 ) -> tuple[FloatArray, FloatArray]:
-    """Dilepton masses (n,) in GeV and fb of the signal per unit of LQ_q at each, (5, n); as :func:`sigma_br_full`."""
+    """Dilepton masses (n,) in GeV, and the signal in fb per unit of LQ_q at each of them, (5, n).
+
+    The arguments are those of :func:`sigma_br_full`.
+    """
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
     low, high = window_gev or default_window_gev(mass, lumi)
     if not 0 < low < high:
-        raise InputError(f"mass window {low:g} to {high:g} GeV is empty")
+        raise InputError(f"mass window {low:g} to {high:g} GeV is empty; give the lower edge first, > 0")
     gamma = (
         float(decay_widths(model, mass, g).total_gev)
         if gamma_gev is None
@@ -193,7 +224,7 @@ def full_coefficients(
 
 
 def default_window_gev(mass_gev: float, lumi: LuminosityTable) -> tuple[float, float]:
-    """Dilepton masses :func:`sigma_br_full` integrates over unless told: M/2 to the end of the luminosity table."""
+    """Default mass window of :func:`sigma_br_full` in GeV: M/2 to the end of the luminosity table."""
     return max(FULL_WINDOW_LOW * mass_gev, lumi.range_gev[0]), lumi.range_gev[1]
 
 
@@ -208,7 +239,7 @@ class CrossSection(Result):
     widths: Widths
     sigma_br_fb: float
     k_factor: float
-    """Over LO with the same PDF set; NaN if the rate at LO is 0, as for a lepton the Z' does not couple to."""
+    """Ratio to LO with the same PDF set; NaN if the rate at LO is 0, as for a lepton the Z' does not couple to."""
     pdf_up_fb: float | None
     """Size of the PDF uncertainty upwards, >= 0; None for a set without error members."""
     pdf_down_fb: float | None
@@ -216,7 +247,7 @@ class CrossSection(Result):
     """Size of the scale uncertainty upwards, >= 0; None for a table without variations."""
     scale_down_fb: float | None
     confidence_level: float
-    """Of the PDF uncertainty, in per cent."""
+    """Confidence level of the PDF uncertainty, in per cent."""
     method: str
     interference: bool
     order: str
@@ -226,7 +257,7 @@ class CrossSection(Result):
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values, null for what is not known; the widths with their branching ratios."""
         ratios = self.widths.branching_ratios
-        own = {name: value for name, value in vars(self).items() if name != "widths"}
+        own = {name: value for name, value in self._values().items() if name != "widths"}
         return json_dict({**own, "gamma_gev": self.widths.total_gev, "branching_ratios": ratios})
 
 
@@ -278,7 +309,7 @@ def cross_section(
     else:
         used = window_gev or default_window_gev(mass, lumi)
         m, coefficients = full_coefficients(model, mass, g, lumi, interference, used, lepton)
-        # far above the peak the rate is nil: a remark on masses there is none on the result
+        # the rate far above the peak is negligible, so warnings about masses there do not concern the result
         warnings = lumi.warnings_at(used[0], max(used[0], min(used[1], 1.5 * mass)))
     sigma = float((coefficients * lumi(m)).sum())
     leading = float((coefficients * lumi.at_leading_order()(m)).sum())

@@ -1,7 +1,7 @@
 r"""Families of hypotheses: Z' bosons of fixed mass whose coupling, or signal strength, is still free.
 
-With the widths of the model at unit coupling, :math:`\Gamma(g) = g^2 u + \Gamma_\mathrm{extra}`, a family holds all
-that a limit, a scan or a sampler needs of a model; charges and widths are read once.
+A family reads charges and widths of a model once, at unit coupling, and holds all that a limit, a scan or a sampler
+needs of it. The total width at coupling g is :math:`\Gamma(g) = g^2 u + \Gamma_\mathrm{extra}`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .couplings import lepton_products
 from .cross_section import narrow_rate_fb
 from .hypotheses import GAMMA_OVER_M_MAX, Hypotheses
 
-#: Smallest coupling a limit is looked for at, absolute and relative to the largest.
+#: Smallest coupling at which a limit is searched for: absolute, and relative to the largest.
 COUPLING_MIN, COUPLING_RANGE = 1e-6, 1e-5
-#: Signal strengths between which a limit is looked for.
+#: Range of signal strengths in which a limit is searched for.
 STRENGTH_RANGE = (1e-6, 1e4)
 
 
@@ -32,7 +32,7 @@ class Family(Protocol):
 
     @property
     def variable(self) -> str:
-        """Name of x: ``coupling`` or ``strength``."""
+        """The free number x: ``coupling`` or ``strength``."""
 
     @property
     def mass_gev(self) -> FloatArray:
@@ -40,62 +40,66 @@ class Family(Protocol):
 
     @property
     def lowest(self) -> FloatArray:
-        """Smallest x a limit is looked for at, (n,)."""
+        """Smallest x at which a limit is searched for, (n,)."""
 
     @property
     def largest(self) -> FloatArray:
-        """Largest x a limit is looked for at, (n,)."""
+        """Largest x at which a limit is searched for, (n,)."""
 
     @property
     def largest_because(self) -> tuple[str, ...]:
-        """Why there is nothing to look for above ``largest``, (n,)."""
+        """Why no limit is searched for above ``largest``, (n,)."""
 
     def widest(self, gamma_over_m: float) -> FloatArray:
-        """Largest x at which Gamma/M is below a value, (n,)."""
+        """Largest x at which Gamma/M stays below a value, (n,)."""
 
     def at(self, which: IndexArray, x: FloatArray) -> Hypotheses:
-        """The members ``which`` (k,) at x (k,)."""
+        """Hypotheses of the members with indices ``which`` (k,) at x (k,)."""
 
     def gamma_gev(self, which: IndexArray, x: FloatArray) -> FloatArray:
-        """Total widths, (k,)."""
+        """Total widths in GeV, (k,)."""
 
     def partial_gev(self, which: IndexArray, x: FloatArray) -> Mapping[str, FloatArray]:
-        """Partial widths per fermion, all copies, (k,); the extra invisible width is not among them."""
+        """Partial widths in GeV per fermion, summed over its copies, (k,); without the extra invisible width."""
 
     def sigma_br_fb(
         self, which: IndexArray, x: FloatArray, lumi: LuminosityTable, fermions: Sequence[str]
     ) -> FloatArray:
-        """sigma x BR into the sum of some fermions in fb, narrow width, arXiv:1707.08606, eq. (4.1), (k,)."""
+        """sigma x BR in fb, (k,), in the narrow-width approximation, summed over ``fermions``.
+
+        Source: arXiv:1707.08606, eq. (4.1).
+        """
 
     def take(self, which: IndexArray) -> Family:
-        """Some of the members."""
+        """Select members by index."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CouplingFamily(Quiet):
-    """Z' bosons of one model whose coupling is free; the width follows it."""
+    """Z' bosons of one model whose coupling is free; their width follows from it."""
 
     mass_gev: FloatArray
-    """(n,)."""
+    """Pole masses, (n,)."""
     unit: Hypotheses
-    """At coupling 1, (n,)."""
+    """The hypotheses at coupling 1, (n,)."""
     partial_over_g2_gev: Mapping[str, FloatArray]
-    """Partial widths per fermion at unit coupling, all copies, (n,)."""
+    """Partial widths in GeV per fermion at unit coupling, summed over its copies, (n,)."""
     production_over_g2_gev: FloatArray
-    """Tree-level widths into quarks at unit coupling, (5, n): QCD corrections of the production are in the
+    """Tree-level widths in GeV into quarks at unit coupling, (5, n); QCD corrections of the production are in the
     luminosities."""
     extra_gev: FloatArray
-    """Width that does not depend on the coupling, (n,)."""
+    """Width in GeV that does not depend on the coupling, (n,)."""
     coupling_perturbative: float
+    """Largest perturbative coupling, where g q_max = sqrt(2 pi)."""
     variable: str = "coupling"
 
     @property
     def gamma_over_g2_gev(self) -> FloatArray:
-        """u in Gamma = g^2 u + extra, (n,)."""
+        """u of Gamma = g^2 u + extra in GeV, (n,)."""
         return self.unit.gamma_gev - self.extra_gev
 
     def widest(self, gamma_over_m: float) -> FloatArray:
-        """The coupling a per mille below a relative width, (n,); 0 where ``extra`` alone is wider."""
+        """Coupling 0.1 % below the one with this relative width, (n,); 0 where ``extra_gev`` alone is wider."""
         room = np.maximum(gamma_over_m * self.mass_gev - self.extra_gev, 0.0)
         unit = self.gamma_over_g2_gev
         squared = np.divide(room, unit, out=np.full(room.shape, np.inf), where=unit > 0)
@@ -103,22 +107,22 @@ class CouplingFamily(Quiet):
 
     @property
     def largest(self) -> FloatArray:
-        """Largest coupling a limit is looked for at, (n,): perturbative, and not too wide for a line shape."""
+        """Largest coupling at which a limit is searched for, (n,): perturbative, with Gamma/M < GAMMA_OVER_M_MAX."""
         return np.maximum(np.minimum(self.widest(GAMMA_OVER_M_MAX), self.coupling_perturbative), COUPLING_MIN)
 
     @property
     def largest_because(self) -> tuple[str, ...]:
-        """Which of the two bounds ``largest`` is, (n,)."""
+        """Which of the two bounds sets ``largest``, (n,)."""
         names = ("perturbativity, g q_max = sqrt(2 pi)", f"Gamma/M = {GAMMA_OVER_M_MAX}")
         return tuple(names[int(wide)] for wide in self.widest(GAMMA_OVER_M_MAX) < self.coupling_perturbative)
 
     @property
     def lowest(self) -> FloatArray:
-        """Smallest coupling a limit is looked for at, (n,)."""
+        """Smallest coupling at which a limit is searched for, (n,)."""
         return np.maximum(COUPLING_MIN, COUPLING_RANGE * self.largest)
 
     def faults(self) -> list[tuple[int, str]]:
-        """(index, message) of members that are no hypothesis at any coupling."""
+        """(index, message) of members that cannot be tested at any coupling."""
         closed = np.nonzero(self.unit.gamma_gev <= 0)[0].tolist()
         wide = np.nonzero(self.extra_gev >= GAMMA_OVER_M_MAX * self.mass_gev)[0].tolist()
         text = f"alone makes the Z' wider than {GAMMA_OVER_M_MAX} of its mass"
@@ -126,27 +130,27 @@ class CouplingFamily(Quiet):
         return found + [(i, f"{GAMMA_EXTRA} = {self.extra_gev[i]:g} GeV {text}") for i in wide]
 
     def at(self, which: IndexArray, x: FloatArray) -> Hypotheses:
-        """Members at couplings x."""
+        """Hypotheses of the members ``which`` (k,) at couplings x (k,)."""
         return replace(self.unit.take(which), coupling=x, gamma_gev=self.gamma_gev(which, x))
 
     def gamma_gev(self, which: IndexArray, x: FloatArray) -> FloatArray:
-        """Total widths at couplings x."""
+        """Total widths in GeV at couplings x, (k,)."""
         return np.asarray(x**2 * self.gamma_over_g2_gev[which] + self.extra_gev[which])
 
     def partial_gev(self, which: IndexArray, x: FloatArray) -> dict[str, FloatArray]:
-        """Partial widths at couplings x."""
+        """Partial widths in GeV per fermion at couplings x, (k,)."""
         return {name: x**2 * unit[which] for name, unit in self.partial_over_g2_gev.items()}
 
     def sigma_br_fb(
         self, which: IndexArray, x: FloatArray, lumi: LuminosityTable, fermions: Sequence[str]
     ) -> FloatArray:
-        """sigma x BR at couplings x."""
+        """sigma x BR in fb at couplings x, summed over ``fermions``, (k,)."""
         decay = x**2 * _summed(self.partial_over_g2_gev, fermions, len(self.mass_gev))[which]
         ratio = decay / self.gamma_gev(which, x)
         return narrow_rate_fb(x**2 * self.production_over_g2_gev[:, which], ratio, self.mass_gev[which], lumi)
 
     def take(self, which: IndexArray) -> CouplingFamily:
-        """Some of the members."""
+        """Select members by index."""
         return replace(
             self,
             mass_gev=self.mass_gev[which],
@@ -159,14 +163,14 @@ class CouplingFamily(Quiet):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StrengthFamily(Quiet):
-    """Z' bosons of given couplings and width, the whole signal (interference included) times a strength."""
+    """Z' bosons of given couplings and widths whose whole signal, interference included, is scaled by a strength."""
 
     hypotheses: Hypotheses
-    """(n,)."""
+    """The hypotheses at strength 1, (n,)."""
     widths_gev: Mapping[str, FloatArray]
-    """Partial widths per fermion, (n,)."""
+    """Partial widths in GeV per fermion, (n,)."""
     production_gev: FloatArray
-    """Tree-level widths into quarks, (5, n)."""
+    """Tree-level widths in GeV into quarks, (5, n)."""
     variable: str = "strength"
 
     @property
@@ -176,44 +180,44 @@ class StrengthFamily(Quiet):
 
     @property
     def lowest(self) -> FloatArray:
-        """Smallest strength, (n,)."""
+        """Smallest strength at which a limit is searched for, (n,)."""
         return np.full(len(self.mass_gev), STRENGTH_RANGE[0])
 
     @property
     def largest(self) -> FloatArray:
-        """Largest strength, (n,)."""
+        """Largest strength at which a limit is searched for, (n,)."""
         return np.full(len(self.mass_gev), STRENGTH_RANGE[1])
 
     @property
     def largest_because(self) -> tuple[str, ...]:
-        """The bound is arbitrary, (n,)."""
+        """Names the largest strength, which is an arbitrary bound, (n,)."""
         return (f"a strength of {STRENGTH_RANGE[1]:g}",) * len(self.mass_gev)
 
     def widest(self, gamma_over_m: float) -> FloatArray:
-        """The largest strength where the width is below Gamma/M, 0 elsewhere, (n,)."""
+        """The largest strength for members with Gamma/M up to a value, 0 for wider ones, (n,)."""
         return np.where(self.hypotheses.gamma_gev <= gamma_over_m * self.mass_gev, self.largest, 0.0)
 
     def at(self, which: IndexArray, x: FloatArray) -> Hypotheses:
-        """Members at strengths x."""
+        """Hypotheses of the members ``which`` (k,) at strengths x (k,)."""
         return replace(self.hypotheses.take(which), strength=x)
 
     def gamma_gev(self, which: IndexArray, x: FloatArray) -> FloatArray:
-        """Total widths, whatever the strength."""
+        """Total widths in GeV, which do not depend on the strength, (k,)."""
         return self.hypotheses.gamma_gev[which]
 
     def partial_gev(self, which: IndexArray, x: FloatArray) -> dict[str, FloatArray]:
-        """Partial widths, whatever the strength."""
+        """Partial widths in GeV per fermion, which do not depend on the strength, (k,)."""
         return {name: width[which] for name, width in self.widths_gev.items()}
 
     def sigma_br_fb(
         self, which: IndexArray, x: FloatArray, lumi: LuminosityTable, fermions: Sequence[str]
     ) -> FloatArray:
-        """sigma x BR times the strength."""
+        """sigma x BR in fb times the strength, summed over ``fermions``, (k,)."""
         ratio = _summed(self.widths_gev, fermions, len(self.mass_gev))[which] / self.hypotheses.gamma_gev[which]
         return np.asarray(x * narrow_rate_fb(self.production_gev[:, which], ratio, self.mass_gev[which], lumi))
 
     def take(self, which: IndexArray) -> StrengthFamily:
-        """Some of the members."""
+        """Select members by index."""
         widths = {name: width[which] for name, width in self.widths_gev.items()}
         return replace(
             self,
@@ -228,7 +232,8 @@ def coupling_family(
 ) -> CouplingFamily:
     """The family of a model at masses (n,) in GeV.
 
-    ``parameters``: values (n,) of parameters of the card that differ from member to member.
+    ``parameters`` maps parameters of the card that differ from member to member to their values (n,). InputError unless
+    the masses are finite and > 0.
     """
     mass = np.atleast_1d(checked_positive("mass_gev", mass_gev))
     one = np.ones(mass.shape)
@@ -242,7 +247,7 @@ def coupling_family(
 
 
 def grouped_gev(partial_gev: Mapping[str, FloatArray], gamma_gev: FloatArray) -> dict[str, FloatArray]:
-    """Widths into ``quarks``, ``charged_leptons`` and ``invisible`` (all the rest of the total), (n,) each."""
+    """Widths in GeV into ``quarks``, ``charged_leptons`` and ``invisible`` (the rest of the total), each (n,)."""
     n = len(gamma_gev)
     quarks, leptons = (_summed(partial_gev, names, n) for names in (QUARKS, CHARGED_LEPTONS))
     return {"quarks": quarks, "charged_leptons": leptons, "invisible": gamma_gev - quarks - leptons}

@@ -91,7 +91,7 @@ class LeptonCuts:
 
     @property
     def any(self) -> bool:
-        """Whether anything is cut."""
+        """Whether any cut is applied."""
         return self.pt_min_gev > 0 or self.eta_max < np.inf
 
     def largest_cosine(self, m_gev: ArrayLike, y: ArrayLike) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Hypotheses: mass, width and coupling products of many points."""
+"""Hypotheses: masses, widths and coupling products of many Z' bosons."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ GAMMA_OVER_M_MAX = 0.5
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Hypotheses(Quiet):
-    """Poles and couplings of many Z' bosons."""
+    """Poles and couplings of n Z' bosons."""
 
     mass_gev: FloatArray
-    """(n,)."""
+    """Pole masses, (n,)."""
     gamma_gev: FloatArray
     """Total width, (n,)."""
     coupling: FloatArray
-    """(n,)."""
+    """Gauge couplings g, (n,)."""
     products: Mapping[str, CouplingProducts]
-    """Per lepton flavour, at unit coupling; arrays (5,) for all, or (n, 5)."""
+    """Coupling products per lepton flavour at g = 1: arrays (5,) if all hypotheses share them, otherwise (n, 5)."""
     running_width: bool
+    """Whether the width in the propagators is s Gamma/M^2 instead of Gamma."""
     m_z_gev: float
     gamma_z_gev: float
     strength: FloatArray | None = None
-    """Factor on the whole signal, (n,); 1 unless given."""
+    """Factor that multiplies the whole signal, (n,); None means 1."""
 
     def take(self, i: IndexArray | slice) -> Hypotheses:
-        """Some of the hypotheses."""
+        """Select hypotheses by index or slice."""
         taken = {id(p): rows_of(p, i) for p in self.products.values()}
         products = {lepton: taken[id(p)] for lepton, p in self.products.items()}
         strength = None if self.strength is None else self.strength[i]
@@ -41,13 +42,13 @@ class Hypotheses(Quiet):
 
 
 def hypotheses_of(model: ZprimeModel, mass_gev: FloatArray, coupling: FloatArray, gamma_gev: FloatArray) -> Hypotheses:
-    """Hypotheses of one model; arrays of one length."""
+    """Hypotheses of one model, from masses and widths in GeV and couplings, each (n,)."""
     sm, products = model.sm, lepton_products(model)
     return Hypotheses(mass_gev, gamma_gev, coupling, products, model.running_width, sm.m_z_gev, sm.gamma_z_gev)
 
 
 def rows_of(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts:
-    """Coupling products of some hypotheses; products that hold for all stay as they are."""
+    """Select the coupling products of some hypotheses; products (5,) that all share are returned unchanged."""
     if products.zprime_squared.ndim == 1:
         return products
     return CouplingProducts(*(getattr(products, f.name)[i] for f in fields(products)))

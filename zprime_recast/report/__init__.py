@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._exports import lazy
 
 _NAMES = {
+    "plot_contour": "contour_figure",
     "write_contour": "contour_files",
     "validate": "validation",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..arrays import FloatArray, Quiet
 from ..errors import CardError, UnknownName
 from ..io.cards import Section, digest, read_csv, read_toml
+from ..io.memo import PickledByFields
 from ..process.final_state import LeptonCuts
 from .channel import BackgroundFunction, Channel, read_channel
 from .search import find_search
@@ -89,7 +91,7 @@ class Validation(Quiet):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SpectrumSearch:
+class SpectrumSearch(PickledByFields):
     """A recastable search."""
 
     id: str
@@ -116,6 +118,16 @@ class SpectrumSearch:
         """The quantity on which the limit on a generic resonance is set."""
         kind = "total" if self.fiducial is None else "fiducial"
         return f"{kind} cross-section times branching ratio to one lepton flavour"
+
+    @cached_property
+    def shape_uncertainties(self) -> tuple[Uncertainty, ...]:
+        """The uncertainties that change each hypothesis differently: all but those of the kind ``yield``."""
+        return tuple(u for u in self.uncertainties if u.kind != "yield")
+
+    @cached_property
+    def shape_nuisances(self) -> tuple[str, ...]:
+        """Names of the nuisances of :attr:`shape_uncertainties` in a likelihood."""
+        return tuple(f"{self.id}_{u.name}" for u in self.shape_uncertainties)
 
     def channel(self, name: str) -> Channel:
         """A channel by name."""

@@ -1,4 +1,4 @@
-"""Expected events per bin."""
+"""Expected signal events per bin of a search."""
 
 from __future__ import annotations
 

@@ -1,24 +1,25 @@
-r"""Expected signal events per bin of a search: the line shape folded with detector, for many hypotheses at once.
+r"""Expected signal events per bin of a search: the line shape folded with the detector response.
 
 .. math:: N_j = L_{int} \int dm\, \frac{2m}{S} \sum_q \hat\sigma_q(m^2) L_q(m)\, a_q(m)\, \epsilon(m)\, R(m \to j)
 
-The smooth factors are polynomials on panels of true mass narrower than twice the mass resolution, the propagator is
-integrated exactly (:mod:`zprime_recast.process.poles`), so the result is one matrix product.
+The smooth factors are polynomials on panels of true mass narrower than twice the mass resolution, and the propagator is
+integrated exactly (:mod:`zprime_recast.process.poles`). The result is one matrix product for many hypotheses.
 
-The uncertainty of the luminosities (:mod:`zprime_recast.partons.nuisances`) changes bin j by its logarithmic change at
-the mean logarithm of the true masses that fill the bin; the flavours share as in |Z'|^2.
+The logarithmic change of bin j by an uncertainty of the luminosities (:mod:`zprime_recast.partons.nuisances`) is taken
+at the mean logarithm of the true masses that fill the bin, with the quark flavours weighted as in |Z'|^2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from ..arrays import FloatArray, IndexArray, Quiet
+from ..arrays import ComplexArray, FloatArray, IndexArray, Quiet
 from ..errors import InputError
+from ..io.memo import Memo, PickledByFields
 from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances, theory_nuisances
 from ..partons.pdf import PDFMember
@@ -30,47 +31,52 @@ from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
 from ..searches.spectrum import SpectrumSearch
 from ..units import HBARC2_GEV2_FB
-from .systematics import signal_information, varied_detectors
+from .systematics import held_detector, signal_information, varied_detectors
 
-#: True masses begin here.
+#: Lowest true mass in GeV.
 LOW_GEV = 130.0
 #: Largest width of a panel in ln(mass).
 PANEL_WIDTH = 0.008
 
-#: Masses at which the uncertainty of the luminosities is tabulated: 2.5 % apart.
+#: Number of masses, 2.5 % apart, at which the uncertainty of the luminosities is tabulated.
 THEORY_POINTS = 180
-#: How far the mean true mass of a bin may lie from its middle, in ln(mass).
+#: Largest distance in ln(mass) of the mean true mass of a bin from its middle.
 MEAN_RANGE = 0.5
+
+#: Rates of the partons, and twice that times the conjugate propagators of photon and Z, each (5, n_nodes).
+PartonRates = tuple[FloatArray, FloatArray, ComplexArray]
+#: Rates times couplings of |Z'|^2, and of the interference, summed over flavours, each ([n,] n_nodes).
+RateSums = tuple[FloatArray, ComplexArray]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ChannelFold(Quiet):
-    """What turns a true-mass spectrum into bins of one channel."""
+    """Matrices that turn a spectrum in true mass into bins of one channel."""
 
     channel: Channel
     detector: FloatArray
     """Events per fb inside the fiducial region: efficiency x response x integrated luminosity, (n_nodes, n_bins)."""
     log_detector: FloatArray
-    """The same times the logarithm of true mass over the middle of the bin, (n_nodes, n_bins)."""
+    """``detector`` times ln(true mass/middle of the bin), (n_nodes, n_bins)."""
     varied: Mapping[str, FloatArray]
     """Change of ``detector`` per standard deviation of the scale and resolution uncertainties, by name."""
     information: FloatArray
-    """Of :func:`zprime_recast.signal.systematics.signal_information`, (n_bins, n_bins)."""
+    """Matrix from :func:`zprime_recast.signal.systematics.signal_information`, (n_bins, n_bins)."""
 
 
 @dataclass(frozen=True)
 class ChannelColumns:
-    """Columns of a channel in what the levels of a search hold."""
+    """Columns of a channel in the levels of a search."""
 
     bins: slice
-    """Of its events, and of their number behind the bins of all channels the first moments."""
+    """Columns of its events; those of their first moments follow the bins of all channels, in the same order."""
     varied: Mapping[str, slice]
-    """Of the variations, by name of the uncertainty."""
+    """Columns of the variations, by name of the uncertainty."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FoldedSearch(Quiet):
-    """A search ready to take hypotheses: panels of true mass, rates of the partons, detector of each channel."""
+class FoldedSearch(Quiet, PickledByFields):
+    """A search ready to be folded with hypotheses: panels of true mass, parton rates, detector of each channel."""
 
     search: SpectrumSearch
     grid: Panels
@@ -79,26 +85,28 @@ class FoldedSearch(Quiet):
     channels: tuple[ChannelFold, ...]
     lumi: LuminosityTable | None
     theory: TheoryNuisances | None
-    """None without luminosities, or if they are to carry no uncertainty."""
+    """Uncertainties of the luminosities; None without luminosities, or if their uncertainty is neglected."""
 
     @property
     def luminosities(self) -> LuminosityTable:
-        """Of the collider energy; InputError if the search was folded without a PDF set."""
+        """Parton luminosities at the collider energy; InputError if the search was folded without a PDF set."""
         if self.lumi is None:
-            raise InputError(f"{self.search.id} was folded without a PDF set: it knows resonances, but no models")
+            raise InputError(f"{self.search.id} was folded without a PDF set, which models need; fold it with one")
         return self.lumi
 
     @property
     def rates(self) -> FloatArray:
         """``parton_rate``; InputError if the search was folded without a PDF set."""
         if self.parton_rate is None:
-            raise InputError(f"{self.search.id} was folded without a PDF set: it knows resonances, but no models")
+            raise InputError(f"{self.search.id} was folded without a PDF set, which models need; fold it with one")
         return self.parton_rate
 
     @cached_property
     def levels(self) -> Levels:
-        """Wider panels for what is smooth: of the spectrum, ``detector`` of all channels side by side, then
-        ``log_detector``; of |Z'|^2, ``detector``, then its variations (:attr:`columns`).
+        """Levels of ever wider panels (:mod:`zprime_recast.process.levels`).
+
+        Their columns for the spectrum are ``detector`` of all channels side by side, then ``log_detector``; those for
+        |Z'|^2 are ``detector``, then its variations (:attr:`columns`).
         """
         detector = [f.detector for f in self.channels]
         signal = np.concatenate([*detector, *(f.log_detector for f in self.channels)], axis=1)
@@ -107,7 +115,7 @@ class FoldedSearch(Quiet):
 
     @cached_property
     def columns(self) -> dict[str, ChannelColumns]:
-        """Where each channel is in what the levels hold."""
+        """Columns of each channel in the levels, by its name."""
         found, start = {}, 0
         varied = sum(len(f.channel.bkg) for f in self.channels)
         for f in self.channels:
@@ -119,14 +127,14 @@ class FoldedSearch(Quiet):
 
     @cached_property
     def log_centers(self) -> FloatArray:
-        """ln of the middles of the bins in GeV, all channels one after the other, (n_bins,)."""
+        """ln(middle of the bin in GeV) of all channels one after the other, (n_bins,)."""
         return np.asarray(np.log(np.concatenate([f.channel.centers_gev for f in self.channels])))
 
     @cached_property
     def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """ln(mass), parton rates (5, n) and changes of ln LQ_q (n_names, 5, n) at THEORY_POINTS masses."""
         if self.theory is None:
-            raise InputError(f"{self.search.id}: its luminosities carry no uncertainty")
+            raise InputError(f"{self.search.id} was folded without theory uncertainty; fold it with theory=True")
         m = np.geomspace(self.grid.edges_gev[0], self.grid.edges_gev[-1], THEORY_POINTS)
         nodes, shares = self.grid.values_at(m)
         return np.log(m), (self.rates[:, nodes] * shares).sum(axis=-1), np.ascontiguousarray(self.theory.at(m))
@@ -134,12 +142,12 @@ class FoldedSearch(Quiet):
     def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray) -> FloatArray:
         """Changes of ln(yield) per nuisance of the luminosities, (*hypotheses, n_names, n_bins).
 
-        ``zprime_squared``: squared coupling products, (5,) or (n, 5); ``log_mass``: mean logarithm of the true masses
-        (GeV) of each bin, (*hypotheses, n_bins).
+        ``zprime_squared`` are the squared coupling products, (5,) or (n, 5), and ``log_mass`` is the mean logarithm of
+        the true masses (GeV) of each bin, (*hypotheses, n_bins).
         """
         log_m = self._theory_table[0]
         one = zprime_squared.ndim == 1
-        table = _shared_changes(self, zprime_squared.tobytes()) if one else self.flavor_changes(zprime_squared)
+        table = self._shared_changes(zprime_squared) if one else self.flavor_changes(zprime_squared)
         at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
         k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
         t = np.minimum(np.maximum(at - k, 0.0), 1.0)
@@ -149,8 +157,9 @@ class FoldedSearch(Quiet):
 
     @cached_property
     def fine(self) -> FoldedSearch | None:
-        """The search in the bins of its expected limits, for generic resonances; None where they are those of the
-        spectrum.
+        """The search in the finer bins in which its expected limits on generic resonances are computed.
+
+        None if these are the bins of the spectrum.
         """
         width = self.search.expected_bins
         if width is None:
@@ -158,22 +167,54 @@ class FoldedSearch(Quiet):
         channels = tuple(finely_binned(c, width) for c in self.search.channels)
         return fold_search(replace(self.search, channels=channels), cache=False)
 
+    @cached_property
+    def parton_rates(self) -> Memo[tuple[int, float, float], PartonRates]:
+        """Parton rates at nodes, by number of the panel of the pole and by mass and width of the Z."""
+        return Memo(1024)
+
+    @cached_property
+    def rate_sums(self) -> Memo[tuple[int, bytes, float, float], RateSums]:
+        """Parton rates times couplings, by number of the panel, key of the products, mass and width of the Z."""
+        return Memo(1024)
+
+    @cached_property
+    def _changes(self) -> Memo[bytes, FloatArray]:
+        return Memo(64)
+
+    def _shared_changes(self, zprime_squared: FloatArray) -> FloatArray:
+        """:meth:`flavor_changes` of coupling products (5,) that all hypotheses share."""
+        return self._changes.get(zprime_squared.tobytes(), lambda: self.flavor_changes(zprime_squared))
+
     def flavor_changes(self, zprime_squared: FloatArray) -> FloatArray:
-        """The changes at THEORY_POINTS masses, the flavours shared as in |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
+        """Changes of ln(rate) at THEORY_POINTS masses with the flavours of |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
         _, rate, changes = self._theory_table
         flavors = zprime_squared[..., None] * rate
         flavors /= np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
         return np.asarray(np.einsum("kqm,...qm->...mk", changes, flavors))
 
     def fold(self, name: str) -> ChannelFold:
-        """A channel by name."""
+        """Look up a channel by name; UnknownName if the search does not have it."""
         self.search.channel(name)
         return next(c for c in self.channels if c.channel.name == name)
 
+    @cached_property
+    def _held(self) -> Memo[tuple[tuple[str, ...], tuple[tuple[str, float], ...]], FoldedSearch]:
+        return Memo(24)  # the points of a prior
 
-@lru_cache(maxsize=64)
-def _shared_changes(folded: FoldedSearch, zprime_squared: bytes) -> FloatArray:
-    return folded.flavor_changes(np.frombuffer(zprime_squared))
+    def held(self, channels: tuple[str, ...], values: Mapping[str, float]) -> FoldedSearch:
+        """Some channels of the search, with scale and resolution uncertainties fixed.
+
+        ``values`` gives them in standard deviations, by name; they are no longer nuisances.
+        """
+        return self._held.get((channels, tuple(values.items())), lambda: self._with_held(channels, values))
+
+    def _with_held(self, channels: tuple[str, ...], values: Mapping[str, float]) -> FoldedSearch:
+        rest = tuple(u for u in self.search.uncertainties if u.name not in values)
+        folds = []
+        for fold in (self.fold(name) for name in channels):
+            detector = held_detector(self.search, fold.channel, self.grid.m_gev, values)
+            folds.append(replace(fold, detector=detector, log_detector=detector[:, :0], varied={}))
+        return replace(self, search=replace(self.search, uncertainties=rest), channels=tuple(folds))
 
 
 def fold_search(
@@ -183,10 +224,14 @@ def fold_search(
     theory: bool = True,
     cache: bool = True,
 ) -> FoldedSearch:
-    """Prepare a search: response matrices, and parton rates inside its fiducial region if a PDF is given.
+    """Prepare a search: response matrices, and parton rates inside its fiducial region if a PDF set is given.
 
-    ``pdf`` gives the acceptance, ``lumi`` the rates and, with ``theory``, their uncertainty as nuisances. With
-    ``cache`` the responses are kept on disk.
+    Arguments:
+        search: the search.
+        pdf: PDF set member for the acceptance; without it and ``lumi`` the search can test only generic resonances.
+        lumi: parton luminosities at the energy of the search.
+        theory: whether the uncertainties of the luminosities become nuisances.
+        cache: whether the responses are kept on disk.
     """
     high = 0.95 * search.sqrt_s_gev if lumi is None else lumi.range_gev[1]
     grid = panels(LOW_GEV, high, PANEL_WIDTH, GROUP**2)

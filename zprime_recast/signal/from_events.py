@@ -1,8 +1,8 @@
-"""From events to a signal template: the search's cuts, efficiency and mass response applied to dilepton events.
+"""Signal templates from dilepton events, with the cuts, efficiency and mass response of a search.
 
-For a signal that is no plain Z' the search sees the events instead of a line shape. The response is not drawn but
-folded: each event's true mass is shared between the two nearest nodes of the search's fold, so the detector adds no
-noise. A difference of weights of both signs (signal with interference) is folded as it is.
+They serve signals that are not a plain Z' line shape. The mass response is folded, not drawn at random: the true mass
+of each event is shared between the nodes of its panel, so the detector adds no statistical noise. Events may have
+weights of both signs, as a signal with interference does.
 """
 
 from __future__ import annotations
@@ -20,33 +20,36 @@ from ..searches.spectrum import SpectrumSearch
 from .fold import FoldedSearch
 from .signal import Signal
 
-#: Largest relative statistical error of a template that is used without a remark.
+#: Relative statistical error of a template above which a warning is given.
 ERROR_REMARK = 0.02
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EventTemplate(Quiet):
-    """Signal of a sample in one search."""
+    """Signal template of an event sample in one search."""
 
     search: SpectrumSearch
     yields: Mapping[str, FloatArray]
     """Events per channel and bin, (n_bins,), as the search would record them."""
     errors: Mapping[str, FloatArray]
-    """Statistical, of the sample, (n_bins,)."""
+    """Statistical errors of the yields from the size of the sample, per channel, (n_bins,)."""
     acceptance: float
     """Share of the cross-section inside the fiducial cuts."""
     cross_section_fb: float
+    """Cross-section of the whole sample."""
     events: int
+    """Number of events read."""
     truncated: bool
+    """Whether the event file was cut short."""
 
     @property
     def signal(self) -> Signal:
-        """The argument of :func:`zprime_recast.likelihood.workspace.build_workspace`."""
+        """The yields as a signal, for :func:`zprime_recast.likelihood.workspace.build_workspace`."""
         return Signal(self.search, self.yields)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of a result must know."""
+        """Warnings that apply to results from this template."""
         found = []
         total = sum(float(np.abs(y).sum()) for y in self.yields.values())
         error = float(np.sqrt(sum((e**2).sum() for e in self.errors.values())))
@@ -63,11 +66,16 @@ def event_template(
     channels: Sequence[str] | None = None,
     cross_section_fb: float | None = None,
 ) -> EventTemplate:
-    """The template of a sample, or of a stream of its batches.
+    """The template of an event sample.
 
-    channels: those that see these events; default all (lepton universality: the sample stands for every flavour).
-    cross_section_fb: of the whole sample, if its weights do not add up to it. InputError if nothing passes the cuts,
-    or if the events contain the Standard Model.
+    Arguments:
+        folded: the search.
+        events: the sample, or a stream of its batches.
+        channels: channels that see these events; by default all, as the sample then stands for every lepton flavour.
+        cross_section_fb: cross-section of the whole sample, if its weights do not add up to it.
+
+    InputError if no event passes the cuts, if the events contain the Standard Model, or if their energy is not that of
+    the search; UnknownName for a channel the search does not have.
     """
     search, grid = folded.search, folded.grid
     low, high = grid.edges_gev[0], grid.edges_gev[-1]
@@ -82,10 +90,11 @@ def event_template(
     for batch in [events] if isinstance(events, DileptonEvents) else events:
         if batch.info.get("mode") in ("full", "sm"):
             raise InputError(
-                "these events contain the Standard Model, the template is of the signal: use --mode signal"
+                "these events contain the Standard Model, but a template needs the signal alone: use --mode signal"
             )
         if abs(batch.info.get("sqrt_s_gev", search.sqrt_s_gev) / search.sqrt_s_gev - 1) > 1e-3:
-            raise InputError(f"events at {batch.info['sqrt_s_gev']:g} GeV, {search.id} at {search.sqrt_s_gev:g} GeV")
+            energy = batch.info["sqrt_s_gev"]
+            raise InputError(f"events at {energy:g} GeV, but {search.id} is a search at {search.sqrt_s_gev:g} GeV")
         weight = batch["weight"]
         total, count = total + float(weight.sum()), count + len(batch)
         kept = fiducial(search, batch) & (batch["m_ll"] >= low) & (batch["m_ll"] <= high)
@@ -95,9 +104,9 @@ def event_template(
         for k, share in zip(nodes.T, shares.T, strict=True):
             spectrum += np.bincount(k, weight * share, len(spectrum))
             squares += np.bincount(k, weight**2 * share, len(squares))
-        info = batch.info  # that a file was cut short is known at its end
+        info = batch.info  # only the last batch says whether the file was cut short
     if not count or not spectrum.any():
-        raise InputError(f"none of {count} events is inside the fiducial region of {search.id}")
+        raise InputError(f"none of {count} events is inside the fiducial region of {search.id}: check masses and cuts")
     scale = 1.0 if cross_section_fb is None else cross_section_fb / total
     used = [fold for fold in folded.channels if channels is None or fold.channel.name in channels]
     return EventTemplate(
@@ -112,7 +121,7 @@ def event_template(
 
 
 def fiducial(search: SpectrumSearch, events: DileptonEvents) -> np.ndarray:
-    """Which events pass the cuts of a search on both leptons, (n,); all where it has no fiducial region."""
+    """Whether each event passes the cuts of a search on both leptons, (n,); always if it has no fiducial region."""
     cuts = search.fiducial
     passed = np.ones(len(events), dtype=bool)
     if cuts is None:

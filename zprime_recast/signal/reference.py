@@ -1,4 +1,4 @@
-"""The exact template, integrated at every node: slow, and the judge of :mod:`zprime_recast.signal.template`."""
+"""The exact template, integrated at every node: slow, and the reference for :mod:`zprime_recast.signal.template`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..process.hypotheses import Hypotheses, hypotheses_of
 from ..process.poles import pole, pole_weights
 from .fold import FoldedSearch
 from .signal import Signal
-from .systematics import nuisance_names, shape_changes
+from .systematics import shape_changes
 from .template import mean_shift
 
 
 def exact_templates(
     searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool = True, theory: bool = True
 ) -> list[Signal]:
-    """Signal events per bin and channel (n, n_bins) of hypotheses in some searches, and how uncertainties change them.
+    """Signal events per bin and channel (n, n_bins) of hypotheses in each search, and how uncertainties change them.
 
-    With interference (|SM + Z'|^2 - |SM|^2) bins may be negative. ``theory``: whether the uncertainties of the
+    With ``interference`` (|SM + Z'|^2 - |SM|^2) bins may be negative. With ``theory`` the uncertainties of the
     luminosities are among the nuisances. InputError for a search folded without a PDF set.
     """
     return [_exact_template(folded, hypotheses, interference, theory) for folded in searches]
@@ -35,7 +35,7 @@ def _exact_template(folded: FoldedSearch, hypotheses: Hypotheses, interference: 
     strength = 1.0 if h.strength is None else h.strength[:, None]
     m_pole, gamma_pole, residue = pole(h.mass_gev, h.gamma_gev, h.running_width)
     propagator = residue[:, None] * pole_weights(folded.grid, m_pole, gamma_pole)
-    # of |residue * propagator|^2
+    # weights of |residue * propagator|^2
     weights = -(residue.conj()[:, None] * propagator).imag / (m_pole * gamma_pole)[:, None]
     with_theory = theory and folded.theory is not None
     yields, changes = {}, {}
@@ -55,7 +55,7 @@ def _exact_template(folded: FoldedSearch, hypotheses: Hypotheses, interference: 
             rows.insert(0, folded.theory_changes(products.zprime_squared, log_mass))
         changes[name] = np.concatenate(rows, axis=-2)
     luminosity_names = folded.theory.names if folded.theory is not None and with_theory else ()
-    return Signal(folded.search, yields, (*luminosity_names, *nuisance_names(folded.search)), changes)
+    return Signal(folded.search, yields, (*luminosity_names, *folded.search.shape_nuisances), changes)
 
 
 def signal_template(
@@ -66,13 +66,14 @@ def signal_template(
     interference: bool = True,
     gamma_gev: ArrayLike | None = None,
 ) -> Signal:
-    """The exact template of a model; events (*hypotheses, n_bins), mass and coupling broadcast.
+    """The exact template of a model, with events (*hypotheses, n_bins).
 
     Arguments:
-        folded: a search folded with a PDF set, InputError otherwise.
-        model, mass_gev, coupling: the hypotheses.
-        interference: with photon and Z.
-        gamma_gev: total width in place of that of the model.
+        folded: a search folded with a PDF set; InputError otherwise.
+        model: the model.
+        mass_gev, coupling: mass in GeV and coupling, which broadcast to the shape of the hypotheses.
+        interference: whether to include the interference with photon and Z.
+        gamma_gev: total width in GeV that replaces the width of the model.
     """
     mass, g = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), checked_positive("coupling", coupling))
     gamma = decay_widths(model, mass, g).total_gev if gamma_gev is None else checked_positive("gamma_gev", gamma_gev)

@@ -17,7 +17,7 @@ class Signal(Quiet):
     yields: Mapping[str, FloatArray]
     """Events per bin of each channel, (*hypotheses, n_bins)."""
     nuisances: tuple[str, ...] = ()
-    """Nuisances that change hypotheses differently: of the luminosities, then of mass scale, resolution and spurious
-    signal. One name is one nuisance in all searches of a likelihood."""
+    """Names of the nuisances that change each hypothesis differently: first those of the luminosities, then those of
+    mass scale, resolution and spurious signal. A name stands for the same nuisance in all searches of a likelihood."""
     changes: Mapping[str, FloatArray] = field(default_factory=dict)
     """Change of ln(yield) per standard deviation of each nuisance, per channel, (*hypotheses, n_names, n_bins)."""

@@ -1,15 +1,14 @@
-"""Uncertainties of a search that act on each hypothesis differently, as changes of ln(signal) per bin.
+"""Uncertainties of a search that affect each hypothesis differently, as changes of ln(signal) per bin.
 
-``scale`` and ``resolution`` fold the true spectrum with a changed mass response; ``spurious`` (a signal-like
-fluctuation of the background model) changes the whole signal of a channel by so many events as the card says, relative
-to the signal at the expected limit. Those of the kind ``yield`` are the same for every hypothesis, see
-:mod:`zprime_recast.likelihood.binned`.
+``scale`` and ``resolution`` fold the true spectrum with a changed mass response. ``spurious`` is a signal-like
+fluctuation of the background model; it changes the whole signal of a channel by the number of events given on the card,
+relative to the signal at the expected limit. Uncertainties of the kind ``yield`` are the same for every hypothesis and
+are treated in :mod:`zprime_recast.likelihood.binned`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import numpy as np
 
@@ -17,31 +16,21 @@ from ..arrays import FloatArray
 from ..searches.background import background_modes
 from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
-from ..searches.spectrum import SpectrumSearch, Uncertainty
+from ..searches.spectrum import SpectrumSearch
 
-#: Largest |log change| of a bin by scale or resolution; beyond lie bins on the far flank of a peak.
+#: Largest |change of ln(yield)| of a bin by scale or resolution; only bins on the far flank of a peak exceed it.
 RESPONSE_CAP = 0.5
-#: Largest relative change by spurious signal: reached only by hypotheses far too weak to be excluded.
+#: Largest relative change by spurious signal; only hypotheses far too weak to be excluded reach it.
 SPURIOUS_CAP = 0.5
-
-
-@lru_cache(maxsize=64)
-def shape_uncertainties(search: SpectrumSearch) -> tuple[Uncertainty, ...]:
-    """The uncertainties of a search that are treated here."""
-    return tuple(u for u in search.uncertainties if u.kind != "yield")
-
-
-@lru_cache(maxsize=64)
-def nuisance_names(search: SpectrumSearch) -> tuple[str, ...]:
-    """Names of :func:`shape_uncertainties` in a likelihood."""
-    return tuple(f"{search.id}_{u.name}" for u in shape_uncertainties(search))
 
 
 def varied_detectors(
     search: SpectrumSearch, channel: Channel, m_gev: FloatArray, cache: bool = False
 ) -> dict[str, FloatArray]:
-    """Change of events per fb at true masses, (n_masses, n_bins), per standard deviation of each scale and resolution
-    uncertainty of a channel: half the difference of up and down.
+    """Change of events per fb at true masses in GeV, (n_masses, n_bins), by name of the uncertainty.
+
+    It is half the difference between one standard deviation up and down, for each scale and resolution uncertainty of
+    the channel. ``cache`` keeps the responses on disk.
     """
     events_per_fb = (channel.int_lumi_fb * efficiency(channel, m_gev))[:, None]
     found = {}
@@ -56,8 +45,9 @@ def varied_detectors(
 def held_detector(
     search: SpectrumSearch, channel: Channel, m_gev: FloatArray, values: Mapping[str, float]
 ) -> FloatArray:
-    """Events per fb at true masses, (n_masses, n_bins), with scale and resolution uncertainties of a channel at
-    ``values`` in standard deviations, by name.
+    """Events per fb at true masses in GeV, (n_masses, n_bins), with shifted scale and resolution.
+
+    ``values`` gives the shifts in standard deviations, by name of the uncertainty.
     """
     changes = {kind: np.zeros(len(m_gev)) for kind in ("scale", "resolution")}
     for u in search.uncertainties:
@@ -77,14 +67,20 @@ def shape_changes(
     nominal: FloatArray,
     varied: Mapping[str, FloatArray],
 ) -> FloatArray:
-    """Changes of ln(yield) per standard deviation, nuisance and bin, (*hypotheses, n_names, n_bins); 0 for those of
-    other channels.
+    """Changes of ln(yield) per standard deviation of each nuisance and bin, (*hypotheses, n_names, n_bins).
 
-    ``mass_gev``: pole masses (*hypotheses); ``information``: of :func:`signal_information`; ``yields``: events of the
-    signal; ``nominal`` and ``varied``: those of |Z'|^2 alone, and their change per scale or resolution uncertainty (an
-    interference has no peak to move).
+    Nuisances of other channels change nothing.
+
+    Arguments:
+        search: the search; its ``shape_uncertainties`` are the nuisances.
+        channel: the channel.
+        mass_gev: pole masses in GeV, (*hypotheses).
+        information: matrix from :func:`signal_information`, (n_bins, n_bins).
+        yields: signal events, (*hypotheses, n_bins).
+        nominal: events of |Z'|^2 alone, (*hypotheses, n_bins): the interference has no peak to move.
+        varied: change of ``nominal`` per standard deviation of each scale or resolution uncertainty, by name.
     """
-    uncertainties = shape_uncertainties(search)
+    uncertainties = search.shape_uncertainties
     changes = np.zeros((*nominal.shape[:-1], len(uncertainties), nominal.shape[-1]))
     events = np.maximum(nominal, 1e-12 * nominal.sum(axis=-1, keepdims=True) + 1e-300)
     for k, u in enumerate(uncertainties):
@@ -100,8 +96,9 @@ def shape_changes(
 
 
 def signal_information(channel: Channel) -> FloatArray:
-    """Matrix Q, (n_bins, n_bins): s Q s is the Poisson information on the strength of a signal s when the background
-    is free within its modes.
+    """Matrix Q, (n_bins, n_bins), such that s Q s is the Poisson information on the strength of a signal s.
+
+    The background is free within its modes.
     """
     modes = background_modes(channel)
     covariance = np.linalg.inv((modes * channel.bkg) @ modes.T + np.eye(len(modes)))
@@ -109,8 +106,10 @@ def signal_information(channel: Channel) -> FloatArray:
 
 
 def expected_limit(information: FloatArray, yields: FloatArray) -> FloatArray:
-    """Signal strength a channel alone is expected to exclude at 95 % CL, (*hypotheses): 1.96 standard deviations of its
-    fit with the background free, plus 1.92 events (what remains without background). An estimate without a fit.
+    """Estimate, without a fit, of the signal strength that a channel alone excludes at 95 % CL, (*hypotheses).
+
+    It is 1.96 standard deviations of the strength with the background free, plus 1.92 events, the limit that remains
+    without background.
     """
     squared = (np.matmul(yields, information) * yields).sum(axis=-1)
     total = np.abs(yields).sum(axis=-1)

@@ -1,27 +1,25 @@
-"""The template of :mod:`zprime_recast.signal.fold` for many hypotheses: the same integral with fewer nodes off the
-peak.
+"""Templates of many hypotheses: the integral of :mod:`zprime_recast.signal.fold` with fewer nodes away from the peak.
 
-Far from the pole the spectrum is taken at the nodes of wide panels and folded with moments of the detector
-(:mod:`zprime_recast.process.levels`); beside it the panels of the level below take their place, and at the lowest level
+Far from the pole the spectrum is evaluated at the nodes of wide panels and folded with moments of the detector
+(:mod:`zprime_recast.process.levels`). Closer to the pole narrower panels take their place, and the narrowest ones use
 the weights of :mod:`zprime_recast.process.poles`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
-from ..arrays import ComplexArray, FloatArray
+from ..arrays import FloatArray
 from ..process.amplitudes import z_propagator
 from ..process.couplings import CouplingProducts
 from ..process.hypotheses import Hypotheses, rows_of
-from ..process.levels import Levels, PoleNodes, Ranges, Window, by_panel, grids_of, pole_nodes, window
+from ..process.levels import PoleNodes, Ranges, by_panel
 from ..process.poles import Panels, pole
-from .fold import MEAN_RANGE, FoldedSearch
+from .fold import MEAN_RANGE, FoldedSearch, PartonRates, RateSums
 from .signal import Signal
-from .systematics import nuisance_names, shape_changes
+from .systematics import shape_changes
 
 
 def templates(
@@ -31,17 +29,17 @@ def templates(
     changes: bool = True,
     theory: bool = True,
 ) -> list[Signal]:
-    """Signal events per bin and channel (n, n_bins) of hypotheses in some searches, and how uncertainties change them.
+    """Signal events per bin and channel (n, n_bins) of hypotheses in each search, and how uncertainties change them.
 
-    Yields are those of :func:`zprime_recast.signal.reference.signal_template` to 1e-5 of the largest bin. Fastest for
-    hypotheses in the order of their masses.
+    The yields agree with :func:`zprime_recast.signal.reference.signal_template` to 1e-5 of the largest bin. Hypotheses
+    sorted by mass are fastest.
 
     Arguments:
-        searches: folded with a PDF set, InputError otherwise.
-        hypotheses: (n,).
-        interference: with photon and Z; bins may be negative then.
-        changes: whether the changes (n, n_names, n_bins) by the uncertainties are wanted.
-        theory: whether the uncertainties of the luminosities are among them.
+        searches: searches folded with a PDF set; InputError otherwise.
+        hypotheses: the hypotheses, (n,).
+        interference: whether to include the interference with photon and Z, which can make bins negative.
+        changes: whether to compute the changes (n, n_names, n_bins) by the uncertainties.
+        theory: whether the uncertainties of the luminosities are among the changes.
     """
     spectra = _folded(searches, hypotheses, interference, changes)
     wanted = (changes, theory)
@@ -56,7 +54,7 @@ def _template(
     changes: bool,
     with_theory: bool,
 ) -> Signal:
-    """The template from the folded spectra, (n, columns)."""
+    """The template of one search from its folded spectra, (n, columns)."""
     columns, n_bins = folded.columns, len(folded.log_centers)
     if hypotheses.strength is not None:
         signal = signal * hypotheses.strength[:, None]
@@ -64,7 +62,7 @@ def _template(
     if not changes:
         return Signal(folded.search, yields)
     theory = folded.theory.names if with_theory and folded.theory is not None else ()
-    names = (*theory, *nuisance_names(folded.search))
+    names = (*theory, *folded.search.shape_nuisances)
     all_changes = np.empty((len(signal), len(names), n_bins))
     if theory:
         shift = mean_shift(signal[:, :n_bins], signal[:, n_bins:])
@@ -81,7 +79,7 @@ def _template(
 
 
 def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingProducts, slice]]:
-    """Coupling products and bins: all together if the leptons of all channels have the same couplings."""
+    """Coupling products and the bins they apply to: all bins at once if all channels have the same couplings."""
     own = [hypotheses.products[fold.channel.final_state.fermion] for fold in folded.channels]
     if all(other is own[0] for other in own):
         return [(own[0], slice(None))]
@@ -91,7 +89,7 @@ def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingP
 def _folded(
     searches: Sequence[FoldedSearch], hypotheses: Hypotheses, interference: bool, with_squared: bool
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Spectra and |Z'|^2 folded with what the levels of each search hold, (n, columns)."""
+    """Spectra, and spectra of |Z'|^2, folded with the columns of the levels of each search, (n, columns)."""
     mass, gamma, residue = pole(hypotheses.mass_gev, hypotheses.gamma_gev, hypotheses.running_width)
     if (mass[1:] < mass[:-1]).any():
         order = np.argsort(mass, kind="stable")
@@ -102,53 +100,36 @@ def _folded(
     scale, boson = mixing.real**2 + mixing.imag**2, (hypotheses.m_z_gev, hypotheses.gamma_z_gev)
     sums, on_same_grid = [], dict[Panels, list[int]]()
     for k, folded in enumerate(searches):
-        low = folded.levels[0]
+        low = folded.levels.low
         sums.append([np.zeros((len(mass), part.shape[1])) for part in (low.of_signal, low.of_squared)])
         on_same_grid.setdefault(folded.grid, []).append(k)
     alike = [[(p, *_columns(folded, bins)) for p, bins in _alike(folded, hypotheses)] for folded in searches]
     for same in on_same_grid.values():  # searches on the same panels share the propagators
-        grids = grids_of(searches[same[0]].levels)
-        for rows, panel in by_panel(grids[1], mass):
-            nodes = pole_nodes(grids, panel)
+        levels = searches[same[0]].levels
+        for rows, panel in by_panel(levels.middle.grid, mass):
+            nodes = levels.nodes(panel)
             propagator, pure = nodes.propagators(mass[rows], gamma[rows])
             propagator *= mixing[rows, None]
             pure *= scale[rows, None]
             for k in same:
                 signal, squared = sums[k]
                 for products, of_signal, of_squared in alike[k]:
-                    rate, amplitude = _rates(searches[k].levels, nodes, rows_of(products, rows), *boson)
+                    rate, amplitude = _rates(searches[k], nodes, rows_of(products, rows), *boson)
                     size = pure * rate
                     if with_squared:
-                        for at, part in _windows(searches[k].levels, nodes, True, of_squared):
+                        for at, part in searches[k].levels.windows(nodes, True, of_squared):
                             squared[rows, part.columns] += size[:, at] @ part.matrix
                     if interference:
                         size += (amplitude * propagator).real
-                    for at, part in _windows(searches[k].levels, nodes, False, of_signal):
+                    for at, part in searches[k].levels.windows(nodes, False, of_signal):
                         signal[rows, part.columns] += size[:, at] @ part.matrix
     return [(signal, squared) for signal, squared in sums]
 
 
-@lru_cache(maxsize=1024)
-def _windows(levels: Levels, nodes: PoleNodes, squared: bool, ranges: Ranges) -> list[tuple[slice, Window]]:
-    """What the levels hold for the spectrum, or that of |Z'|^2, in some ranges of columns: at which of the nodes."""
-    found, start = [], 0
-    for level, first, last in nodes.spans:
-        at = slice(start, start + last - first)
-        found.append((at, window(levels[level], first, last, squared, ranges)))
-        start = at.stop
-    return found
-
-
-@lru_cache(maxsize=64)
-def _whole(folded: FoldedSearch) -> tuple[Ranges, Ranges]:
-    low = folded.levels[0]
-    return ((0, low.of_signal.shape[1]),), ((0, low.of_squared.shape[1]),)
-
-
 def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
-    """Of all channels, or of the one with these bins, in what the levels hold for the spectrum and for |Z'|^2."""
+    """Columns of the levels for the spectrum and for |Z'|^2, of the channel with these bins or of all channels."""
     if bins == slice(None):
-        return _whole(folded)
+        return folded.levels.all_columns
     n_bins = len(folded.log_centers)
     own = next(own for own in folded.columns.values() if own.bins == bins)
     first, last = bins.start, bins.stop
@@ -157,43 +138,39 @@ def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
 
 
 def _rates(
-    levels: Levels, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
-) -> tuple[FloatArray, ComplexArray]:
-    """Rates times couplings of |Z'|^2 and of the interference with photon and Z, conjugate, summed over flavours,
-    ([n,] n_nodes).
+    folded: FoldedSearch, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
+) -> RateSums:
+    """Rates times couplings at nodes, summed over flavours, ([n,] n_nodes).
+
+    The first array is for |Z'|^2, the second for the interference with photon and Z, complex conjugate.
     """
-    if products.zprime_squared.ndim == 1:  # the same for all, whatever their pole
-        return _shared_rates(levels, nodes, products, m_z_gev, gamma_z_gev)
-    return _sums(products, *_parton_rates(levels, nodes, m_z_gev, gamma_z_gev))
+
+    def summed() -> RateSums:
+        rate, with_photon, with_z = _parton_rates(folded, nodes, m_z_gev, gamma_z_gev)
+        amplitude = products.zprime_photon @ with_photon + products.zprime_z @ with_z
+        return products.zprime_squared @ rate, np.asarray(amplitude, dtype=complex)
+
+    if products.zprime_squared.ndim == 1:  # shared by all hypotheses and independent of their poles
+        return folded.rate_sums.get((nodes.panel, products.key, m_z_gev, gamma_z_gev), summed)
+    return summed()
 
 
-@lru_cache(maxsize=1024)
-def _shared_rates(
-    levels: Levels, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
-) -> tuple[FloatArray, ComplexArray]:
-    return _sums(products, *_parton_rates(levels, nodes, m_z_gev, gamma_z_gev))
+def _parton_rates(folded: FoldedSearch, nodes: PoleNodes, m_z_gev: float, gamma_z_gev: float) -> PartonRates:
+    """Rates of the partons at nodes, then twice that times the conjugate propagators of photon and Z, (5, n_nodes)."""
 
+    def made() -> PartonRates:
+        levels = folded.levels.all
+        rate = np.concatenate([levels[level].parton_rate[:, first:last] for level, first, last in nodes.spans], axis=1)
+        z = z_propagator(nodes.s, m_z_gev, gamma_z_gev).conj()
+        return rate, 2 * rate / nodes.s, np.asarray(2 * rate * z, dtype=complex)
 
-@lru_cache(maxsize=1024)
-def _parton_rates(
-    levels: Levels, nodes: PoleNodes, m_z_gev: float, gamma_z_gev: float
-) -> tuple[FloatArray, FloatArray, ComplexArray]:
-    """At nodes, (5, n_nodes); twice that times the conjugate propagators of photon and Z."""
-    rate = np.concatenate([levels[level].parton_rate[:, first:last] for level, first, last in nodes.spans], axis=1)
-    z = z_propagator(nodes.s, m_z_gev, gamma_z_gev).conj()
-    return rate, 2 * rate / nodes.s, np.asarray(2 * rate * z, dtype=complex)
-
-
-def _sums(
-    products: CouplingProducts, rate: FloatArray, with_photon: FloatArray, with_z: ComplexArray
-) -> tuple[FloatArray, ComplexArray]:
-    amplitude = products.zprime_photon @ with_photon + products.zprime_z @ with_z
-    return products.zprime_squared @ rate, np.asarray(amplitude, dtype=complex)
+    return folded.parton_rates.get((nodes.panel, m_z_gev, gamma_z_gev), made)
 
 
 def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
-    """Mean logarithm of the true masses of each bin over its middle, from events and their first moment; not farther
-    than MEAN_RANGE, where an interference changes its sign.
+    """Mean of ln(true mass/middle of the bin) of each bin, from events and their first moment.
+
+    Where the interference changes sign and the mean is ill-defined, it is bounded by MEAN_RANGE.
     """
     mean = np.divide(moment, events, out=np.zeros(events.shape), where=np.abs(events) > 1e-200)
     return np.minimum(np.maximum(mean, -MEAN_RANGE), MEAN_RANGE)
