@@ -32,7 +32,7 @@ class Family(Protocol):
 
     @property
     def variable(self) -> str:
-        """The free number x: ``coupling`` or ``strength``."""
+        """Name of x: ``coupling`` or ``strength``."""
 
     @property
     def mass_gev(self) -> FloatArray:

@@ -79,7 +79,7 @@ def _template(
 
 
 def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingProducts, slice]]:
-    """Coupling products and the bins they apply to: all bins at once if all channels have the same couplings."""
+    """Coupling products and bins: all together if the leptons of all channels have the same couplings."""
     own = [hypotheses.products[fold.channel.lepton] for fold in folded.channels]
     if all(other is own[0] for other in own):
         return [(own[0], slice(None))]
