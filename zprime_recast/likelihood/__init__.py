@@ -1,4 +1,4 @@
-"""Counts and nuisances; knows no Z'."""
+"""Likelihoods of counts with nuisances, their fits and CLs. This package does not know what a Z' is."""
 
 from __future__ import annotations
 

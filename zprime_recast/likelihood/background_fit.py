@@ -1,4 +1,4 @@
-"""The fit without a signal: one for all hypotheses in the same searches."""
+"""The fit of the background without a signal, which all hypotheses in the same searches share."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BackgroundFit(Quiet):
-    """The background at its fit to data at mu = 0; arrays of many data sets have a first axis (n,)."""
+    """The background fitted to data at mu = 0. With many data sets every array has a first axis (n,)."""
 
     nuisances: FloatArray
-    """Of the background, ([n,] n_background); those of the signal are 0."""
+    """Nuisances of the background, ([n,] n_background); those of the signal are 0."""
     expected: FloatArray
-    """Expected events, ([n,] n_bins)."""
+    """Expected events at the fit, ([n,] n_bins)."""
     inverse: FloatArray
-    """Inverse Hessian of its Asimov data, ([n,] n_background, n_background)."""
+    """Inverse Hessian of the Asimov data, ([n,] n_background, n_background)."""
     loglike: FloatArray
-    """ln L of the Standard Model, ([n]): Poisson probabilities of all bins, and -alpha^2/2 of each nuisance."""
+    """ln L of the Standard Model, ([n]): the log Poisson probabilities of all bins, and -alpha^2/2 of each nuisance."""
 
 
 def background_likelihood(
     searches: Sequence[SpectrumSearch], channels: Sequence[str] | None = None, layouts: Layouts | None = None
 ) -> BinnedLikelihood:
-    """The likelihood of searches without a signal, in some channels or all; ``layouts``: of these searches."""
+    """The likelihood of searches without a signal, in some channels or all; ``layouts`` as in
+    :func:`~zprime_recast.likelihood.binned.binned_likelihood`.
+    """
 
     def nothing(search: SpectrumSearch) -> Signal:
         used = (c for c in search.channels if channels is None or c.name in channels)
@@ -47,9 +49,9 @@ def background_likelihood(
 
 
 def fit_background(likelihood: BinnedLikelihood, n_obs: FloatArray | None = None) -> BackgroundFit:
-    """The fit of the background to the data of a likelihood, or to counts (n_bins,) or (n_data_sets, n_bins).
+    """Fit the background to the data of a likelihood, or to ``n_obs``, counts (n_bins,) or (n_data_sets, n_bins).
 
-    The signal of the likelihood does not matter. LikelihoodError if the fit does not converge.
+    The signal of the likelihood is ignored. LikelihoodError if the fit does not converge.
     """
     data = likelihood.n_obs if n_obs is None else n_obs
     counts = np.atleast_2d(data)

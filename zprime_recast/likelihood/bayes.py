@@ -1,13 +1,13 @@
 """Bayesian upper limits: flat prior in the signal strength, nuisances marginalised with their unit-Gaussian priors.
 
-Nuisances that move a peak (mass scale, resolution) give likelihoods of many maxima, so they are sampled: quasi-random
-points of their prior, the same at every strength, with the true spectrum folded anew at each. The integral over all
-others is done in Laplace's approximation around the profiled ones,
+Nuisances that move a peak (mass scale, resolution) give likelihoods with many maxima, so they are sampled at
+quasi-random points of their prior. The points are the same at every strength, and the true spectrum is folded anew at
+each. The integral over all other nuisances is done in Laplace's approximation around their profiled values,
 
     p(n | mu, sampled) ~ L(mu, sampled, profiled) / sqrt(det H),
 
-H the Hessian of -ln L. Unlike asymptotic CLs the result is the exact 3.0 events where none is seen and none expected.
-It is what CMS does with a Markov chain (arXiv:2103.02708).
+with H the Hessian of -ln L. Unlike with asymptotic CLs, the limit is the exact 3.0 events where none is seen and none
+expected. CMS computes the same limit with a Markov chain (arXiv:2103.02708).
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from .expectations import expectations_of
 from .newton import fit, log_determinant
 
 CREDIBILITY = 0.95
-#: Strengths at which the posterior is computed: up to SPAN times an estimate of the limit, twice.
+#: Number of strengths, up to SPAN times an estimate of the limit, at which each of two passes computes the posterior.
 POINTS = 25
 SPAN = 3.0
-#: Points of the prior of the sampled nuisances, in the first rough pass and in the second.
+#: Number of points of the prior of the sampled nuisances, in the first, rough pass and in the second one.
 DRAWS = (4, 16)
 
 
 def log_evidence(likelihood: BinnedLikelihood, null: BackgroundFit, n_obs: FloatArray) -> FloatArray:
-    """ln p(n | mu = 1) of every hypothesis up to a constant of the data, nuisances in Laplace's approximation, (n,).
+    """ln p(n | mu = 1) of every hypothesis, (n,), with the nuisances integrated in Laplace's approximation.
 
-    ``n_obs``: counts (n_bins,) or (n, n_bins). LikelihoodError if a fit fails.
+    It is given up to a constant that depends only on the data. ``n_obs`` are counts, (n_bins,) or (n, n_bins).
+    LikelihoodError if a fit fails.
     """
     model = expectations_of(likelihood)
     start = model.padded(null.nuisances)
@@ -62,11 +63,17 @@ def upper_limits(
     n_sampled: int = 0,
     n_obs: FloatArray | None = None,
 ) -> FloatArray:
-    """Strengths below which CREDIBILITY of the posterior lies, the shape of ``estimate`` (n,).
+    """Upper limits (n,): strengths below which a share CREDIBILITY of the posterior lies.
 
-    ``likelihood_at`` gives the likelihood of hypotheses at strengths (n, m), its hypotheses in their order when
-    flattened, and at values (n_sampled,) of the nuisances that are sampled, which it does not contain; ``estimate``:
-    the limit to a factor of about two; ``n_obs``: counts (n_bins,), those of the likelihood unless given.
+    Arguments:
+        likelihood_at: function from strengths (n, m) and values (n_sampled,) of the sampled nuisances to a likelihood,
+            whose hypotheses are in the order of the flattened strengths and which lacks the sampled nuisances.
+        null: fit of the background.
+        estimate: estimate of the limits to about a factor of two, (n,).
+        n_sampled: number of sampled nuisances.
+        n_obs: counts (n_bins,); by default those of the likelihood.
+
+    LikelihoodError if a fit fails.
     """
     from scipy.interpolate import CubicSpline
 
@@ -87,8 +94,9 @@ def upper_limits(
 
 
 def prior_points(dimensions: int, count: int) -> FloatArray:
-    """Quasi-random points of a unit Gaussian and their mirror images, (count, dimensions), ``count`` even; a single
-    empty one if there are none.
+    """Quasi-random points of a unit Gaussian and their mirror images, (count, dimensions); ``count`` is even.
+
+    Without dimensions there is a single empty point.
     """
     if dimensions == 0:
         return np.zeros((1, 0))

@@ -1,10 +1,10 @@
-"""The likelihood of hypotheses, and a pyhf (HistFactory) workspace of it.
+"""The binned likelihood of hypotheses, built so that it can be written as a pyhf (HistFactory) workspace.
 
-Every bin of a channel is a HistFactory channel of one bin. That is what lets the background float as the collaboration
-lets it float: a fit function whose logarithm is linear in its parameters changes each bin by a factor exp(alpha d),
-which HistFactory has per channel (``normsys``) but not per bin; its per-bin modifier (``histosys``) is additive and
-turns negative in the tail, where the function is uncertain by more than its value. Its nuisances are those of
-:mod:`zprime_recast.searches.background`.
+Every bin of a channel is a HistFactory channel with one bin, which lets the background float as in the fit of the
+collaboration. A fit function whose logarithm is linear in its parameters changes each bin by a factor exp(alpha d).
+HistFactory has such a modifier per channel (``normsys``) but not per bin: its per-bin modifier (``histosys``) is
+additive and turns negative in the tail, where the uncertainty of the function exceeds its value. The nuisances of the
+background are those of :mod:`zprime_recast.searches.background`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from ..searches.channel import Channel
     from ..searches.spectrum import SpectrumSearch
 
-#: Largest deficit of a bin from interference, as a share of its background.
+#: Largest deficit of a bin from interference, as a fraction of its background.
 DEFICIT_MAX = 0.9
-#: Expected events below which a bin carries no deficit: at most 0.05 events of a channel, no bin to constrain a fit.
+#: Expected events below which a deficit of a bin is dropped: such bins add up to at most 0.05 events of a channel.
 DEFICIT_BIN_MIN = 0.01
-#: Largest sum of deficits beyond that, in events of a channel, that is left out with a warning.
+#: Largest sum of deficits beyond DEFICIT_MAX, in events of a channel, that is dropped with a warning.
 DEFICIT_LOST_MAX = 0.5
 #: Upper bound of the signal strength in fits.
 MU_MAX = 10.0
@@ -39,9 +39,11 @@ MU_MAX = 10.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LogChanges(Quiet, PickledByFields):
-    """What nuisances do to the expected events of a sample, bin by bin: exp(+-change) at +-1 standard deviation, in
-    between HistFactory's ``normsys`` (pyhf's code 4: polynomial inside, exponential outside). All are symmetric in
-    the logarithm: what a card or a varied response says up and down is averaged there.
+    """Changes of the expected events of a sample by nuisances, bin by bin.
+
+    The factor is exp(+-change) at +-1 standard deviation and HistFactory's ``normsys`` in between (code 4 of pyhf:
+    polynomial inside, exponential outside). It is symmetric in the logarithm: up and down variations of a card or of
+    the response are averaged there.
     """
 
     names: tuple[str, ...]
@@ -52,7 +54,7 @@ class LogChanges(Quiet, PickledByFields):
 
     @cached_property
     def factors(self) -> Factors:
-        """The factors of these nuisances on the events of a background; for changes (n_names, n_bins)."""
+        """Factors of these nuisances on the events of a background; only for changes (n_names, n_bins)."""
         return factors(self)
 
     def of(self, i: int) -> LogChanges:
@@ -64,24 +66,26 @@ class LogChanges(Quiet, PickledByFields):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BinnedLikelihood(Quiet):
-    """The likelihood of hypotheses: Poisson counts of background + mu signal in all bins of all searches, unit-Gaussian
-    constraints of the nuisances. The pyhf workspace and the fit of many hypotheses at once are both made of it.
+    """The likelihood of hypotheses: Poisson counts of background + mu * signal in all bins of all searches.
+
+    The nuisances have unit-Gaussian constraints. Both the pyhf workspace and the fits of many hypotheses are made from
+    it.
     """
 
     bin_names: tuple[str, ...]
     n_obs: FloatArray
-    """(n_bins,), or (n_hypotheses, n_bins)."""
+    """Observed counts, (n_bins,) or (n_hypotheses, n_bins)."""
     background: FloatArray
-    """(n_bins,)."""
+    """Expected background events, (n_bins,)."""
     signal: FloatArray
-    """At mu = 1, (n_hypotheses, n_bins)."""
+    """Expected signal events at mu = 1, (n_hypotheses, n_bins)."""
     signal_changes: LogChanges
     background_changes: LogChanges
-    """Its nuisances are others than those of the signal."""
+    """Changes by the nuisances of the background, none of which is one of the signal."""
     faults: tuple[tuple[int, str], ...] = ()
     """(index, message) of hypotheses without a likelihood; their signal is 0."""
     warnings: tuple[tuple[int, str], ...] = ()
-    """(index, message) for the reader of a result."""
+    """(index, message) to be shown with the result."""
 
     @property
     def nuisances(self) -> tuple[str, ...]:
@@ -102,19 +106,18 @@ class BinnedLikelihood(Quiet):
 
     @property
     def mu_max(self) -> FloatArray:
-        """Upper bound of mu that keeps every bin positive, with a margin since the background floats;
-        (n_hypotheses,).
-        """
+        """Upper bound of mu that keeps every bin positive, (n_hypotheses,), with a margin as the background floats."""
         deepest = (-self.signal / self.background).max(axis=-1)
         return np.asarray(np.minimum(MU_MAX, 0.5 * (1 + 1 / np.maximum(deepest, 1e-300))))
 
 
 def binned_likelihood(signals: Sequence[Signal], layouts: Layouts | None = None) -> BinnedLikelihood:
-    """The likelihood of hypotheses: every bin of every channel that has a signal, in the order of ``signals``.
+    """The likelihood of hypotheses, with every bin of every channel that has a signal, in the order of ``signals``.
 
     All signals hold the same hypotheses. Signal bins may be negative (interference) as long as background + signal
-    stays positive, see :func:`bounded_interference`. ``layouts`` keeps what further calls for the same searches share.
-    InputError if the same search is given twice.
+    stays positive, see :func:`bounded_interference`. ``layouts`` keeps what calls for the same searches have in common.
+    InputError if no signal is given, if a search is given twice, or if a name is that of a nuisance of both signal and
+    background.
     """
     layout = (Layouts() if layouts is None else layouts).layout(signals)
     blocks = layout.blocks
@@ -128,7 +131,7 @@ def binned_likelihood(signals: Sequence[Signal], layouts: Layouts | None = None)
     if faults:
         yields[[i for i, _ in faults]] = 0.0
     change[:] = layout.change
-    # a deficit from interference carries no nuisance of its own: the background it is taken from is fitted to the data
+    # a deficit from interference has no nuisance of its own: it reduces a background that is fitted to the data
     positive = yields[:, None] > 0
     for b in blocks:
         if b.rows:
@@ -148,37 +151,37 @@ def binned_likelihood(signals: Sequence[Signal], layouts: Layouts | None = None)
 
 @dataclass(frozen=True)
 class _Block:
-    """A channel in a likelihood."""
+    """The place of a channel in a likelihood."""
 
     search: int
-    """Number of its search."""
+    """Index of its search."""
     channel: Channel
     bins: slice
     rows: list[int]
-    """Which rows of the changes its ``Signal.nuisances`` are."""
+    """Rows of the changes that hold its ``Signal.nuisances``."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Layout(Quiet):
-    """What is the same for all hypotheses in the same searches."""
+    """The part of a likelihood that all hypotheses in the same searches share."""
 
     blocks: tuple[_Block, ...]
     bin_names: tuple[str, ...]
     n_obs: FloatArray
     background: FloatArray
     names: tuple[str, ...]
-    """Nuisances of the signal."""
+    """Names of the nuisances of the signal."""
     change: FloatArray
-    """Of those of the kind ``yield``, (n_names, n_bins)."""
+    """Changes by the nuisances of the kind ``yield``, 0 for the others, (n_names, n_bins)."""
     acts: BoolArray
     background_changes: LogChanges
 
 
 class Layouts:
-    """Layouts of likelihoods in some searches, each computed once; they are freed with the object that owns this one.
+    """Layouts of the likelihoods of some searches, each computed once and freed with the owner of this object.
 
-    Searches are told apart by their ids: use an instance for the same searches only. Uncertainties of scale and
-    resolution may be left out of a search, which leaves their names out of its signals.
+    Searches are identified by their ids, so an instance must be used for one set of searches only. A search may be
+    replaced by one that lacks some scale or resolution uncertainties, whose names its signals then lack as well.
     """
 
     def __init__(self) -> None:
@@ -187,8 +190,9 @@ class Layouts:
         self._backgrounds: Memo[tuple[tuple[str, str], ...], LogChanges] = Memo(16)
 
     def layout(self, signals: Sequence[Signal]) -> _Layout:
-        """The layout for signals with these names of nuisances and channels; InputError for none, or a search given
-        twice.
+        """The layout for signals with these searches, names of nuisances and channels.
+
+        InputError as in :func:`binned_likelihood`.
         """
         key = tuple((s.search.id, s.nuisances, tuple(s.yields)) for s in signals)
         return self._layouts.get(key, lambda: self._layout(signals))
@@ -199,7 +203,7 @@ class Layouts:
             raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
         used = [(k, c) for k, s in enumerate(signals) for c in s.search.channels if c.name in s.yields]
         if not used:
-            raise InputError("no channel of the analyses has a signal")
+            raise InputError("no channel of the analyses has a signal; give yields for at least one")
         parts = [(k, self._channel(signals[k].search, channel), channel) for k, channel in used]
         names = tuple(
             dict.fromkeys(n for k, fixed, _ in parts for n in (*fixed.signal_changes.names, *signals[k].nuisances))
@@ -209,7 +213,8 @@ class Layouts:
             lambda: _joined([fixed.background_changes for _, fixed, _ in parts]),
         )
         if shared := set(names) & set(background_changes.names):
-            raise InputError(f"{', '.join(sorted(shared))}: an uncertainty of signal and background; give it two names")
+            both = ", ".join(sorted(shared))
+            raise InputError(f"{both}: an uncertainty of the signal and one of the background; give them two names")
         ends = np.cumsum([0, *(len(fixed.background) for _, fixed, _ in parts)])
         change = np.zeros((len(names), ends[-1]))
         acts, blocks = np.zeros(change.shape, dtype=bool), []
@@ -237,7 +242,7 @@ class Layouts:
 
 
 def _without_signal(search: SpectrumSearch, channel: Channel) -> BinnedLikelihood:
-    """What is the same for all hypotheses of a channel."""
+    """The likelihood of a channel without a signal, which all hypotheses share."""
     n_bins = len(channel.bkg)
     own = [u for u in search.uncertainties if u.kind == "yield"]
     acts = np.array([[channel.name in u.channels] * n_bins for u in own], dtype=bool).reshape(len(own), n_bins)
@@ -255,7 +260,7 @@ def _without_signal(search: SpectrumSearch, channel: Channel) -> BinnedLikelihoo
 
 
 def _joined(parts: Sequence[LogChanges]) -> LogChanges:
-    """Changes on bins one after the other; a nuisance of the same name is the same one."""
+    """Changes of several blocks of bins, one after the other; equal names stand for the same nuisance."""
     names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     n_bins = sum(part.change.shape[-1] for part in parts)
     change, acts = np.zeros((len(names), n_bins)), np.zeros((len(names), n_bins), dtype=bool)
@@ -269,11 +274,12 @@ def _joined(parts: Sequence[LogChanges]) -> LogChanges:
 
 
 def bounded_interference(background: FloatArray, yields: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Yields (n_hypotheses, n_bins) with no bin below -DEFICIT_MAX times its background, and the deficit that took away
-    from each bin. Bins of less than DEFICIT_BIN_MIN expected events lose theirs, too.
+    """Yields (n_hypotheses, n_bins) with no bin below -DEFICIT_MAX times its background, and the deficits dropped.
 
-    In the far tail a fitted background may lie below the Standard Model amplitude that interferes with the Z' (the
-    ATLAS dimuon function does, above 2.3 TeV): there the deficit would exceed the background.
+    Bins with fewer than DEFICIT_BIN_MIN expected events lose their whole deficit, which is not counted as dropped.
+
+    In the far tail a fitted background may lie below the Standard Model rate that interferes with the Z', as the ATLAS
+    dimuon function does above 2.3 TeV. The deficit would exceed the background there.
     """
     bounded = np.maximum(yields, -DEFICIT_MAX * background)
     lost = bounded - yields
@@ -284,8 +290,10 @@ Messages = tuple[tuple[int, str], ...]
 
 
 def _beyond_bounds(layout: _Layout, searches: Sequence[SpectrumSearch], lost: FloatArray) -> tuple[Messages, Messages]:
-    """(index, message) of hypotheses without a likelihood, since more than DEFICIT_LOST_MAX events of a channel are
-    concerned or a yield is not finite, and of those that lost a smaller deficit.
+    """(index, message) of hypotheses without a likelihood, and of hypotheses with a warning.
+
+    A hypothesis has no likelihood if more than DEFICIT_LOST_MAX events of deficit were dropped in a channel or if a
+    yield is not finite; a smaller deficit gives a warning.
     """
     if lost.sum() == 0:
         return (), ()
@@ -315,5 +323,5 @@ def _fault(channel: Channel, lost: FloatArray) -> str:
 
 
 def interference_warnings(signals: Sequence[Signal]) -> tuple[str, ...]:
-    """What :func:`bounded_interference` took away, per channel, for the reader of the result of one hypothesis."""
+    """Warnings for one hypothesis about deficits that :func:`bounded_interference` dropped, one per channel."""
     return tuple(message for _, message in binned_likelihood(signals).warnings) if signals else ()

@@ -1,8 +1,8 @@
-"""CLs of many hypotheses at once, by the definition of :mod:`zprime_recast.likelihood.pyhf_fit`.
+"""CLs of many hypotheses at once, with the definition of :mod:`zprime_recast.likelihood.pyhf_fit`.
 
-The statistic needs three fits a hypothesis: mu = 1 on the data and on the background-only Asimov data, and the free
-one, which the slopes at mu = 0 and mu = 1 make needless unless the best mu lies between. The fit at mu = 0 is one for
-all.
+Each hypothesis needs three fits: at mu = 1 to the data and to the background-only Asimov data, and one with mu free.
+The slopes at mu = 0 and mu = 1 make the free fit unnecessary unless the best mu lies between. All hypotheses share the
+fit at mu = 0.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .newton import DECREMENT, fit, fit_regular
 from .pyhf_fit import pyhf_cls
 from .workspace import workspace_of
 
-#: Hypotheses fitted in one go: few enough for the cache of a processor.
+#: Number of hypotheses fitted together, small enough for the cache of a processor.
 CHUNK = 128
-#: Statistic (Asimov, nuisances fixed) below which a hypothesis has no effect.
+#: Unprofiled Asimov statistic below which a hypothesis has no effect.
 NEGLIGIBLE = 1e-9
-#: The same above which a weaker signal is tested first; its CLs is an upper bound.
+#: Unprofiled Asimov statistic above which a weaker signal is tested first; its CLs is an upper bound.
 STRONG = 300.0
-#: Minimum of F beyond which the fit of Asimov data may end early: CLs < 1e-6 needs q = 46.
+#: Minimum of F above which the fit to Asimov data may end early: CLs = 1e-6 corresponds to q = 46.
 HOPELESS = 30.0
-#: Accuracy of fits that are extrapolated, as DECREMENT.
+#: Accuracy of fits that are extrapolated, in place of DECREMENT.
 EXTRAPOLATED = 1e-13
-#: CLs below this need not be known better.
+#: CLs below which an upper bound is good enough.
 CLS_FLOOR = 1e-6
 
 
@@ -40,25 +40,28 @@ class AsymptoticCLs(Quiet):
     """CLs of hypotheses; NaN only where ``faults`` says why."""
 
     cls_observed: FloatArray
-    """(n,)."""
+    """Observed CLs, (n,)."""
     cls_expected: FloatArray
-    """(n, 5): -2, -1, 0, 1, 2 standard deviations."""
+    """Expected CLs at -2, -1, 0, 1, 2 standard deviations, (n, 5)."""
     q_observed: FloatArray
     """Observed statistic q~ at mu = 1, (n,); a lower bound where CLs is below CLS_FLOOR."""
     q_asimov: FloatArray
-    """The same statistic of the background-only Asimov data, (n,)."""
+    """Statistic q~ at mu = 1 of the background-only Asimov data, (n,)."""
     log_ratio: FloatArray
-    """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,); as :func:`log_ratios`."""
+    """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,), as from :func:`log_ratios`."""
     recomputed: BoolArray
-    """Fits that did not converge and were done with pyhf."""
+    """Whether a fit did not converge and was repeated with pyhf, (n,)."""
     faults: tuple[tuple[int, str], ...]
+    """(index, message) of hypotheses without CLs."""
     warnings: tuple[tuple[int, str], ...]
+    """(index, message) to be shown with the result."""
 
 
 def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = None) -> AsymptoticCLs:
-    """CLs of all hypotheses of a likelihood at mu = 1; ``null``: their fit at mu = 0, if known.
+    """CLs of all hypotheses of a likelihood at mu = 1.
 
-    A hypothesis whose fit does not converge is recomputed with pyhf and flagged; if that fails too it is a fault.
+    ``null`` is the fit of the background, computed if left out. A hypothesis whose fit does not converge is recomputed
+    with pyhf and flagged; if pyhf fails as well, it becomes a fault.
     """
     if null is None:
         null = fit_background(likelihood)
@@ -81,7 +84,7 @@ def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = No
                 log_ratio[i] = ratio
         first_pass = False
         observed, expected = cls_of(q_observed[todo], q_asimov[todo])
-        # a weaker signal that is not excluded far enough says too little: closer to the full one
+        # a weaker signal that is not clearly excluded proves too little: go closer to the full strength
         again = (mu[todo] < 1) & ((observed > CLS_FLOOR) | (expected[:, 4] > CLS_FLOOR) | ~converged[todo])
         todo = todo[again]
         mu[todo] = np.minimum(4 * mu[todo], 1.0)
@@ -113,9 +116,9 @@ def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = No
 def log_ratios(likelihood: BinnedLikelihood, null: BackgroundFit) -> FloatArray:
     """ln L(mu = 1) - ln L(mu = 0), both profiled, (n,); NaN for a hypothesis without a likelihood.
 
-    A signal so strong that the statistic with fixed nuisances is above STRONG is fitted at 1/2, 1/4 ... of its strength
-    and extrapolated along the slope: an upper bound, since ln L is concave in mu. The rule looks at the hypothesis
-    alone, so that its value does not depend on the others.
+    A signal so strong that the unprofiled statistic exceeds STRONG is fitted at 1/2, 1/4 ... of its strength and
+    extrapolated along the slope. This gives an upper bound, since ln L is concave in mu. The rule depends on the
+    hypothesis alone, so its value does not depend on the other hypotheses.
     """
     single = len(likelihood.signal) == 1 and likelihood.n_obs.ndim == 1
     ratio = _log_ratio_of_one(likelihood, null) if single else None
@@ -142,9 +145,9 @@ def log_ratios(likelihood: BinnedLikelihood, null: BackgroundFit) -> FloatArray:
 
 
 def _log_ratio_of_one(likelihood: BinnedLikelihood, null: BackgroundFit) -> FloatArray | None:
-    """None if the fit is not a regular one."""
+    """:func:`log_ratios` of a single hypothesis, (1,); None if :func:`fit_regular` cannot fit it."""
     mu = np.ones(1)
-    # 2 (r - ln(1 + r)) < 12 r^2 above r = -0.999: most signals are seen not to be strong without a logarithm
+    # 2 (r - ln(1 + r)) < 12 r^2 above r = -0.999, so most signals need no logarithm to be recognised as not strong
     if 12 * float((likelihood.signal[0] ** 2 / likelihood.background).sum()) > STRONG:
         mu = _tested_strength(likelihood, unprofiled_statistic(likelihood.signal, likelihood.background))
     model = expectations_of(likelihood, strength=mu, rotated=False)
@@ -155,20 +158,20 @@ def _log_ratio_of_one(likelihood: BinnedLikelihood, null: BackgroundFit) -> Floa
 
 
 def _accuracy(mu: FloatArray) -> FloatArray:
-    """How well a fit must be known, (n,): an extrapolation takes its slope, which has an error of first order."""
+    """Required accuracy of a fit, (n,): extrapolations need more, as the error of the slope is of first order."""
     return np.where(mu < 1, EXTRAPOLATED, DECREMENT)
 
 
 def _log_ratio(excess: FloatArray, slope: FloatArray, mu: FloatArray, null: BackgroundFit) -> FloatArray:
-    """ln of the profiled ratio at strength 1, from F and its slope at strengths ``mu``."""
+    """Logarithm of the profiled likelihood ratio at strength 1, from F and its slope at strengths ``mu``."""
     return np.asarray(0.5 * (null.nuisances**2).sum(axis=-1) - excess - (1 - mu) / mu * slope)
 
 
 def _statistics(
     model: Expectations, mu: FloatArray, n_obs: FloatArray, null: BackgroundFit
 ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-    """q~ on the data and on the Asimov data at signals of strength ``mu``, ln of the profiled ratio (at 1), and whether
-    the fits converged.
+    """q~ of the data and of the Asimov data for signals of strength ``mu``, the logarithm of the profiled likelihood
+    ratio at strength 1, and whether the fits converged, each (n,).
     """
     at_null, one = model.padded(null.nuisances), np.ones(len(mu))
     first = _first_inverse(model, null)
@@ -189,7 +192,7 @@ def _statistics(
             model.take(at), _rows(n_obs, at), part.expected, guess, share, free_mu=True, inverse=fixed.inverse[at]
         )
         lowest = free.excess
-        odd = np.nonzero(slope_null[at] >= 0)[0]  # rising at both ends or falling in between: look from above too
+        odd = np.nonzero(slope_null[at] >= 0)[0]  # F rises at both ends or falls in between: also start from above
         if len(odd):
             there, sets = at[odd], _rows(n_obs, at[odd])
             nu0, first = _taken(null, there).expected, fixed.nuisances[there]
@@ -203,7 +206,7 @@ def _statistics(
 
 
 def _first_inverse(model: Expectations, null: BackgroundFit) -> FloatArray:
-    """Inverse Hessians to begin with: a signal hardly changes that of the background, (n, n_nuisances, n_nuisances)."""
+    """Initial inverse Hessians, (n, n_nuisances, n_nuisances): a signal hardly changes that of the background."""
     k = np.arange(model.n_signal)
     inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
     inverse[:, k, k] = 1 / (1 + model.information)
@@ -212,16 +215,17 @@ def _first_inverse(model: Expectations, null: BackgroundFit) -> FloatArray:
 
 
 def _minimum_between(slope_0: FloatArray, rise: FloatArray, slope_1: FloatArray) -> FloatArray:
-    """Where between 0 and 1 the cubic of these slopes at both ends and this rise is lowest, about; (n,)."""
+    """Approximate minimum between 0 and 1 of the cubic with these slopes at both ends and this rise, (n,)."""
     square, cube = 3 * rise - 2 * slope_0 - slope_1, slope_0 + slope_1 - 2 * rise
     root = np.sqrt(np.maximum(square**2 - 3 * cube * slope_0, 0.0))
     return np.asarray(np.clip(-slope_0 / np.maximum(square + root, 1e-300), 0.02, 0.98))
 
 
 def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatArray:
-    """1, or for a very strong signal the largest of 1/2, 1/4 ... whose unprofiled statistic is below STRONG.
+    """Strength to test, (n,): 1, or for a very strong signal the largest of 1/2, 1/4 ... at which the unprofiled
+    statistic is below STRONG.
 
-    CLs falls with mu above the best mu, so what is excluded far enough at a smaller strength is at 1.
+    CLs falls with mu above the best mu, so a hypothesis that is excluded at a smaller strength is also excluded at 1.
     """
     mu = np.ones(len(bound))
     strong = np.nonzero(bound > STRONG)[0]

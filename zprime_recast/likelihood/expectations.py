@@ -1,9 +1,9 @@
-r"""What is expected of many hypotheses at once, in nuisances that matter to each.
+r"""Expected events of many hypotheses at once, as functions of the nuisances that matter to each of them.
 
 .. math:: \nu_j = \mu S_j \exp\Big(\sum_k \alpha_k D_{kj}\Big) + B_j(\alpha)
 
-The nuisances of the signal have unit-Gaussian constraints, which rotations leave as they are: they are rotated so that
-a few carry all that matters to a hypothesis, and the rest is left out (:func:`active_nuisances`).
+The nuisances of the signal have unit-Gaussian constraints, which are invariant under rotations. They are rotated so
+that a few of them carry all that matters to a hypothesis, and the others are left out (:func:`active_nuisances`).
 """
 
 from __future__ import annotations
@@ -16,54 +16,57 @@ from ..arrays import FloatArray, IndexArray, Quiet
 from .binned import BinnedLikelihood
 from .factors import Factors
 
-#: Information on the signal that a rotated nuisance may carry and be left out: it would change q by as much.
+#: Information below which a rotated nuisance of the signal is left out; including it would change q by as much.
 NEGLIGIBLE_INFORMATION = 1e-7
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Expectations(Quiet):
-    """Expectations of many hypotheses, ready for fits. Nuisances: those of the signal, rotated, then the others."""
+    """Expectations of many hypotheses, ready for fits.
+
+    The nuisances are those of the signal, rotated, followed by those of the background.
+    """
 
     signal: FloatArray
-    """At mu = 1, (n, n_bins)."""
+    """Signal events at mu = 1 and nuisances 0, (n, n_bins)."""
     background: FloatArray
-    """(n_bins,)."""
+    """Background events at nuisances 0, (n_bins,)."""
     slopes: FloatArray
     """d ln(signal)/d(nuisance), (n, n_signal, n_bins)."""
     rotation: FloatArray
-    """From the named nuisances of the signal to those here, (n, n_signal, n_names)."""
+    """Rotation from the named nuisances of the signal to those used here, (n, n_signal, n_names)."""
     information: FloatArray
-    """Of an experiment on the nuisances of the signal, (n, n_signal); 0 if they are not rotated, and not known."""
+    """Information of the data on the nuisances of the signal, (n, n_signal); 0 if they are not rotated."""
     background_factors: Factors
     background_slopes: FloatArray
-    """d ln(background)/d(nuisance) at 0, good enough for a Hessian: they change in the far tail alone,
-    (n_background, n_bins)."""
+    """d ln(background)/d(nuisance) at 0, (n_background, n_bins). They vary in the far tail only, and so are good enough
+    for a Hessian."""
     pairs: tuple[IndexArray, IndexArray]
-    """Nuisances of the background that share bins."""
+    """Pairs of nuisances of the background that share bins, as two arrays (n_pairs,)."""
     products: FloatArray
-    """Product of the slopes of each pair, (n_bins, n_pairs)."""
+    """Products of the slopes of each pair, (n_bins, n_pairs)."""
 
     @property
     def n_signal(self) -> int:
-        """Nuisances of the signal."""
+        """Number of nuisances of the signal."""
         return int(self.slopes.shape[1])
 
     @property
     def n_nuisances(self) -> int:
-        """All nuisances."""
+        """Number of all nuisances."""
         return self.n_signal + len(self.background_slopes)
 
     def padded(self, background: FloatArray) -> FloatArray:
-        """Nuisances of the background (..., n_background) with 0 for those of the signal before them."""
+        """All nuisances, (..., n_nuisances), from those of the background, (..., n_background); 0 for the signal."""
         return np.concatenate([np.zeros((*background.shape[:-1], self.n_signal)), background], axis=-1)
 
     def named(self, nuisances: FloatArray) -> FloatArray:
-        """Nuisances (n, n_nuisances) in the order of the names of the likelihood, (n, n_names)."""
+        """Nuisances (n, n_nuisances) rotated back to the names and the order of the likelihood, (n, n_names)."""
         own = np.matmul(nuisances[:, None, : self.n_signal], self.rotation)[:, 0]
         return np.concatenate([own, nuisances[:, self.n_signal :]], axis=1)
 
     def take(self, i: IndexArray) -> Expectations:
-        """Some of the hypotheses."""
+        """Select hypotheses by index."""
         signal, slopes, rotation, information = self.signal[i], self.slopes[i], self.rotation[i], self.information[i]
         return replace(self, signal=signal, slopes=slopes, rotation=rotation, information=information)
 
@@ -74,10 +77,10 @@ def expectations_of(
     strength: FloatArray | float = 1.0,
     rotated: bool = True,
 ) -> Expectations:
-    """The expectations of hypotheses of a likelihood, ``rows`` of them or all, their signals times ``strength``.
+    """The expectations of hypotheses of a likelihood, all or those at ``rows``, with signals scaled by ``strength``.
 
-    Without ``rotated`` the nuisances of the signal are those of the likelihood: for a single hypothesis, whose fit
-    takes less time than the rotation saves.
+    Without ``rotated`` the nuisances of the signal are those of the likelihood. This suits a single hypothesis, for
+    which the rotation takes more time than it saves.
     """
     of_background = likelihood.background_changes.factors
     signal, change = likelihood.signal, likelihood.signal_changes.change
@@ -103,11 +106,11 @@ def expectations_of(
 
 
 def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rotations (n, n_active, n_names) to what matters of nuisances that change ln(signal) by ``change``
-    ([n or 1,] n_names, n_bins) per unit, and the information on each, (n, n_active).
+    """Rotations (n, n_active, n_names) to the nuisances that matter, and the information on each, (n, n_active).
 
-    The rows are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of an experiment on the nuisances;
-    those with less than NEGLIGIBLE_INFORMATION are left out (a row of 0 if others of the hypotheses have one).
+    ``change`` is the change of ln(signal) per standard deviation of each nuisance, ([n or 1,] n_names, n_bins). The
+    rows of a rotation are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of the data on the
+    nuisances. Those with less than NEGLIGIBLE_INFORMATION are left out; if other hypotheses need the row, it is 0.
     """
     weights = signal**2 / (background + np.abs(signal))
     information = np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2))
@@ -119,7 +122,7 @@ def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatAr
 
 
 def background_expectations(likelihood: BinnedLikelihood, n: int) -> Expectations:
-    """The expectations of ``n`` data sets without a signal."""
+    """The expectations without a signal, for fits of ``n`` data sets."""
     n_bins, of_background = len(likelihood.background), likelihood.background_changes.factors
     return Expectations(
         np.zeros((n, n_bins)),

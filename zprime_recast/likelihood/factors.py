@@ -1,10 +1,11 @@
 """Factors of nuisances on the expected background: HistFactory's ``normsys``, interpolation code 4 of pyhf, for arrays.
 
-Inside one standard deviation the factor is a polynomial f of sixth order in the nuisance that joins the exponentials
-outside with two derivatives (HistFactory, CERN-OPEN-2012-016, section 4.1.5; pyhf ``interpolators.code4``). For a
-change d of the logarithm ln f is alpha d to 4.8e-5 d^7. Small ones are exponentials here, as are all of the signal,
-whose factor need not be known better than to 1e-6; for large ones ln f - alpha d is added, as a polynomial in alpha:
-for many hypotheses that is a matrix product.
+Within one standard deviation the factor is a polynomial f of sixth order in the nuisance alpha, which joins the
+exponentials outside with two continuous derivatives (HistFactory, CERN-OPEN-2012-016, section 4.1.5; pyhf
+``interpolators.code4``).
+For a change d of the logarithm, ln f equals alpha d up to 4.8e-5 d^7. Small changes are therefore treated as
+exponentials here, as are all changes of the signal, whose factor need not be known to better than 1e-6. For large
+changes ln f - alpha d is added as a polynomial in alpha, which is a matrix product for many hypotheses.
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ from ..io.memo import PickledByFields
 if TYPE_CHECKING:
     from .binned import LogChanges
 
-#: Changes up to this enter as exponentials: an error of the factor of 1e-8.
+#: Changes up to this are treated as exponentials; the error of the factor is 1e-8.
 EXPONENTIAL_MAX = 0.3
-#: Order of the polynomial: an error of the factor of 7e-11 for a change of 1, and of 2e-6 for one of 2, which bins with
-#: less than 0.1 events have.
+#: Order of the polynomial. The error of the factor is 7e-11 for a change of 1, and 2e-6 for a change of 2, which occurs
+#: in bins with fewer than 0.1 events.
 ORDER = 12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Factors(Quiet, PickledByFields):
-    """Nuisances of a sample that is the same in all hypotheses, ready to be evaluated for many at once."""
+    """Factors on a sample that all hypotheses share, for many values of its nuisances alpha at once."""
 
     slopes: FloatArray
     """Change of ln(events) per unit, (n_names, n_bins)."""
     curved: IndexArray
-    """Nuisances with large changes, (n_curved,)."""
+    """Indices of nuisances with large changes, (n_curved,)."""
     columns: IndexArray
-    """Bins that have large ones, (n_columns,)."""
+    """Indices of bins with large changes, (n_columns,)."""
     corrections: FloatArray
     """Coefficients of alpha^0 ... alpha^ORDER of ln f - alpha d, (n_curved * (ORDER + 1), n_columns)."""
 
@@ -48,8 +49,9 @@ class Factors(Quiet, PickledByFields):
         return (k, m), np.ascontiguousarray((self.slopes[k] * self.slopes[m]).T)
 
     def powers(self, alpha: FloatArray) -> FloatArray:
-        """Powers 0 ... ORDER of the curved nuisances, held between -1 and 1, (n, n_curved * (ORDER + 1)): what the
-        functions below share at nuisances (n, n_names).
+        """Powers 0 ... ORDER of the curved nuisances, clipped to [-1, 1], (n, n_curved * (ORDER + 1)).
+
+        ``alpha`` holds the nuisances, (n, n_names). The methods below share these powers.
         """
         powers = np.ones((len(alpha), len(self.curved), ORDER + 1))
         powers[..., 1:] = np.minimum(np.maximum(alpha.take(self.curved, axis=1), -1.0), 1.0)[..., None]
@@ -62,21 +64,22 @@ class Factors(Quiet, PickledByFields):
         return np.asarray(log)
 
     def first(self, alpha: FloatArray, powers: FloatArray, weights: FloatArray) -> FloatArray:
-        """Sum over bins of weight (n, n_bins) times first derivative of ln(factor), (n, n_names)."""
+        """Sum over bins of weights (n, n_bins) times the first derivative of ln(factor), (n, n_names)."""
         first = weights @ self.slopes.T
         first[:, self.curved] += self._derivative(alpha, powers, weights, 1)
         return np.asarray(first)
 
     def second(self, alpha: FloatArray, powers: FloatArray, weights: FloatArray) -> FloatArray:
-        """The same of the second derivative."""
+        """Sum over bins of weights (n, n_bins) times the second derivative of ln(factor), (n, n_names)."""
         second = np.zeros(alpha.shape)
         second[:, self.curved] = self._derivative(alpha, powers, weights, 2)
         return second
 
     @cached_property
     def derivatives(self) -> tuple[FloatArray, FloatArray]:
-        """Coefficients of the first and second derivative of the correction, of alpha^0 upwards, transposed:
-        (n_columns, n_curved * ORDER) and (n_columns, n_curved * (ORDER - 1)).
+        """Coefficients of the first and second derivatives of the corrections, from alpha^0 upwards.
+
+        They are transposed: (n_columns, n_curved * ORDER) and (n_columns, n_curved * (ORDER - 1)).
         """
         k, n = len(self.curved), len(self.columns)
         c, order = self.corrections.reshape(k, ORDER + 1, n), np.arange(ORDER + 1.0)[:, None]
@@ -91,7 +94,7 @@ class Factors(Quiet, PickledByFields):
 
 
 def factors(changes: LogChanges) -> Factors:
-    """Factors of the changes of a background, (n_names, n_bins)."""
+    """The factors of changes (n_names, n_bins) of a background."""
     large = np.abs(changes.change) > EXPONENTIAL_MAX
     curved, columns = np.nonzero(large.any(axis=1))[0], np.nonzero(large.any(axis=0))[0]
     change = (changes.change * large)[np.ix_(curved, columns)]
@@ -102,7 +105,7 @@ def factors(changes: LogChanges) -> Factors:
 
 
 def polynomial(d: FloatArray, alpha: FloatArray) -> FloatArray:
-    """pyhf's factor at |alpha| <= 1 for changes exp(+-d); arguments broadcast."""
+    """The factor of pyhf's code 4 at |alpha| <= 1 for changes exp(+-d); the arguments broadcast."""
     cosh, sinh = np.cosh(d), np.sinh(d)
     odd = (
         15 * sinh - 7 * d * cosh + d**2 * sinh,

@@ -1,16 +1,17 @@
-r"""Profile fits of many hypotheses at once, on the likelihood the pyhf workspace is made of.
+r"""Profile fits of many hypotheses at once, with the likelihood from which the pyhf workspace is made.
 
-Newton's method on
+Newton's method minimises
 
 .. math:: F = \sum_j \left[\nu_j - \nu^0_j - n_j \ln\frac{\nu_j}{\nu^0_j}\right] + \frac12 \sum_k (\alpha_k - c_k)^2,
           \qquad \nu_j = \mu S_j(\alpha) + B_j(\alpha)
 
-a difference of -ln L to that of fixed expectations nu^0, so that small differences keep their digits. Two things make
-it fast: few nuisances (:mod:`zprime_recast.likelihood.expectations`), and Hessians that are used again, from step to
-step and from one fit to the next on similar counts, as long as the steps made with them converge fast.
+the difference of -ln L from its value at fixed expectations nu^0, so that small differences keep their digits. Two
+things make it fast. There are few nuisances (:mod:`zprime_recast.likelihood.expectations`), and Hessians are reused,
+from step to step and from one fit to the next with similar counts, as long as the steps made with them converge fast.
 
-A step is halved until F falls; where the Hessian is not positive on the step, the moduli of its eigenvalues are. A fit
-ends when the Newton decrement says how far F is from its minimum; each has a flag that says so.
+A step is shortened until F falls. Where the Hessian does not give a descending step, its eigenvalues are replaced by
+their moduli. A fit has converged when the Newton decrement shows that F is close enough to its minimum; each fit has a
+flag for this.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ import numpy as np
 from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
 from .expectations import Expectations, expected_background, expected_signal
 
-#: Steps after which a fit has failed.
+#: Number of steps after which a fit has failed.
 MAX_STEPS = 120
-#: A fit ends where the decrement (twice the distance in F) is below this times sqrt(F), which CLs depends on.
+#: A fit ends when the decrement (twice the distance to the minimum) is below this times sqrt(F), on which CLs depends.
 DECREMENT = 1e-5
-#: Share of the decrement that may be left after a step for its Hessian to be used again.
+#: Largest ratio of the decrements after and before a step at which its Hessian is reused.
 KEPT_WHILE = 0.05
 #: Largest change of a nuisance in one step.
 STEP_MAX = 3.0
@@ -39,37 +40,42 @@ class Fits(Quiet):
     """Minima of F, one per hypothesis."""
 
     mu: FloatArray
+    """Signal strengths, (n,)."""
     nuisances: FloatArray
-    """(n, n_nuisances)."""
+    """Nuisances at the minimum, (n, n_nuisances)."""
     excess: FloatArray
     """F at the minimum: -ln L over that of the reference, (n,)."""
     slope: FloatArray
-    """dF/dmu there, (n,); 0 where mu floats."""
+    """dF/dmu at the minimum, (n,); 0 where mu floats."""
     converged: BoolArray
+    """Whether the fit converged, (n,)."""
     inverse: FloatArray
     """Inverse of a Hessian near the minimum, (n, size, size)."""
 
 
 @dataclass(eq=False, repr=False)
 class _Point(Quiet):
-    """F and what its derivatives are made of, at one point per hypothesis."""
+    """F, its gradient and the terms of its Hessian, at one point per hypothesis."""
 
     f: FloatArray
+    """F, (n,)."""
     gradient: FloatArray
-    """(n, size)."""
+    """Gradient in the nuisances, and in mu where it floats, (n, size)."""
     along: FloatArray
     """dF/dmu, (n,)."""
     unit: FloatArray
-    """Signal at mu = 1, (n, n_bins); likewise the rest."""
+    """Signal at mu = 1, (n, n_bins); the arrays below have the same shape unless stated otherwise."""
     mu: FloatArray
+    """Signal strengths, (n,)."""
     expected_background: FloatArray
     fisher: FloatArray
     """n/nu^2."""
     w: FloatArray
     """1 - n/nu."""
     alpha: FloatArray
-    """Nuisances of the background, (n, n_background), and their powers."""
+    """Nuisances of the background, (n, n_background)."""
     powers: FloatArray
+    """Powers of ``alpha``, from :meth:`zprime_recast.likelihood.factors.Factors.powers`."""
 
 
 def _point(
@@ -83,7 +89,7 @@ def _point(
     free_mu: bool,
     known: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Point:
-    """The point ``x``; ``known``: its expectations of the signal, at mu = 1, and of the background."""
+    """Evaluate F at ``x``; ``known`` are the expected signal at mu = 1 and background there, if known already."""
     k, m, of = model.n_signal, model.n_nuisances, model.background_factors
     alpha = x[:, k:m]
     if free_mu:
@@ -110,7 +116,7 @@ def _point(
 
 
 def _hessian(model: Expectations, p: _Point, i: IndexArray, free_mu: bool) -> FloatArray:
-    """Hessian of F at some of the points, (n, size, size)."""
+    """Hessian of F at the points with indices ``i``, (n, size, size)."""
     k, m = model.n_signal, model.n_nuisances
     every = len(i) == len(p.f)
     arrays = (model.slopes, p.unit, p.expected_background, p.fisher, p.w, p.alpha, p.powers)
@@ -128,7 +134,7 @@ def _hessian(model: Expectations, p: _Point, i: IndexArray, free_mu: bool) -> Fl
         hessian[:, k:m, :k] = np.swapaxes(mixed, -1, -2)
     weighted = w * background
     curvature = fisher * background**2 + weighted
-    if len(i) == 1:  # the products of all pairs are more than a cache holds
+    if len(i) == 1:  # the products of all pairs do not fit into the cache of a processor
         hessian[0, k:m, k:m] += (model.background_slopes * curvature) @ model.background_slopes.T
     else:
         rows, columns = model.pairs
@@ -150,13 +156,13 @@ def _edge(
     w: FloatArray,
     signal: FloatArray,
 ) -> FloatArray:
-    """Mixed derivatives of F by mu and the nuisances, (n, n_nuisances)."""
+    """Mixed second derivatives of F in mu and the nuisances, (n, n_nuisances)."""
     of_signal = np.matmul(slopes, (unit * (fisher * signal + w))[:, :, None])[:, :, 0]
     return np.concatenate([of_signal, (fisher * unit * background) @ model.background_slopes.T], axis=1)
 
 
 def _bordered(model: Expectations, n_obs: FloatArray, x: FloatArray, inverse: FloatArray) -> FloatArray:
-    """Inverses of the Hessians in nuisances and mu at ``x``, from those in the nuisances; 0 if not positive."""
+    """Inverse Hessians in nuisances and mu at ``x``, from those in the nuisances alone; 0 where not positive."""
     mu, unit, background = x[:, -1:], expected_signal(model, x), expected_background(model, x)
     with np.errstate(all="ignore"):
         nu = mu * unit + background
@@ -186,11 +192,18 @@ def fit(
 ) -> Fits:
     """Minimise F for every hypothesis of a model.
 
-    ``n_obs`` counts, ``reference`` expectations nu^0 ((n, n_bins), or one row for all), ``start`` first nuisances and
-    ``centers`` of their constraints ((n, n_nuisances) or one row; 0 unless given), ``mu`` (n,): the signal strength,
-    or where it starts if ``free_mu``; it stays between 0 and 1 then. ``inverse``: of Hessians to begin with, from a fit
-    to similar counts at fixed mu; 0 where there is none. A fit also ends, as converged, once F is certain to stay above
-    ``hopeless``.
+    Arguments:
+        model: expectations of the hypotheses.
+        n_obs: counts, (n, n_bins) or one row for all.
+        reference: expectations nu^0, (n, n_bins) or one row for all.
+        start: initial nuisances, (n, n_nuisances) or one row for all.
+        mu: signal strengths, (n,); with ``free_mu`` their initial values.
+        centers: centres of the constraints of the nuisances, (n, n_nuisances) or one row for all; 0 by default.
+        free_mu: whether mu floats, between 0 and 1.
+        hopeless: a fit also ends, as converged, once F is certain to stay above this.
+        accuracy: bound of the decrement over sqrt(F) at which a fit ends, for all or (n,).
+        inverse: initial inverse Hessians from a fit to similar counts at fixed mu, (n, n_nuisances, n_nuisances); 0 for
+            hypotheses without one.
     """
     n = len(model.signal)
     m = model.n_nuisances
@@ -205,7 +218,7 @@ def fit(
     c = np.broadcast_to(np.zeros(m) if centers is None else centers, (n, m))
     needed = np.asarray(np.broadcast_to(accuracy, (n,)), dtype=float)
     best, slope, done = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=bool)
-    # of the hypotheses still at work
+    # arrays of the hypotheses that are not finished
     at = np.arange(n)
     part, part_counts, part_lowest, part_nu0, part_c, part_mu = model, counts, lowest, nu0, c, fixed
     trial, base, step, value = x.copy(), x.copy(), np.zeros((n, size)), np.full(n, np.inf)
@@ -222,12 +235,12 @@ def fit(
             steps += 1
             p = _point(part, part_counts, part_lowest, part_nu0, trial, part_mu, part_c, free_mu)
             falls = (p.f <= highest) & np.isfinite(p.f)
-            if steps == 1 and not falls.all():  # a bin below zero: begin where none is
+            if steps == 1 and not falls.all():  # a bin is below zero: start at 0, where none is
                 trial[~falls, :m] = 0.0
                 continue
             new = -np.matmul(inverse, p.gradient[:, :, None])[:, :, 0]
             decrement = -(p.gradient * new).sum(axis=1)
-            # a Hessian is made where the last one no longer serves
+            # compute a new Hessian where the last one no longer gives fast steps
             fresh = falls & ~((decrement >= 0) & (decrement < KEPT_WHILE * left))
             i = np.nonzero(fresh)[0]
             if len(i):
@@ -243,13 +256,13 @@ def fit(
                 base[falls], value[falls], length[falls] = trial[falls], p.f[falls], 1.0
                 left[falls], step[falls] = decrement[falls], new[falls]
                 length[~falls] *= 0.3
-                left[~falls] = 0.0  # a new Hessian after a step that had to be shortened
+                left[~falls] = 0.0  # compute a new Hessian after a step that had to be shortened
             highest = value + 1e-10 + 1e-9 * np.abs(value)
             if len(i):
                 left[i[held]] = 0.0
             sure = falls & (decrement <= needed * np.sqrt(np.maximum(p.f, 1e-10)))
             saddle = _not_minima(np.nonzero(sure & unchecked)[0], hessian) if sure.any() else at[:0]
-            if len(saddle):  # leave along the direction that falls
+            if len(saddle):  # leave the saddle point along the direction in which F falls
                 step[saddle], sure[saddle] = _downhill(p.gradient[saddle], hessian[saddle]), False
                 left[saddle] = 0.0
             lost = falls & (p.f - decrement > hopeless) & (decrement < 0.3 * p.f)
@@ -281,10 +294,19 @@ def fit_regular(
     inverse: FloatArray,
     accuracy: float = DECREMENT,
 ) -> tuple[FloatArray, FloatArray] | None:
-    """``excess`` and ``slope``, (1,), of :func:`fit` for one hypothesis at fixed mu, as long as full steps lead
-    downhill and every Hessian is positive; None otherwise. The bookkeeping of many would take longer than the steps.
+    """Minimise F for one hypothesis at fixed mu, without the bookkeeping of :func:`fit` that would dominate the time.
 
-    ``reference``: the background at ``start``, whose nuisances of the signal are 0; ``inverse``: of its Hessian.
+    Returns ``excess`` and ``slope`` of :class:`Fits`, each (1,), or None unless all full steps lead downhill and all
+    Hessians are positive.
+
+    Arguments:
+        model: expectations of the hypothesis.
+        n_obs: counts, (n_bins,).
+        reference: expected background at ``start``, (n_bins,).
+        start: initial nuisances, (n_nuisances,); those of the signal are 0.
+        mu: signal strength, (1,).
+        inverse: inverse Hessian of the background fit, (n_background, n_background).
+        accuracy: bound of the decrement over sqrt(F) at which the fit ends.
     """
     x, lowest, centers = start[None], _lowest(n_obs), np.zeros(model.n_nuisances)
     highest, left, one = np.inf, np.inf, np.arange(1)
@@ -317,7 +339,7 @@ def fit_regular(
 
 
 def _with_signal(model: Expectations, p: _Point, of_background: FloatArray) -> FloatArray:
-    """Inverse Hessian of one point, from that of the background, which a signal hardly changes; NaN if singular."""
+    """Inverse Hessian at one point, from that of the background, which a signal hardly changes; NaN if singular."""
     k, slopes, signal = model.n_signal, model.slopes[0], p.mu * p.unit[0]
     own = (slopes * (p.fisher * signal**2 + p.w * signal)) @ slopes.T
     mixed = (slopes * (p.fisher * signal * p.expected_background)) @ model.background_slopes.T
@@ -340,21 +362,31 @@ def _inverse(matrix: FloatArray) -> FloatArray:
 def log_determinant(
     model: Expectations, n_obs: FloatArray, reference: FloatArray, nuisances: FloatArray, mu: FloatArray
 ) -> FloatArray:
-    """ln det of the Hessian of F in the nuisances, (n,), at nuisances (n, n_nuisances) and strengths mu (n,)."""
+    """Logarithm of the determinant of the Hessian of F in the nuisances, (n,); NaN where it is not positive.
+
+    Arguments:
+        model: expectations of the hypotheses.
+        n_obs: counts, (n, n_bins) or one row for all.
+        reference: expectations nu^0, (n, n_bins) or one row for all.
+        nuisances: point at which the Hessian is taken, (n, n_nuisances).
+        mu: signal strengths, (n,).
+    """
     p = _point(model, n_obs, _lowest(n_obs), reference, nuisances, mu, np.zeros_like(nuisances), False)
     sign, log = np.linalg.slogdet(_hessian(model, p, np.arange(len(mu)), False))
     return np.where(sign > 0, log, np.nan)
 
 
 def _lowest(n_obs: FloatArray) -> FloatArray:
-    """Expectations whose logarithm is taken instead of lower ones: infinite at 0 where something is counted; an empty
-    bin has no logarithm, like in pyhf its expectation may pass through zero.
+    """Lower bounds of the expectations inside the logarithm.
+
+    In a bin with counts the bound is 0, where F is infinite. An empty bin has no logarithmic term, so its expectation
+    may pass through zero, as in pyhf.
     """
     return np.where(n_obs > 0, 0.0, 1e-300)
 
 
 def _limited(base: FloatArray, step: FloatArray, length: FloatArray, free_mu: bool) -> FloatArray:
-    """The step, shortened so that no nuisance runs away and mu stays between 0 and 1."""
+    """The steps, shortened so that no nuisance runs away and mu stays between 0 and 1."""
     largest = np.abs(step).max(axis=1, initial=0.0)
     size = length * np.minimum(1.0, STEP_MAX / np.maximum(largest, 1e-300))
     if free_mu:
@@ -367,10 +399,10 @@ def _limited(base: FloatArray, step: FloatArray, length: FloatArray, free_mu: bo
 def _newton_step(
     gradient: FloatArray, hessian: FloatArray, mu: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-    """Newton's step, the decrement, the inverse Hessian, and where that may not be used again.
+    """Newton steps, decrements, inverse Hessians, and whether mu is held, so that the Hessian must not be reused.
 
-    The moduli of the eigenvalues are taken where the step would not descend. ``mu``: the strength where it floats; it
-    is taken out of gradient and Hessian where it lies at 0 or 1 and would leave.
+    Where a step would not descend, the eigenvalues of the Hessian are replaced by their moduli. ``mu`` is the strength
+    where it floats; where it is at 0 or 1 and would leave, it is held and removed from gradient and Hessian.
     """
     step, decrement, inverse = _descent(gradient, hessian)
     held = np.zeros(len(step), dtype=bool)
@@ -404,7 +436,7 @@ def _descent(gradient: FloatArray, hessian: FloatArray) -> tuple[FloatArray, Flo
 
 
 def _not_minima(i: IndexArray, hessian: FloatArray) -> IndexArray:
-    """Those of the points ``i`` whose Hessian is not positive: a step of zero there is no sign of a minimum."""
+    """The points of ``i`` whose Hessian is not positive: a step of zero there does not indicate a minimum."""
     if not len(i):
         return i
     try:
@@ -415,7 +447,7 @@ def _not_minima(i: IndexArray, hessian: FloatArray) -> IndexArray:
 
 
 def _downhill(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
-    """Steps of SADDLE_STEP along the direction of most negative curvature, to the side where F does not rise."""
+    """Steps of size SADDLE_STEP in the direction of the most negative curvature, to the side where F does not rise."""
     direction = np.linalg.eigh(hessian)[1][:, :, 0]
     side = np.where((gradient * direction).sum(axis=1) > 0, -1.0, 1.0)
     return np.asarray(SADDLE_STEP * side[:, None] * direction)

@@ -1,7 +1,8 @@
-"""CLs of a workspace, with pyhf.
+"""CLs of a workspace, fitted with pyhf.
 
-CLs with the one-sided profile statistic q~_mu and its asymptotic distributions (Cowan, Cranmer, Gross, Vitells,
-Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727); expected values at -2, -1, 0, 1, 2 standard deviations.
+The statistic is the one-sided profile statistic q~_mu with its asymptotic distributions (Cowan, Cranmer, Gross,
+Vitells, Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727). Expected values are given at -2, -1, 0, 1, 2 standard
+deviations.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .asymptotics import cls_of, unprofiled_statistic
 
 @dataclass(frozen=True)
 class PyhfCLs:
-    """CLs of one hypothesis, observed and at -2, -1, 0, 1, 2 standard deviations, and the statistics behind it."""
+    """CLs of one hypothesis, observed and expected at -2, -1, 0, 1, 2 standard deviations, and its statistics."""
 
     q_observed: float
     q_asimov: float
@@ -32,12 +33,13 @@ class PyhfCLs:
 def pyhf_cls(workspace: Mapping[str, Any], mu: float = 1.0, background_fit: Sequence[float] | None = None) -> PyhfCLs:
     """CLs of signal strength ``mu`` in a workspace of :func:`~zprime_recast.likelihood.workspace.build_workspace`.
 
-    ``background_fit``: parameters of the mu = 0 fit, if known (:func:`pyhf_background`); they do not depend on the
-    signal. A signal too large for the minimiser (CLs far below any use) gets the CLs of a weaker one that is excluded
-    beyond 1e-6, an upper bound. LikelihoodError if the fit fails otherwise.
+    ``background_fit`` are the parameters of the fit at mu = 0 from :func:`pyhf_background`, which do not depend on the
+    signal; they are fitted if left out. A signal too large for the minimiser, with a CLs far too small to matter, gets
+    the CLs of a weaker signal that is excluded with CLs < 1e-6, which is an upper bound. LikelihoodError if the fit
+    fails otherwise, or if ``mu`` is above the bound of the workspace.
     """
     if mu > _measurement(workspace)["parameters"][0]["bounds"][0][1]:
-        raise LikelihoodError(f"signal strength {mu:g} is above the bound that keeps every bin positive")
+        raise LikelihoodError(f"signal strength {mu:g} is too large to keep every bin positive; use a smaller one")
     signal = _events(workspace, "signal")
     if unprofiled_statistic(mu * signal, _events(workspace, "background")) < 1e-9:
         return PyhfCLs(0.0, 0.0, 1.0, (1.0,) * 5)
@@ -55,7 +57,10 @@ def pyhf_cls(workspace: Mapping[str, Any], mu: float = 1.0, background_fit: Sequ
 
 
 def pyhf_background(workspace: Mapping[str, Any]) -> list[float]:
-    """Parameters of the fit to the data at mu = 0, in pyhf's order; the same for every signal in the same searches."""
+    """Parameters of the fit to the data at mu = 0, in the order of pyhf; all signals in the same searches share them.
+
+    LikelihoodError if the fit does not converge.
+    """
     import pyhf
 
     model, data = _pyhf_model(_with_signal_scaled(workspace, 0.0))
@@ -67,7 +72,7 @@ def pyhf_background(workspace: Mapping[str, Any]) -> list[float]:
 
 
 def _pyhf_model(workspace: Mapping[str, Any]) -> tuple[Any, list[float]]:
-    """The model of pyhf.Workspace(workspace).model(), without checking our own output against the schema, and data."""
+    """Model and data of a workspace, as from pyhf.Workspace(workspace), without validation of our own output."""
     import pyhf
 
     measurement = _measurement(workspace)
@@ -80,11 +85,11 @@ def _pyhf_model(workspace: Mapping[str, Any]) -> tuple[Any, list[float]]:
 def _asymptotic_cls(
     workspace: Mapping[str, Any], mu: float, background_fit: Sequence[float]
 ) -> tuple[PyhfCLs | None, str]:
-    """CLs from three pyhf fits, or None and the reason.
+    """CLs from three pyhf fits, or None and the reason why a fit failed.
 
-    The same as pyhf.infer.hypotest(..., test_stat="qtilde") without the two of its five fits whose result is known:
-    mu = 0 on the data, and the free fit of the Asimov data that were made from it. Formulas: arXiv:1007.1727,
-    eqs. (16), (59)-(66); CLs = CL_sb/CL_b.
+    This is pyhf.infer.hypotest(..., test_stat="qtilde") without those two of its five fits whose results are known: the
+    fit to the data at mu = 0, and the free fit to the Asimov data made from it. Source: arXiv:1007.1727, eqs. (16) and
+    (59)-(66), with CLs = CL_sb/CL_b.
     """
     from pyhf.exceptions import FailedMinimization
     from pyhf.infer.mle import fit, fixed_poi_fit, twice_nll
@@ -105,7 +110,7 @@ def _asymptotic_cls(
             except FailedMinimization as err:
                 failure = str(err).splitlines()[0]
                 continue
-            free = min(float(free), float(np.squeeze(twice_nll(null, data, model))))  # mu = 0 is allowed too
+            free = min(float(free), float(np.squeeze(twice_nll(null, data, model))))  # the free fit may end at mu = 0
             q = max(float(fixed) - free, 0.0) if float(best[model.config.poi_index]) <= mu else 0.0
             q_asimov = max(float(fixed_asimov) - float(np.squeeze(twice_nll(null, asimov, model))), 0.0)
             if np.isfinite([q, q_asimov]).all():
@@ -139,7 +144,7 @@ def _events(workspace: Mapping[str, Any], sample: str) -> FloatArray:
 
 @contextmanager
 def _quiet(logger: str) -> Iterator[None]:
-    """A logger that keeps silent: failures it would print are handled."""
+    """Silence a logger for failures that are handled here."""
     log = logging.getLogger(logger)
     before, log.disabled = log.disabled, True
     try:

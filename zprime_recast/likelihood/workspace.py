@@ -1,4 +1,4 @@
-"""A likelihood as a pyhf workspace."""
+"""Write a likelihood as a pyhf workspace."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from ..errors import LikelihoodError
 from ..signal.signal import Signal
 from .binned import BinnedLikelihood, LogChanges, binned_likelihood
 
+#: Name of the parameter of interest.
 POI = "mu"
 
 
 def build_workspace(signals: Sequence[Signal]) -> dict[str, Any]:
-    """A pyhf workspace (a JSON-able dict) of one hypothesis; the parameter of interest ``mu`` is 1 at the hypothesis.
+    """A pyhf workspace (a JSON-able dict) of one hypothesis; the parameter of interest ``mu`` is 1 for the hypothesis.
 
-    LikelihoodError or InputError as :func:`~zprime_recast.likelihood.binned.binned_likelihood`.
+    InputError as in :func:`~zprime_recast.likelihood.binned.binned_likelihood`; LikelihoodError if the hypothesis has
+    no likelihood.
     """
     return workspace_of(binned_likelihood(signals))
 

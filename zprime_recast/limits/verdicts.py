@@ -122,8 +122,7 @@ class JointLikelihood:
 
     def exact_likelihood(self, hypotheses: Hypotheses, interference: bool = True) -> BinnedLikelihood:
         """The likelihood of hypotheses (n,) from the exact template, which is slow and judges :meth:`likelihood`."""
-        signals = exact_templates(self.folded, hypotheses, interference, theory=self.theory)
-        return binned_likelihood(signals, self._layouts)
+        return binned_likelihood(exact_templates(self.folded, hypotheses, interference, theory=self.theory))
 
     def test(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
         """Asymptotic CLs of hypotheses (n,).

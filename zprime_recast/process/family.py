@@ -32,7 +32,7 @@ class Family(Protocol):
 
     @property
     def variable(self) -> str:
-        """The free number x: ``coupling`` or ``strength``."""
+        """Name of x: ``coupling`` or ``strength``."""
 
     @property
     def mass_gev(self) -> FloatArray:
@@ -112,7 +112,7 @@ class CouplingFamily(Quiet):
 
     @property
     def largest_because(self) -> tuple[str, ...]:
-        """Which of the two bounds sets ``largest``, (n,)."""
+        """The bound that sets ``largest``, (n,): perturbativity, or the width."""
         names = ("perturbativity, g q_max = sqrt(2 pi)", f"Gamma/M = {GAMMA_OVER_M_MAX}")
         return tuple(names[int(wide)] for wide in self.widest(GAMMA_OVER_M_MAX) < self.coupling_perturbative)
 
