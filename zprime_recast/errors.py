@@ -1,15 +1,15 @@
-"""Errors a user can cause and can mend.
+"""Errors that a user can cause and can correct.
 
     ZprimeError
     ├── InputError (also ValueError)     a number or option that makes no sense
     │   ├── RangeError                   a number outside what a table or formula covers
-    │   └── UnknownName (also KeyError)  no model, analysis, PDF set or parameter of that name
-    ├── CardError (also ValueError)      a file of ours or the user's that cannot be used
+    │   └── UnknownName (also KeyError)  a name that no model, analysis, PDF set or parameter has
+    ├── CardError (also ValueError)      a card or table, shipped or the user's, that cannot be used
     ├── PDFError (also ValueError)       a PDF set that is missing, broken or out of range
     ├── LikelihoodError (also ValueError)  a hypothesis that has no likelihood, or a fit that failed
     └── OutputError (also OSError)       a result that cannot be written
 
-Each message is one line that says what was found and what to do. The command line prints it and ends with code 2.
+Each message is one line that states what was found and what to do. The command line prints it and exits with code 2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 
 class ZprimeError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base class of every error that this package raises on purpose."""
 
     def __str__(self) -> str:
         return " ".join(str(part) for part in self.args)
@@ -35,7 +35,14 @@ class RangeError(InputError):
 
 
 class UnknownName(InputError, KeyError):
-    """No such model, analysis, PDF set, parameter or fermion; the message suggests the nearest name."""
+    """A name that no model, analysis, PDF set, parameter or fermion has; the message suggests the closest known one.
+
+    Arguments:
+        what: kind of thing that was looked for, e.g. ``"model"``.
+        name: the name that was given.
+        known: the names that exist.
+        remedy: further advice, appended in parentheses.
+    """
 
     def __init__(self, what: str, name: str, known: Iterable[str], remedy: str = "") -> None:
         self.what, self.name, self.known = what, name, sorted(known)
@@ -46,7 +53,7 @@ class UnknownName(InputError, KeyError):
 
 
 class CardError(ZprimeError, ValueError):
-    """A card or table that cannot be used: says file, key, what was found and what was expected."""
+    """A card or table that cannot be used; the message states file, key, what was found and what was expected."""
 
     def __init__(self, path: Path | str, key: str, found: str, expected: str) -> None:
         self.path, self.key, self.found, self.expected = Path(path), key, found, expected
@@ -55,15 +62,15 @@ class CardError(ZprimeError, ValueError):
 
 
 class PDFError(ZprimeError, ValueError):
-    """A PDF set that is missing, broken, or asked outside its grid."""
+    """A PDF set that is missing, broken, or evaluated outside its grid."""
 
 
 class LikelihoodError(ZprimeError, ValueError):
-    """A hypothesis without a likelihood (a bin's total below zero), or a fit that did not converge."""
+    """A hypothesis without a likelihood (the expected events of a bin are negative), or a fit that did not converge."""
 
 
 class OutputError(ZprimeError, OSError):
-    """A result that cannot be written where it was asked for."""
+    """A result that cannot be written to the requested place."""
 
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path = Path(path)

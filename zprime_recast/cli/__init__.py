@@ -1,6 +1,6 @@
-"""The command line: parse, call the library, print or write. No physics here.
+"""The command line: parse options, call the library, print or write results. No physics is computed here.
 
-numpy, pyhf and matplotlib are imported inside the commands, so ``--help`` and ``--version`` are quick.
+The commands import numpy, pyhf and matplotlib only when they run, so that ``--help`` and ``--version`` stay fast.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .dark_matter import register as register_dark_matter
 
 register_dark_matter(app)
 
-#: What typer returns after Ctrl-C inside a command.
+#: Exit code that typer returns after Ctrl-C inside a command.
 _INTERRUPTED = 130
 
 
@@ -46,16 +46,16 @@ def _version(value: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Entry point: every error of the user's is one line on stderr and exit code 2."""
-    gc.set_threshold(50_000)  # importing libraries makes garbage collections that cost a tenth of a short command
-    atexit.register(gc.freeze)  # the one at exit costs as much again, and finds nothing that the end does not free
+    """Run the command line; every error that a user can cause prints one line on stderr and exits with code 2."""
+    gc.set_threshold(50_000)  # while libraries are imported, collections cost a tenth of a short command
+    atexit.register(gc.freeze)  # a collection at exit costs as much again, and the process ends anyway
     try:
         code = app(standalone_mode=False)
     except ZprimeError as err:
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _usage_error(err: Exception) -> None:
-    """click's (or typer's own copy's) complaint about the arguments, without naming either at import time."""
+    """Report a usage error of click, or of the copy of click in typer, without importing either; re-raise any other."""
     if hasattr(err, "format_message"):
         command = getattr(getattr(err, "ctx", None), "command_path", "zprime-recast")
         _fail(f"{err.format_message()} Try '{command} --help'.")

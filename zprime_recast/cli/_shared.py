@@ -1,4 +1,4 @@
-"""The application object, the options several commands share, and how commands read and print."""
+"""The application, the options shared by several commands, and the functions that read options and print results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Coupling = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the card, e.g. m_chi=1000 (GeV); repeatable."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a model parameter, e.g. m_chi=1000 (GeV); repeatable."),
 ]
 Analyses = Annotated[
     list[str] | None,
@@ -45,52 +45,73 @@ Analyses = Annotated[
         "--analysis",
         "-a",
         metavar="ID",
-        help="Analysis id or folder; repeatable. Default: ATLAS 139/fb and CMS 140/fb together.",
+        help="Analysis id or folder; repeat to combine. Default: ATLAS 139/fb and CMS 140/fb together.",
     ),
 ]
 Pdf = Annotated[
     str | None,
-    typer.Option("--pdf", metavar="SET", help="LHAPDF-format set (see 'pdf list'). Default: CT18NNLO."),
+    typer.Option("--pdf", metavar="SET", help="PDF set in LHAPDF format (see 'pdf list'). Default: CT18NNLO."),
 ]
 Order = Annotated[
     str | None,
     typer.Option("--order", metavar="ORDER", help="Order in QCD: lo, nlo, nnlo or n3lo. Default: nnlo."),
 ]
 NoTheory = Annotated[
-    bool, typer.Option("--no-theory-uncertainty", help="No PDF and scale uncertainty of the signal in the likelihood.")
+    bool,
+    typer.Option(
+        "--no-theory-uncertainty", help="Leave PDF and scale uncertainties of the signal out of the likelihood."
+    ),
 ]
 Calculator = Annotated[
-    str, typer.Option("--calculator", metavar="NAME", help="asymptotic, toys or bayes, where they apply.")
+    str,
+    typer.Option(
+        "--calculator",
+        metavar="NAME",
+        help="asymptotic (every command), toys (cls and generic-limit) or bayes (generic-limit only).",
+    ),
 ]
 Fitter = Annotated[
-    str, typer.Option("--fitter", metavar="NAME", help="newton, or pyhf with the exact template (slow: the judge).")
+    str,
+    typer.Option(
+        "--fitter",
+        metavar="NAME",
+        help="newton, or pyhf with the exact template: a slow cross-check, with --calculator asymptotic only.",
+    ),
 ]
-NoInterference = Annotated[bool, typer.Option("--no-interference", help="Drop the interference with photon and Z.")]
+NoInterference = Annotated[
+    bool, typer.Option("--no-interference", help="Leave out the interference with photon and Z.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def positive_number(name: str, text: str) -> float:
-    """A finite number > 0 from an option's text; InputError names the option."""
+    """Read a finite number > 0 from the text of an option; InputError names the option."""
     from ..arrays import checked_number
 
     return checked_number(name, text, above=0.0)
 
 
 def load_with(model: str, assignments: Sequence[str] | None) -> ZprimeModel:
-    """The model with its parameters set; every error names what was given."""
+    """Load a model and set the parameters given with --set."""
     from ..model.card import load_model
 
+    values = read_assignments(assignments)
+    return load_model(model).with_parameters(values)  # type: ignore[arg-type]  # checked and converted there
+
+
+def read_assignments(assignments: Sequence[str] | None) -> dict[str, str]:
+    """Read the texts NAME=VALUE of --set as values by name; InputError for any other text."""
     values = {}
     for assignment in assignments or ():
         name, equals, value = assignment.partition("=")
         if not equals:
             raise InputError(f"--set {assignment}: expected NAME=VALUE")
         values[name.strip()] = value.strip()
-    return load_model(model).with_parameters(values)  # type: ignore[arg-type]  # checked and converted there
+    return values
 
 
 def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
-    """The coupling given, else the benchmark coupling of the model, else InputError."""
+    """The coupling given with --coupling, or else the benchmark coupling of the model; InputError without either."""
     if text is not None:
         return positive_number("--coupling", text)
     if model.reference_coupling is None:
@@ -101,7 +122,7 @@ def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
 def prepare_searches(
     analyses: Sequence[str] | None, pdf: str | None, order: str | None, no_theory: bool
 ) -> LoadedAnalyses:
-    """The analyses of --analysis folded with the set of --pdf at --order, or the defaults."""
+    """Load the analyses of --analysis and fold them with the PDF set of --pdf at --order; None takes the default."""
     from ..limits.analyses import load_analyses
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
@@ -115,7 +136,7 @@ def prepare_searches(
 
 
 def luminosities(pdf: str | None, sqrt_s_gev: float, order: str | None, member: int = 0) -> LuminosityTable:
-    """The luminosities of --pdf at --order, or the defaults."""
+    """Load the parton luminosities of --pdf at --order; None takes the default."""
     from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
     from ..partons.pdf import DEFAULT_SET
 
@@ -125,7 +146,7 @@ def luminosities(pdf: str | None, sqrt_s_gev: float, order: str | None, member: 
 
 @contextmanager
 def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, shown once a set of more than a few members is computed."""
+    """A progress bar on stderr, shown while the luminosities of the members of a PDF set are computed."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -134,7 +155,7 @@ def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
 
         def on_member(done: int, count: int) -> None:
             if count > 1 and not tasks:
-                tasks.append(bar.add_task(f"luminosities of {pdf}, once", total=count))
+                tasks.append(bar.add_task(f"computing luminosities of {pdf} (cached)", total=count))
             for task in tasks:
                 bar.update(task, completed=done)
 
@@ -142,7 +163,7 @@ def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
 
 
 def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
-    """Print a result: one JSON object with null for NaN, or lines of text."""
+    """Print a result, as one JSON object with null for NaN or as lines of text. Every command prints through here."""
     if as_json:
         typer.echo(json_text(values))
     else:
@@ -150,5 +171,5 @@ def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
 
 
 def format_number(value: Any) -> str:
-    """Five digits, '-' for no value (None or NaN)."""
+    """A number with five significant digits; '-' for None or NaN."""
     return "-" if value is None or value != value else f"{value:.5g}"

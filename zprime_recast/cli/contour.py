@@ -1,8 +1,7 @@
-"""The contour command."""
+"""The contour command: exclusion limits in the mass-coupling plane."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from ._shared import (
     Pdf,
     Set,
     app,
+    emit,
     format_number,
     load_with,
     positive_number,
@@ -31,7 +31,7 @@ from ._shared import (
 )
 
 if TYPE_CHECKING:
-    from ..model.zprime import ZprimeModel
+    from ..limits.contour import ExclusionContour
 
 
 @app.command()
@@ -44,12 +44,14 @@ def contour(
         typer.Option(
             "--masses",
             metavar="LOW:HIGH:N",
-            help="N masses in GeV, evenly spaced; default: 25 over the range of the searches.",
+            help="N evenly spaced masses in GeV; default: 25 over the common mass range of the analyses.",
         ),
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", metavar="MODEL", help="Another model in the same figure; repeatable."),
+        typer.Option(
+            "--compare", metavar="MODEL", help="Draw another model as well (--set does not apply); repeatable."
+        ),
     ] = None,
     pdf: Pdf = None,
     order: Order = None,
@@ -59,12 +61,12 @@ def contour(
     calculator: Calculator = "asymptotic",
     fitter: Fitter = "newton",
     refine: Annotated[
-        int, typer.Option("--refine", metavar="N", help="N times, add masses where the curve bends or ends.")
+        int, typer.Option("--refine", metavar="N", help="Add masses where the curve bends or ends, N times (0 to 8).")
     ] = 0,
-    workers: Annotated[int, typer.Option("--workers", help="Processes that share the masses.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", help="Number of processes that share the masses.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Exclusion contour in mass and coupling: files and a figure.
+    """Compute the exclusion contour in mass and coupling and write it to files and a figure.
 
     Example: zprime-recast contour elusive_bl --compare minimal_bl -o contour
     """
@@ -111,19 +113,17 @@ def contour(
         print(f"zprime-recast: no limit at {mass:g} GeV: {message}", file=sys.stderr)
     if not results[-1].complete:
         raise InputError(f"interrupted; the masses done so far are kept in {output}")
-    if as_json:
-        typer.echo(json.dumps(main_result.to_dict(), allow_nan=False))
-    else:
-        for result in results:
-            _report_contour(result.model, result.mass_limit_gev)
-        typer.echo("wrote " + ", ".join(str(path) for path in written))
+    text = [line for result in results for line in _mass_limit(result)]
+    emit(main_result.to_dict(), as_json, [*text, "wrote " + ", ".join(str(path) for path in written)])
 
 
-def _report_contour(card: ZprimeModel, mass_limit: Any) -> None:
-    g = card.reference_coupling
-    if g:
-        observed, expected = (format_number(m) for m in mass_limit(g))
-        typer.echo(f"{card.id}: excluded below {observed} GeV (expected {expected} GeV) at g = {g:.4g}")
+def _mass_limit(result: ExclusionContour) -> list[str]:
+    """One line with the mass limits at the benchmark coupling; none for a model without one."""
+    card, g = result.model, result.model.reference_coupling
+    if not g:
+        return []
+    observed, expected = (format_number(m) for m in result.mass_limit_gev(g))
+    return [f"{card.id}: excluded below {observed} GeV (expected {expected} GeV) at g = {g:.4g}"]
 
 
 def _parse_masses(text: str | None) -> Any:
@@ -133,7 +133,7 @@ def _parse_masses(text: str | None) -> Any:
 
     parts = text.split(":")
     if len(parts) != 3:
-        raise InputError(f"--masses {text}: expected LOW:HIGH:N")
+        raise InputError(f"--masses {text}: expected LOW:HIGH:N in GeV")
     low, high = positive_number("--masses LOW", parts[0]), positive_number("--masses HIGH", parts[1])
     if not parts[2].isdecimal() or not 1 <= int(parts[2]) <= 10000:
         raise InputError(f"--masses {text}: N must be a whole number from 1 to 10000")
@@ -145,7 +145,7 @@ def _parse_masses(text: str | None) -> Any:
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    """A progress bar on stderr: masses done, masses in all, time used and left."""
+    """A progress bar on stderr: masses done and in total, time used and left."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

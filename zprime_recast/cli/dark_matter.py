@@ -6,26 +6,19 @@ Each command parses its options, calls the library and prints. It imports numpy 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import InputError, RangeError
+from ._shared import Json, Mass, Model, Set, emit, load_with, positive_number
 
 if TYPE_CHECKING:
     from ..model.zprime import ZprimeModel
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model id (see 'list models') or a card ending in .toml.")]
-Mass = Annotated[str, typer.Option("--mass", "-m", metavar="M", help="Z' mass in GeV.")]
 Coupling = Annotated[str, typer.Option("--coupling", "-g", metavar="G", help="Coupling g.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Set a model parameter, e.g. m_chi=1000 (GeV); repeatable."),
-]
 Dof = Annotated[str, typer.Option("--dof", metavar="drees|saikawa", help="Table of degrees of freedom.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +76,7 @@ def relic(
         f"freeze-out at x = {values['x_freeze_out']:.4g}, T = {values['t_freeze_out_gev']:.4g} GeV",
         f"sigma v today = {values['sigma_v_today_cm3_s']:.4g} cm^3/s (averaged over pairs of chi and chibar)",
     ]
-    _emit(values, as_json, [*text, *(f"note: {note}" for note in notes)])
+    emit(values, as_json, [*text, *(f"note: {note}" for note in notes)])
 
 
 def direct(
@@ -128,7 +121,7 @@ def direct(
         "excluded by " + (", ".join(observed) or "none"),
         "within reach of " + (", ".join(projected) or "none"),
     ]
-    _emit(values, as_json, text)
+    emit(values, as_json, text)
 
 
 def indirect(model: Model, mass: Mass, coupling: Coupling, set_: Set = None, as_json: Json = False) -> None:
@@ -155,7 +148,7 @@ def indirect(model: Model, mass: Mass, coupling: Coupling, set_: Set = None, as_
         f"into tau+ tau- = {values['sigma_v_tautau_cm3_s']:.4g} cm^3/s",
         *(f"{name}: limit is {_number(value)} times the prediction" for name, value in finite.items()),
     ]
-    _emit(values, as_json, text)
+    emit(values, as_json, text)
 
 
 def neff(
@@ -186,7 +179,7 @@ def neff(
         f"Delta N_eff = {values['delta_neff']:.4g} by eq. (3.9)",
         f"Delta N_eff = {values['delta_neff_entropy']:.4g} with the neutrinos' share of the entropy kept",
     ]
-    _emit(values, as_json, text)
+    emit(values, as_json, text)
 
 
 def scalar(
@@ -211,7 +204,7 @@ def scalar(
     from ..dark_matter.scalar import potential_from_masses, spectrum, spectrum_estimate, violated_constraints
 
     _, mass_gev, g = _inputs(model, mass, coupling, set_)
-    v2_gev = checked_number("--v2", v2, above=0.0)
+    v2_gev = positive_number("--v2", v2)
     # eq. (3.2): M = g sqrt(v_1^2 + 4 v_2^2)
     if mass_gev / g <= 2 * v2_gev:
         raise InputError(f"--v2 {v2_gev:g} GeV is too large: M/g = {mass_gev / g:g} GeV needs v_2 < M/(2 g)")
@@ -235,27 +228,13 @@ def scalar(
         "(2.13)(2.14) " + "".join(f"{value:14.6g}" for value in asdict(estimate).values()),
         "violates " + (", ".join(violated) or "nothing"),
     ]
-    _emit(values, as_json, text)
+    emit(values, as_json, text)
 
 
 def _inputs(
     model: str, mass: str, coupling: str, assignments: Sequence[str] | None
 ) -> tuple[ZprimeModel, float, float]:
-    from ..arrays import checked_number
-    from ..model.card import load_model
-
-    values: dict[str, Any] = {}
-    for assignment in assignments or ():
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise InputError(f"--set {assignment}: expected NAME=VALUE")
-        values[name.strip()] = value.strip()
-    card = load_model(model).with_parameters(values)
-    return card, checked_number("--mass", mass, above=0.0), checked_number("--coupling", coupling, above=0.0)
-
-
-def _emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
-    typer.echo(json.dumps(values, allow_nan=False) if as_json else "\n".join(text))
+    return load_with(model, assignments), positive_number("--mass", mass), positive_number("--coupling", coupling)
 
 
 def _number(value: float | None) -> str:

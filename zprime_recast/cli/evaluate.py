@@ -1,4 +1,4 @@
-"""The evaluate command: a table of points in, a table of verdicts out."""
+"""The evaluate command: results for every row of a table of points."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ._shared import Analyses, Json, NoInterference, NoTheory, Order, Pdf, Set, 
 
 @app.command()
 def evaluate(
-    points: Annotated[Path, typer.Argument(metavar="POINTS", help="Table of points, .csv or .parquet.")],
+    points: Annotated[Path, typer.Argument(metavar="POINTS", help="Table of points to read, .csv or .parquet.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Table to write, .csv or .parquet.")],
     model: Annotated[
-        str | None, typer.Option("--model", help="Model of all rows; default: the column 'model', or free couplings.")
+        str | None, typer.Option("--model", help="Model of all rows; default: the column model, or free couplings.")
     ] = None,
     analysis: Analyses = None,
     pdf: Pdf = None,
@@ -26,19 +26,24 @@ def evaluate(
     set_: Set = None,
     limits: Annotated[
         bool,
-        typer.Option("--limits", help="Limits of every row as well: coupling_95, or strength_95 of free couplings."),
+        typer.Option(
+            "--limits", help="Compute limits as well: coupling_95 for models, strength_95 for free couplings."
+        ),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", help="Processes that share the rows.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", help="Number of processes that share the rows.")] = 1,
     scheduler: Annotated[
-        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A dask.distributed cluster shares the rows.")
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Share the rows on a dask.distributed cluster.")
     ] = None,
-    chunk: Annotated[int, typer.Option("--chunk", help="Rows worked on and kept together.")] = 1000,
+    chunk: Annotated[
+        int, typer.Option("--chunk", help="Rows per chunk; finished chunks survive an interruption.")
+    ] = 1000,
     as_json: Json = False,
 ) -> None:
-    """CLs, widths and likelihoods of every row of a table. The same command takes up an interrupted run.
+    """Compute CLs, widths, rates and likelihoods for every row of a table. Run it again to resume an interrupted run.
 
-    Columns in: mass_gev, coupling and parameters of the card (with --model or a column model), or couplings g_uL g_uR
-    g_dL g_dR g_lL g_lR g_nuL (_1 to _3 for one generation) and optionally gamma_gev.
+    Input columns: mass_gev, coupling and parameters of the card (with --model or a column model), or mass_gev, free
+    couplings g_uL g_uR g_dL g_dR g_lL g_lR g_nuL (_1 to _3 for one generation) and optionally gamma_gev. Any other
+    column is copied unchanged. --set needs --model.
 
     Example: zprime-recast evaluate points.csv --model elusive_bl -o results.csv
     """
@@ -51,7 +56,7 @@ def evaluate(
 
     table_format(points), table_format(output)
     if set_ and model is None:
-        raise InputError("--set needs --model; give parameters as columns otherwise")
+        raise InputError("--set needs --model; without it, give parameters as columns")
     card = load_with(model, set_) if model is not None else None
     if not points.exists():
         raise InputError(f"no such file: {points}")
@@ -83,5 +88,5 @@ def evaluate(
     }
     text = [f"{result.rows} rows: {result.excluded} excluded at 95% CL, {result.errors} with an error"]
     if result.resumed_rows:
-        text.append(f"{result.resumed_rows} rows were done by an earlier run")
+        text.append(f"{result.resumed_rows} rows were taken from an earlier run")
     emit(values, as_json, [*text, f"wrote {output}"])

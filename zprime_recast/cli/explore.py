@@ -1,4 +1,4 @@
-"""The explore command."""
+"""The explore command: a page in the browser for one model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError
 from ._shared import (
     Analyses,
     Coupling,
@@ -18,13 +17,14 @@ from ._shared import (
     Set,
     app,
     positive_number,
+    read_assignments,
 )
 
 
 @app.command()
 def explore(
     model: Model,
-    mass: Annotated[str, typer.Option("--mass", "-m", metavar="M", help="Z' mass in GeV to begin with.")] = "3000",
+    mass: Annotated[str, typer.Option("--mass", "-m", metavar="M", help="Z' mass of the first point in GeV.")] = "3000",
     coupling: Coupling = None,
     analysis: Analyses = None,
     pdf: Pdf = None,
@@ -32,12 +32,12 @@ def explore(
     no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
-    port: Annotated[int, typer.Option("--port", metavar="PORT", help="Port to serve at; default: any free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", metavar="PORT", help="Port to listen on; 0: any free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
 ) -> None:
-    """A page in the browser: move mass, coupling, charges and masses, see widths, spectra, CLs and the contour.
+    """Open a page in the browser to change mass, coupling and charges and to see widths, spectra, CLs and the contour.
 
-    Served to this machine only, without network. Example: zprime-recast explore elusive_bl --mass 3000
+    The page is served to this machine only and needs no network. Example: zprime-recast explore elusive_bl --mass 3000
     """
     from ..explore.start import start
 
@@ -45,7 +45,7 @@ def explore(
         model,
         positive_number("--mass", mass),
         None if coupling is None else positive_number("--coupling", coupling),
-        parameters=_assignments(set_),
+        parameters=read_assignments(set_),
         analyses=analysis,
         pdf=pdf,
         order=order,
@@ -54,13 +54,3 @@ def explore(
         port=port,
         open_browser=not no_browser,
     )
-
-
-def _assignments(texts: list[str] | None) -> dict[str, str]:
-    values = {}
-    for text in texts or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set {text}: expected NAME=VALUE")
-        values[name.strip()] = value.strip()
-    return values

@@ -1,4 +1,4 @@
-"""Commands on hypotheses: workspace, cls, limit, generic-limit."""
+"""Commands for hypotheses and limits: workspace, cls, limit, generic-limit."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from ._shared import (
     prepare_searches,
 )
 
-Toys = Annotated[int, typer.Option("-n", metavar="N", help="Toys of each hypothesis (--calculator toys).")]
-Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the toys.")]
+Toys = Annotated[int, typer.Option("-n", metavar="N", help="Toys per hypothesis, for --calculator toys.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the toys, for --calculator toys.")]
 
 
 @app.command()
 def workspace(
     model: Model,
     mass: Mass,
-    output: Annotated[Path, typer.Option("-o", "--output", help="JSON file to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Workspace to write (.json).")],
     coupling: Coupling = None,
     analysis: Analyses = None,
     pdf: Pdf = None,
@@ -47,7 +47,7 @@ def workspace(
     no_interference: NoInterference = False,
     set_: Set = None,
 ) -> None:
-    """Write the pyhf workspace of a hypothesis.
+    """Write the pyhf workspace of one hypothesis. An analysis that publishes only a limit curve has none.
 
     Example: zprime-recast workspace elusive_bl --mass 3000 --coupling 0.05 -o ws.json
     """
@@ -78,7 +78,9 @@ def cls_(
     seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
-    """CLs of a hypothesis, observed and expected.
+    """Compute the observed and expected CLs of one hypothesis.
+
+    For an analysis that publishes only a limit curve: compute the rate over the limit; neither toys nor pyhf apply.
 
     Example: zprime-recast cls elusive_bl --mass 3000 --coupling 0.05
     """
@@ -114,7 +116,9 @@ def limit(
     fitter: Fitter = "newton",
     as_json: Json = False,
 ) -> None:
-    """Coupling at 95% CL at one mass, observed and expected; the width follows the coupling.
+    """Compute the observed and expected 95% CL limits on the coupling at one mass; the width follows the coupling.
+
+    --calculator must be asymptotic. --fitter pyhf does not apply to an analysis that publishes only a limit curve.
 
     Example: zprime-recast limit elusive_bl --mass 2000
     """
@@ -140,19 +144,24 @@ def limit(
 def generic_limit_(
     analysis: Annotated[str, typer.Argument(metavar="ANALYSIS", help="Analysis id or folder.")],
     mass: Mass,
-    width: Annotated[str, typer.Option("--width", "-w", metavar="GAMMA_OVER_M", help="Relative width, 0 to 0.5.")],
-    channel: Annotated[str, typer.Option("--channel", help="A channel of the analysis, or ll for all.")] = "ll",
+    width: Annotated[
+        str, typer.Option("--width", "-w", metavar="GAMMA_OVER_M", help="Relative width Gamma/M, 0 to 0.5.")
+    ],
+    channel: Annotated[
+        str, typer.Option("--channel", help="Channel of the analysis, or ll for all of them together.")
+    ] = "ll",
     calculator: Calculator = "asymptotic",
     n_toys: Toys = 2000,
     seed: Seed = 1,
     spectrum_bins: Annotated[
         bool,
-        typer.Option("--spectrum-bins", help="Expected limits in the bins of the published spectrum as well."),
+        typer.Option("--spectrum-bins", help="Compute expected limits, like observed ones, in the published bins."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Limit on sigma x BR of a generic resonance, as the experiment defines it (ATLAS: fiducial, CMS: total; per lepton
-    flavour).
+    """Compute the limit on sigma x BR of a generic resonance, per lepton flavour and as the experiment defines it.
+
+    ATLAS quotes fiducial cross-sections, CMS total ones. The calculators asymptotic, toys and bayes all apply here.
 
     Example: zprime-recast generic-limit atlas-139fb-dilepton --mass 2000 --width 0.03 --channel ee
     """
@@ -168,7 +177,11 @@ def generic_limit_(
         f"95% {'credibility' if calculator == 'bayes' else 'CL'} limit on the {result.definition}",
         f"observed {result.sigma_br_95_observed_fb:.5g} fb",
         "expected (-2..+2 sigma) " + ", ".join(format_number(x) for x in result.sigma_br_95_expected_fb) + " fb",
-        *([f"expected in bins of {100 * bins:g} %, observed in those of the published spectrum"] if bins else []),
+        *(
+            [f"expected limits in bins of {100 * bins:g} %, observed limit in the bins of the published spectrum"]
+            if bins
+            else []
+        ),
         *(f"note: {note}" for note in result.notes),
     ]
     emit(result.to_dict(), as_json, text)

@@ -1,8 +1,7 @@
-"""The summary command: figure 2, where the LHC contour meets the dark side."""
+"""The summary command: figure 2 of arXiv:1707.08606, with LHC and dark-matter limits in one plane."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from ._shared import (
     Pdf,
     Set,
     app,
+    emit,
     load_with,
     positive_number,
     prepare_searches,
@@ -34,7 +34,7 @@ def summary(
     model: Model,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for summary.png, .pdf, .json, .csv.")],
     dm_mass: Annotated[
-        str, typer.Option("--dm-mass", metavar="M,M,...", help="Dark-matter masses in GeV.")
+        str, typer.Option("--dm-mass", metavar="M,M,...", help="Dark-matter masses in GeV, one panel each.")
     ] = "1000,5000,10000,20000",
     analysis: Analyses = None,
     era: Annotated[
@@ -42,23 +42,26 @@ def summary(
         typer.Option(
             "--era",
             metavar="paper|current",
-            help="Data sets: those of the paper's time (LUX 2016, ATLAS 36/fb), or today's (LZ 2024, ATLAS 139/fb).",
+            help="Defaults: paper (LUX 2016, ATLAS 36/fb, MSTW2008 at LO) or current (LZ 2024, ATLAS 139/fb, CT18NNLO at "
+            "NNLO); --analysis, --pdf and --order override them.",
         ),
     ] = "paper",
     no_lhc: Annotated[
-        bool, typer.Option("--no-lhc", help="Leave the LHC limit out (it takes most of the time).")
+        bool, typer.Option("--no-lhc", help="Leave out the LHC limit, which takes most of the time.")
     ] = False,
-    lhc_points: Annotated[int, typer.Option("--lhc-points", help="Z' masses of each LHC limit.")] = 12,
+    lhc_points: Annotated[
+        int, typer.Option("--lhc-points", help="Z' masses per LHC limit; not used for a published limit curve.")
+    ] = 12,
     grid: Annotated[
-        str, typer.Option("--grid", metavar="MxG", help="Cells of each plane: Z' masses times couplings.")
+        str, typer.Option("--grid", metavar="MxG", help="Size of each plane: Z' masses times couplings.")
     ] = "150x120",
     pdf: Pdf = None,
     order: Order = None,
     set_: Set = None,
-    workers: Annotated[int, typer.Option("--workers", help="Processes that share the masses.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", help="Number of processes that share the masses.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Figure 2 of the paper: LHC, relic density, direct detection and perturbativity in the (m_Z', g) plane.
+    """Draw figure 2 of arXiv:1707.08606: LHC, relic density, direct detection and perturbativity against m_Z' and g.
 
     Example: zprime-recast summary elusive_bl --dm-mass 1000,5000,10000,20000 -o summary
     """
@@ -71,11 +74,11 @@ def summary(
 
     masses = [positive_number("--dm-mass", text) for text in dm_mass.split(",")]
     if lhc_points < 2 or workers < 1:
-        raise InputError("--lhc-points must be at least 2 and --workers at least 1")
+        raise InputError(f"--lhc-points must be at least 2 and --workers at least 1, found {lhc_points} and {workers}")
     cells = _parse_grid(grid)
     card = load_with(model, set_)
     check_writable(output)
-    if era == "paper":  # as the paper has it: MSTW2008 at leading order
+    if era == "paper":  # the paper uses MSTW2008 at leading order
         pdf, order = pdf or PAPER_SET, order or "lo"
     lhc = None if no_lhc else lhc_source(analysis or list(LHC_OF_ERA.get(era, ())), pdf, order, lhc_points, workers)
     result = make_summary(
@@ -87,14 +90,12 @@ def summary(
         on_panel=lambda p: print(f"m_chi = {p.m_chi_gev:g} GeV done", file=sys.stderr),
     )
     written = write_summary(result, output) + save_figure(plot_summary(result), output, "summary")
-    if as_json:
-        typer.echo(json.dumps(summary_json(result), allow_nan=False))
-        return
+    text = []
     for p in result.panels:
         allowed = p.mass_gev[p.allowed.any(axis=1)]
-        text = f"m_Z' in [{allowed.min():.0f}, {allowed.max():.0f}] GeV" if allowed.size else "nothing"
-        typer.echo(f"m_chi = {p.m_chi_gev:g} GeV: allowed {text}")
-    typer.echo("wrote " + ", ".join(str(path) for path in written))
+        found = f"m_Z' in [{allowed.min():.0f}, {allowed.max():.0f}] GeV" if allowed.size else "nothing"
+        text.append(f"m_chi = {p.m_chi_gev:g} GeV: allowed {found}")
+    emit(summary_json(result), as_json, [*text, "wrote " + ", ".join(str(path) for path in written)])
 
 
 def _parse_grid(text: str) -> tuple[int, int]:
@@ -104,18 +105,21 @@ def _parse_grid(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-#: Analyses of each era, unless --analysis names others.
+#: Analyses used in each era unless --analysis is given.
 LHC_OF_ERA = {"paper": ("atlas-36fb-dilepton",), "current": ("atlas-139fb-dilepton",)}
 
 
 def lhc_source(
     analyses: list[str], pdf: str | None, order: str | None, points: int, workers: int
 ) -> Callable[[ZprimeModel], LhcLimit]:
-    """The hook to the LHC side: a function from a model (chi mass set) to its observed limit.
+    """Make the function that computes the observed LHC limit of a model whose chi mass is set.
 
-    A limit curve gives it directly; searches with spectra through the contour.
+    Arguments:
+        analyses: ids or folders of analyses; empty for the default ones.
+        pdf, order: PDF set and order in QCD; None for the defaults.
+        points: Z' masses per limit; a limit curve uses its published masses instead.
+        workers: processes that share the masses.
     """
-
     from ..limits.contour import contour, default_masses
     from ..report.summary import LhcLimit
 

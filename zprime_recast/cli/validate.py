@@ -1,8 +1,7 @@
-"""The validate command: our limits against the published ones."""
+"""The validate command: compare our limits with the published ones."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from ._shared import Json, app
+from ..io.json import json_text
+from ._shared import Json, app, emit
 
 
 @app.command()
@@ -20,12 +20,12 @@ def validate(
         typer.Argument(metavar="[ANALYSIS]...", help="Analysis ids or folders; default: all with published limits."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder for validation.json, .md and a figure per channel.")
+        Path | None, typer.Option("-o", "--output", help="Folder for validation.json, .md and one figure per channel.")
     ] = None,
-    points: Annotated[int, typer.Option("--points", help="Masses per channel and width.")] = 24,
+    points: Annotated[int, typer.Option("--points", help="Masses per channel and width (at least 2).")] = 24,
     as_json: Json = False,
 ) -> None:
-    """Our generic limits against the published ones, with the tolerances of the card. Exit code 1 if one is exceeded.
+    """Compare our generic limits with the published ones. Exit code 1 if a tolerance of a card is exceeded.
 
     Example: zprime-recast validate atlas-139fb-dilepton -o validation
     """
@@ -38,7 +38,7 @@ def validate(
 
     searches = [load_spectrum(name) for name in analysis or _with_limits()]
     if len({s.id for s in searches}) != len(searches):
-        raise InputError("an analysis is named twice")
+        raise InputError("the same analysis is named twice; name each once")
     if output is not None:
         check_writable(output)
     comparisons: list[Any] = []
@@ -53,20 +53,15 @@ def validate(
                 written += save_figure(plot_validation(search, found, channel), output, f"{search.id}_{channel}")
     values, table = validation_json(comparisons, results), validation_table(results)
     if output is not None:
-        written.append(write_text(output / "validation.json", json.dumps(values, indent=1, allow_nan=False) + "\n"))
+        written.append(write_text(output / "validation.json", json_text(values, indent=1) + "\n"))
         written.append(write_text(output / "validation.md", "\n".join(table) + "\n"))
-    if as_json:
-        typer.echo(json.dumps(values, allow_nan=False))
-    else:
-        typer.echo("\n".join(table))
-        if written:
-            typer.echo("wrote " + ", ".join(str(path) for path in written))
+    emit(values, as_json, [*table, *(["wrote " + ", ".join(str(path) for path in written)] if written else [])])
     if not values["passed"]:
         raise typer.Exit(1)
 
 
 def _with_limits() -> list[str]:
-    """Ids of the analyses that have a likelihood and published limits."""
+    """The ids of all analyses that have a likelihood and published limits."""
     from ..searches.search import kind_of, list_analyses
     from ..searches.spectrum import load_spectrum
 

@@ -1,5 +1,6 @@
-"""A page in the browser for one model: sliders, and what the package says of the point they are at.
+"""The explorer: a page in the browser with sliders for one model and the results for the chosen point.
 
-``card`` edits a model card, ``point`` turns a state into results, ``contours`` computes contours in the background,
-``figures`` draws, ``server`` and ``page`` serve it. Only the last two need the extra ``explore``.
+``card`` edits a model card, ``point`` turns the fields of the page into results, ``contours`` computes contours in the
+background, ``figures`` draws, ``page`` and ``server`` show and serve the page, ``start`` checks everything and begins.
+Only ``page`` and ``server`` need the extra ``explore``.
 """

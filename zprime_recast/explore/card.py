@@ -1,4 +1,4 @@
-"""A model card that is changed entry by entry, and checked as a whole each time, as if read from a file."""
+"""Edit a model card entry by entry; each change checks the whole card, as if it were read from a file."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from ..model.card import list_models, load_model, model_of_card
 from ..model.zprime import ZprimeModel
 
 _U1_MULTIPLETS = ("q_left", "u_right", "d_right", "l_left", "e_right")
+#: Suffix of the id of a changed card.
 EDITED = "_edited"
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The content of a card and the model it makes; the content is valid."""
+    """The valid content of a card, and the model that it describes."""
 
     values: Mapping[str, Any]
-    """As TOML has it."""
+    """Entries of the card, in the types of TOML."""
     name: str
-    """What a command takes as MODEL: an id, or the name of a file."""
+    """MODEL argument for the commands: an id, or the name of a file."""
 
     @cached_property
     def model(self) -> ZprimeModel:
-        """The model, its parameters at the defaults of the card."""
+        """The model with its parameters at the defaults of the card."""
         section = Section(Path(self.name), copy.deepcopy(dict(self.values)))
         section.integer("schema")
         return model_of_card(section)
 
     @property
     def edited(self) -> bool:
-        """Whether this is no longer what was loaded."""
+        """Whether the card differs from the one that was loaded."""
         return str(self.values["id"]).endswith(EDITED)
 
     def charges(self) -> dict[str, str]:
-        """Charges by path (``charges.q_left``, ``dark.chi.q_right``), as written."""
+        """Charges as written in the card, by path (``charges.q_left``, ``dark.chi.q_right``)."""
         found = {}
         tables = ["charges", *(f"charges_generation_{g}" for g in (1, 2, 3))]
         for table in tables:
@@ -54,7 +55,7 @@ class ModelCard:
         return found
 
     def with_charge(self, path: str, text: str) -> ModelCard:
-        """A copy with a charge changed; CardError if the card is not valid then."""
+        """A copy with one charge changed. UnknownName for an unknown path, CardError if the card becomes invalid."""
         if path not in self.charges():
             raise UnknownName("charge", path, self.charges())
         values = copy.deepcopy(dict(self.values))
@@ -67,27 +68,29 @@ class ModelCard:
         return self._changed(values)
 
     def with_text(self, text: str) -> ModelCard:
-        """The card of a TOML text; CardError if it is none."""
+        """The card read from a TOML text; CardError if the text is not a valid card."""
         return self._changed(dict(parse_toml(Path("the card"), text).values))
 
     def _changed(self, values: dict[str, Any]) -> ModelCard:
         if isinstance(values.get("id"), str) and not values["id"].endswith(EDITED):
             values["id"] += EDITED
         changed = ModelCard(values, "the card")
-        name = f"{changed.model.id}.toml"  # checks it all
+        name = f"{changed.model.id}.toml"  # making the model checks the whole card
         if Path(name).name != name:
-            raise InputError(f"id {changed.model.id!r} of the card must do as the name of a file")
+            raise InputError(
+                f"id {changed.model.id!r} of the card cannot be the name of a file; remove slashes from it"
+            )
         return ModelCard(values, name)
 
     def text(self, comments: tuple[str, ...] = ()) -> str:
-        """The card as TOML."""
+        """The card as TOML text, with comment lines first."""
         import tomli_w
 
         return "".join(f"# {line}\n" for line in comments) + tomli_w.dumps(dict(self.values))
 
 
 def load_card(model: str) -> ModelCard:
-    """The card of a model id, or of a file ending in ``.toml``; UnknownName or CardError if there is none."""
+    """Load the card of a model id, or a file ending in ``.toml``; UnknownName or CardError if that fails."""
     load_model(model)
     path = Path(model) if Path(model).suffix == ".toml" else list_models()[model]
     return ModelCard(read_toml(path).values, model)

@@ -1,7 +1,7 @@
-"""Contours computed in a process beside the page, a few masses at a time, and kept.
+"""Compute contours in a background process, a few masses at a time, and keep them until the page ends.
 
-Every point is that of :func:`zprime_recast.limits.contour.contour`; only the masses come in another order, so
-that the whole range is covered early.
+Every point is computed by :func:`zprime_recast.limits.contour.contour`; only the order of the masses differs, so that
+the whole range is covered early.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ Task = tuple[ZprimeModel, Settings, int]
 
 @dataclass(frozen=True)
 class Progress:
-    """A contour as far as it is known."""
+    """The part of a contour that has been computed so far."""
 
     contour: ExclusionContour | None
+    """None before the first masses are done, and after an error."""
     complete: bool
+    """Whether nothing more will be computed."""
     error: str = ""
 
 
 def masses_in_turns(masses: FloatArray) -> list[FloatArray]:
-    """The masses shared among turns: every eighth first (with both ends), then those halfway."""
+    """Divide the masses into turns: first every eighth and both ends, then the masses halfway between, and so on."""
     last = len(masses) - 1
     seen = np.zeros(len(masses), dtype=bool)
     turns = []
@@ -47,7 +49,7 @@ def masses_in_turns(masses: FloatArray) -> list[FloatArray]:
 
 
 class Contours:
-    """The contours asked for; the newest one is worked on first."""
+    """Computes the requested contours, the most recently requested one first."""
 
     def __init__(self) -> None:
         self._wanted: list[tuple[Key, ZprimeModel, Settings]] = []
@@ -61,26 +63,26 @@ class Contours:
 
     @staticmethod
     def key(model: ZprimeModel, settings: Settings) -> Key:
-        """What a contour depends on."""
+        """The key of a contour: everything that its values depend on."""
         return model.id, model.digest(), settings
 
     def want(self, model: ZprimeModel, settings: Settings) -> Key:
-        """Have a contour computed, before all others that are not complete."""
+        """Request a contour; it is computed before all other incomplete ones."""
         key = self.key(model, settings)
         with self._change:
             self._wanted = [w for w in self._wanted if w[0] != key]
             if not self.progress(key).complete:
                 self._wanted.append((key, model, settings))
-                del self._wanted[:-4]  # what nobody looks at any more
+                del self._wanted[:-4]  # drop old requests: nobody looks at them any more
             self._change.notify()
         return key
 
     def progress(self, key: Key) -> Progress:
-        """What is known of a contour."""
+        """The progress of a contour, empty if it was never requested."""
         return self._known.get(key, Progress(None, False))
 
     def close(self) -> None:
-        """End the thread and the process."""
+        """Stop the thread and kill its process."""
         with self._change:
             self._closed = True
             self._change.notify()
@@ -106,7 +108,11 @@ class Contours:
                 if self._closed:
                     return
                 self._worker = None
-                self._known[key] = Progress(None, True, "the process of the contour was killed (out of memory?)")
+                self._known[key] = Progress(
+                    None,
+                    True,
+                    "the process that computed this contour was killed (out of memory?); restart the explorer",
+                )
             if self._known[key].complete:
                 with self._change:
                     self._wanted = [w for w in self._wanted if w[0] != key]
@@ -114,7 +120,7 @@ class Contours:
     def _run(self, model: ZprimeModel, settings: Settings, turn: int) -> tuple[ExclusionContour, int]:
         if self._worker is None:
             worker: Worker[Task, tuple[ExclusionContour, int]] = Worker(_turn)
-            worker.receive()  # it is ready
+            worker.receive()  # wait until it is ready
             self._worker = worker
         self._worker.send((model, settings, turn))
         return self._worker.receive()
@@ -122,12 +128,12 @@ class Contours:
 
 @cache
 def _bench() -> Bench:
-    """Of the process of the contours."""
+    """The searches that the background process has loaded."""
     return Bench()
 
 
 def _turn(_shared: None, task: Task) -> tuple[ExclusionContour, int]:
-    """One turn of a contour, and how many there are."""
+    """Compute one turn of a contour; also returns the number of turns."""
     model, settings, turn = task
     searches = _bench().prepared(settings)
     turns = masses_in_turns(default_masses(searches))

@@ -1,4 +1,4 @@
-"""What is drawn: plotly figures (as plain dictionaries) for the page, matplotlib ones for the files."""
+"""Draw the figures of the explorer: plotly (as plain dictionaries) for the page, matplotlib for files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AXIS = {"showline": True, "mirror": True, "ticks": "inside", "linecolor": "#9aa
 
 
 def poisson_errors(n_obs: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Sizes of the central 68.27 % intervals of counts, down and up (Garwood 1936); (n,) each."""
+    """Downward and upward errors (n,) of counts (n,): central 68.27 % Poisson intervals (Garwood 1936)."""
     tail = 0.5 * (1 - 0.6826895)
     low = np.where(n_obs > 0, 0.5 * chi2.ppf(tail, 2 * np.maximum(n_obs, 1)), 0.0)
     return n_obs - low, 0.5 * chi2.isf(tail, 2 * (n_obs + 1)) - n_obs
@@ -35,14 +35,14 @@ def _digits(values: FloatArray, digits: int = 5) -> list[float | None]:
 
 
 def _steps(edges_gev: FloatArray, values: FloatArray) -> dict[str, Any]:
-    """A histogram as the corners of its outline; what is not positive is left out of a logarithmic axis."""
+    """The corners of the outline of a histogram in TeV; values <= 0 are left out, for the axis is logarithmic."""
     x = np.repeat(edges_gev, 2)[1:-1]
     y = np.repeat(np.where(values > 0, values, np.nan), 2)
     return {"x": _digits(x / GEV_PER_TEV), "y": _digits(y), "mode": "lines", "connectgaps": False}
 
 
 def spectrum_figure(spectrum: Spectrum, mass_gev: float) -> dict[str, Any]:
-    """Data, background, and background with the signal of the point, per bin."""
+    """Draw data, background, and background plus the signal at the point, in events per bin; ``mass_gev`` is marked."""
     centers = 0.5 * (spectrum.edges_gev[:-1] + spectrum.edges_gev[1:])
     n = spectrum.n_obs
     down, up = poisson_errors(n)
@@ -77,7 +77,7 @@ def spectrum_figure(spectrum: Spectrum, mass_gev: float) -> dict[str, Any]:
 
 
 def contour_figure(result: PointResult, contour: ExclusionContour | None) -> dict[str, Any]:
-    """The plane of mass and coupling with the limit, as far as it is known, and the point."""
+    """Draw the point in the mass-coupling plane, and the part of the contour that has been computed."""
     state = result.state
     data: list[dict[str, Any]] = []
     if contour is not None:
@@ -123,7 +123,7 @@ _CONFIG = {"displaylogo": False, "responsive": True, "displayModeBar": False}
 
 
 def plain(label: str) -> str:
-    """A label of a search without TeX."""
+    """The label of a search without TeX markup."""
     return label.replace("$^{-1}$", "⁻¹").replace("$", "")
 
 
@@ -151,7 +151,7 @@ def _line(x: float | None = None, y: float | None = None, dash: str = "dot") -> 
 
 
 def contour_file(result: PointResult, contour: ExclusionContour) -> Figure:
-    """The figure of the command ``contour`` with the point on it."""
+    """Draw the figure of the command ``contour`` with the point on it."""
     labels = dict.fromkeys(spectrum.label for spectrum in result.spectra)
     figure = plot_contour(contour, " + ".join(labels))
     axes, state = figure.axes[0], result.state
@@ -162,7 +162,7 @@ def contour_file(result: PointResult, contour: ExclusionContour) -> Figure:
 
 
 def spectrum_file(result: PointResult, index: int) -> Figure:
-    """Data, background and signal of one channel."""
+    """Draw data, background and signal of the channel with this index in ``result.spectra``."""
     import matplotlib.style
     import mplhep
     from matplotlib.figure import Figure

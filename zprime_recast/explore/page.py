@@ -1,13 +1,12 @@
-"""The page: fields on the left, results on the right. It shows what ``point`` computes and computes nothing.
+"""The page: fields on the left, results on the right. ``point`` computes the results; the page only shows them.
 
-A field that is refused says why and keeps what was typed; the results stay those of the last valid point.
+A field with an invalid value shows the error and keeps the typed text; the results stay those of the last valid point.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from nicegui import background_tasks, ui
 
 from ..errors import ZprimeError
+from ..io.json import json_text
 from ..model.zprime import GAMMA_EXTRA, QCD_WIDTHS, RUNNING_WIDTH, perturbative_coupling
 from ..partons.n3lo import ORDERS
 from .contours import Contours, Key
@@ -23,9 +23,9 @@ from .figures import contour_figure, contour_file, plain, spectrum_figure, spect
 from .point import Bench, PointResult, State, point_json
 
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
-#: Seconds without a change before a contour is begun.
+#: Seconds without a change before a contour is started.
 _QUIET_S = 0.6
-#: Seconds the numbers of a change are sent before its figures, which take the browser longer.
+#: Seconds by which the new numbers are sent ahead of the figures, which take the browser longer.
 _NUMBERS_FIRST_S = 0.03
 _CSS = """
 body { background: #f4f6f8; }
@@ -39,7 +39,7 @@ body { background: #f4f6f8; }
 
 
 class Page:
-    """One open page."""
+    """One open page, with its own state."""
 
     def __init__(self, state: State, bench: Bench, contours: Contours, choices: dict[str, list[str]]) -> None:
         self.bench, self.contours, self.choices = bench, contours, choices
@@ -68,7 +68,7 @@ class Page:
 
     @ui.refreshable_method
     def fields(self) -> None:
-        """All fields, from the state."""
+        """Build all fields from the state."""
         self.inputs.clear()
         self.sliders.clear()
         state, model = self.state, self.state.model
@@ -159,7 +159,7 @@ class Page:
     # Changes
 
     def change(self, name: str, value: Any) -> None:
-        """Take a change; the newest one of a field counts."""
+        """Queue a change of a field; only the newest change of each field counts."""
         self.pending.pop(name, None)
         self.pending[name] = value
         if not self.busy:
@@ -200,13 +200,13 @@ class Page:
         element = self.inputs[name]
         if hasattr(element, "error"):
             element.error = message
-        else:  # a switch goes back
+        else:  # a switch has no room for an error: switch it back
             ui.notify(message, type="negative")
             self._set(element, not element.value)
-        self.status.text = "refused: the results are those of the last valid point"
+        self.status.text = "not accepted: the results are those of the last valid point"
 
     def _synchronise(self, name: str, update_card: bool) -> None:
-        """Field and slider of a name show its value; its error is gone."""
+        """Show the new value in the field and its slider, and clear the error."""
         element = self.inputs[name]
         if hasattr(element, "error"):
             element.error = None
@@ -233,7 +233,7 @@ class Page:
     # Results
 
     def results(self) -> None:
-        """The right side, filled by :meth:`show`."""
+        """Build the right side of the page; :meth:`show` fills it in."""
         with ui.row().classes("zr-card w-full items-start gap-x-6 gap-y-2"):
             self.verdict = ui.label().classes("zr-value zr-verdict")
             self.values = {
@@ -275,13 +275,13 @@ class Page:
                 self.decays = ui.table(columns=columns, rows=[], row_key="name").classes("w-full zr-decays")
                 self.decays.props("dense flat")
             with ui.column().classes("zr-card gap-2 grow min-w-0").style("width: 50%"):
-                ui.label("The same from a terminal").classes("zr-title")
+                ui.label("Command for this point").classes("zr-title")
                 self.command = ui.label().classes("zr-command").style("font: 12px monospace; overflow-wrap: anywhere")
                 self.warnings = ui.label().classes("zr-note zr-warnings").style("white-space: pre-line; color: #9a6700")
                 self.status = ui.label().classes("zr-note zr-status")
 
     def show(self) -> None:
-        """Fill in the numbers of the result."""
+        """Show the numbers of the result."""
         r, widths = self.result, self.result.sigma.widths
         self.verdict.text = "excluded at 95% CL" if r.excluded else "not excluded"
         self.verdict.style(f"color: {'#b22222' if r.excluded else '#15803d'}")
@@ -307,7 +307,7 @@ class Page:
             self.channels.set_options(names, value=self.channel)
 
     def draw(self) -> None:
-        """Both figures."""
+        """Draw both figures."""
         self._show_spectrum()
         self._show_contour()
 
@@ -327,7 +327,7 @@ class Page:
         self.shown = key, done if not known.complete else -1
 
     def watch_contour(self) -> None:
-        """Have the contour of the state computed once the fields rest, and show what there is."""
+        """Request the contour once the fields have not changed for a while, and show its progress."""
         key = self.contours.key(self.state.model, self.state.settings)
         known = self.contours.progress(key)
         if not known.complete and not self.busy and time.monotonic() - self.last_change > _QUIET_S:
@@ -357,7 +357,7 @@ class Page:
                 ui.menu_item(label, made).classes(f"zr-download-{name}")
 
     def _point_file(self) -> None:
-        text = json.dumps(point_json(self.result), indent=1, allow_nan=False) + "\n"
+        text = json_text(point_json(self.result), indent=1) + "\n"
         ui.download.content(text, "point.json", "application/json")
 
     def _card_file(self) -> None:
@@ -373,7 +373,7 @@ class Page:
 
     def _contour_values(self) -> None:
         if (contour := self._contour_now()) is not None:
-            text = json.dumps(contour.to_dict(), indent=1, allow_nan=False) + "\n"
+            text = json_text(contour.to_dict(), indent=1) + "\n"
             ui.download.content(text, "contour.json", "application/json")
 
     async def _contour_figure(self, suffix: str) -> None:

@@ -1,6 +1,6 @@
-"""From what the fields of the page hold to results: the numbers of the commands ``widths``, ``xsec`` and ``cls``.
+"""Turn the fields of the page into results: the numbers of the commands ``widths``, ``xsec`` and ``cls``.
 
-They are the same to the last digit, since the page asks the same functions.
+The numbers agree to the last digit, because the page calls the same functions.
 """
 
 from __future__ import annotations
@@ -33,26 +33,27 @@ from .card import ModelCard
 
 @dataclass(frozen=True)
 class Settings:
-    """What the searches are prepared with."""
+    """The settings of an evaluation, apart from the point itself."""
 
     analyses: tuple[str, ...]
     pdf_set: str
     order: str
     theory: bool = True
-    """PDF and scale uncertainties as nuisances."""
+    """Include PDF and scale uncertainties as nuisances."""
     interference: bool = True
+    """Include the interference with photon and Z."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A point: valid as far as one field at a time can say."""
+    """The fields of the page: each value is valid on its own, though the point may still have no result."""
 
     card: ModelCard
     mass_gev: float
     coupling: float
     settings: Settings
     parameters: Mapping[str, float]
-    """That differ from the card."""
+    """Values that differ from the defaults of the card."""
 
     @cached_property
     def model(self) -> ZprimeModel:
@@ -60,9 +61,11 @@ class State:
         return self.card.model.with_parameters(self.parameters)
 
     def changed(self, field: str, value: Any) -> State:
-        """A copy with one field changed: ``mass``, ``coupling``, ``pdf``, ``order``, ``analyses``, ``theory``,
-        ``interference``, ``card`` (its text), ``parameter:NAME`` or ``charge:PATH``. InputError or CardError if the
-        value makes no sense.
+        """A copy with one field changed.
+
+        ``field`` is ``mass``, ``coupling``, ``pdf``, ``order``, ``analyses``, ``theory``, ``interference``, ``card``
+        (its text), ``parameter:NAME`` or ``charge:PATH``. UnknownName for any other field, InputError or CardError for
+        an invalid value.
         """
         kind, _, name = field.partition(":")
         if kind == "mass":
@@ -81,7 +84,7 @@ class State:
         return replace(self, settings=_changed_settings(self.settings, kind, value))
 
     def command(self, verb: str = "cls") -> str:
-        """The command that gives these numbers."""
+        """The command that computes this point."""
         s = self.settings
         words = ["zprime-recast", verb, self.card.name, "--mass", f"{self.mass_gev:.12g}"]
         words += ["--coupling", f"{self.coupling:.12g}"]
@@ -113,7 +116,7 @@ def _changed_settings(settings: Settings, kind: str, value: Any) -> Settings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum(Quiet):
-    """One channel: events per bin."""
+    """Events per bin (n,) in one channel; edges (n + 1,) in GeV."""
 
     analysis: str
     label: str
@@ -122,31 +125,31 @@ class Spectrum(Quiet):
     n_obs: FloatArray
     background: FloatArray
     signal: FloatArray
-    """Negative where interference takes events away."""
+    """Negative where interference is destructive."""
 
 
 @dataclass(frozen=True)
 class PointResult:
-    """What is known of a point."""
+    """All results for a point."""
 
     state: State
     sigma: CrossSection
-    """With the widths."""
+    """Cross-section, with the widths in it."""
     cls_observed: float
     cls_expected: tuple[float, ...]
-    """At -2, -1, 0, 1, 2 standard deviations."""
+    """CLs expected at -2, -1, 0, 1, 2 standard deviations."""
     spectra: tuple[Spectrum, ...]
     warnings: tuple[str, ...]
     provenance: Provenance
 
     @property
     def excluded(self) -> bool:
-        """Observed exclusion at 95 % CL."""
+        """Whether the point is excluded at 95 % CL, observed."""
         return self.cls_observed < CLS_EXCLUDED
 
 
 class Bench:
-    """Points evaluated with analyses that are loaded once for each choice."""
+    """Evaluates points; the analyses are loaded once for each choice of settings."""
 
     def __init__(self) -> None:
         self._prepared: dict[Settings, Analyses] = {}
@@ -154,11 +157,14 @@ class Bench:
         self._lock = threading.Lock()
 
     def is_ready(self, settings: Settings) -> bool:
-        """Whether a point with these settings takes milliseconds."""
+        """Whether the analyses for these settings are loaded, so that a point takes milliseconds."""
         return settings in self._prepared
 
     def prepared(self, settings: Settings) -> Analyses:
-        """The analyses; some seconds the first time. Errors as :func:`~zprime_recast.limits.analyses.load_analyses`."""
+        """The analyses for some settings, loaded in a few seconds the first time.
+
+        Errors as for :func:`~zprime_recast.limits.analyses.load_analyses`.
+        """
         with self._lock:
             if settings not in self._prepared:
                 self._prepared[settings] = self._prepare(settings)
@@ -176,12 +182,12 @@ class Bench:
         return analyses
 
     def evaluate(self, state: State) -> PointResult:
-        """All results of a point; RangeError, InputError or LikelihoodError where there are none."""
+        """Compute all results for a point; RangeError, InputError or LikelihoodError where it has none."""
         searches, method = self.prepared(state.settings), Method(state.settings.interference)
         model, mass, g = state.model, state.mass_gev, state.coupling
         low, high = searches.mass_range_gev
         if not low <= mass <= high:
-            raise RangeError(f"mass {mass:g} GeV is outside what the analyses share: {low:g} to {high:g} GeV")
+            raise RangeError(f"mass {mass:g} GeV is outside the common range of the analyses: {low:g} to {high:g} GeV")
         family, _, _ = checked_family(model, mass, g, searches)
         sigma = cross_section(model, mass, g, searches.luminosities, lepton=first_lepton(family.partial_over_g2_gev))
         found = searches.verdicts(family, np.array([g]), method)
@@ -215,7 +221,7 @@ class Bench:
 
 
 def point_json(result: PointResult) -> dict[str, Any]:
-    """JSON-able values; keys as those of ``widths``, ``xsec`` and ``cls``."""
+    """Results as JSON-able values, with the keys of the commands ``widths``, ``xsec`` and ``cls``."""
     state, sigma = result.state, result.sigma
     widths = sigma.widths
     return {

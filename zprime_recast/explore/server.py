@@ -1,4 +1,4 @@
-"""The server of the page: on the loopback interface only, for requests that name it only."""
+"""Serve the page on the loopback interface only, and refuse requests that come from elsewhere."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HOST = "127.0.0.1"
 
 
 def listening_socket(port: int = 0) -> socket.socket:
-    """A socket on the loopback interface; port 0 is any free one. InputError if the port is in use."""
+    """Open a socket on the loopback interface; port 0 takes any free port. InputError if the port cannot be used."""
     if not 0 <= port <= 65535:
         raise InputError(f"--port must be between 0 and 65535 (0: any free one), found {port}")
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if os.name == "posix":  # elsewhere it would let two servers share a port
+    if os.name == "posix":  # on Windows it would let two servers share a port
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((HOST, port))
@@ -36,7 +36,10 @@ def listening_socket(port: int = 0) -> socket.socket:
 
 
 class OnlyOwnPage:
-    """Refuses requests that name another host or come from another page (DNS rebinding, foreign sockets)."""
+    """ASGI middleware that refuses requests for another host or from another page.
+
+    This protects against DNS rebinding and against web sockets opened by other pages.
+    """
 
     def __init__(self, app: Any, port: int) -> None:
         self.app = app
@@ -44,7 +47,7 @@ class OnlyOwnPage:
         self.origins = {b"http://" + host for host in self.hosts}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI."""
+        """Handle one ASGI request."""
         if scope["type"] in ("http", "websocket"):
             headers = dict(scope["headers"])
             foreign = headers.get(b"host") not in self.hosts
@@ -53,13 +56,15 @@ class OnlyOwnPage:
                     await send({"type": "websocket.close", "code": 1008})
                     return
                 await send({"type": "http.response.start", "status": 403, "headers": []})
-                await send({"type": "http.response.body", "body": b"this page is for its own address only"})
+                await send(
+                    {"type": "http.response.body", "body": b"this page answers requests to its own address only"}
+                )
                 return
         await self.app(scope, receive, send)
 
 
 def serve(page: Callable[[], None], listening: socket.socket, title: str, open_browser: bool) -> None:
-    """Serve a page until Ctrl-C. InputError without the libraries of the extra ``explore``."""
+    """Serve a page until Ctrl-C. InputError if the libraries of the extra ``explore`` are missing."""
     try:
         import uvicorn
         from fastapi import FastAPI
@@ -78,7 +83,7 @@ def serve(page: Callable[[], None], listening: socket.socket, title: str, open_b
         while not (server.started or serving.done()):
             await asyncio.sleep(0.02)
         if server.started:
-            print(f"explorer at {url} (Ctrl-C ends it)", flush=True)
+            print(f"explorer at {url} (Ctrl-C to stop)", flush=True)
             if open_browser and not await asyncio.to_thread(_open, url):
                 print(f"zprime-recast: no browser found: open {url} yourself", file=sys.stderr, flush=True)
         await serving
@@ -87,7 +92,7 @@ def serve(page: Callable[[], None], listening: socket.socket, title: str, open_b
 
 
 def missing_extra(err: ImportError) -> InputError:
-    """What to do without NiceGUI."""
+    """The error for a missing library of the extra ``explore``, with its remedy."""
     return InputError(f"explore needs {err.name or 'NiceGUI'}: pip install 'zprime-recast[explore]'")
 
 

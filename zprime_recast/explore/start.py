@@ -1,4 +1,4 @@
-"""Everything checked, then the page served."""
+"""Start the explorer: check the input, evaluate the first point, then serve the page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,22 @@ def start(
     port: int = 0,
     open_browser: bool = True,
 ) -> None:
-    """Serve the page until Ctrl-C; an error of the first point, the port or the installation is raised before."""
+    """Serve the page until Ctrl-C.
+
+    Arguments:
+        model: model id, or a card ending in ``.toml``.
+        mass_gev: Z' mass of the first point in GeV.
+        coupling: coupling of the first point; default: the benchmark coupling, or else 2 % of the perturbativity bound.
+        parameters: parameters of the card by name, as text.
+        analyses: ids or folders of analyses; default: the default analyses.
+        pdf, order: PDF set and order in QCD; default: CT18NNLO at NNLO.
+        theory: include PDF and scale uncertainties.
+        interference: include the interference with photon and Z.
+        port: port to listen on; 0 takes any free port.
+        open_browser: open the page in a browser.
+
+    Every error in the first point, the port or the installation is raised before the page is served.
+    """
     for library in ("nicegui", "tomli_w"):
         if importlib.util.find_spec(library) is None:
             raise missing_extra(ImportError(name=library))
@@ -68,7 +83,7 @@ def _page(make: type, *arguments: object) -> None:
 
 
 def usable_analyses(first: Sequence[str]) -> list[str]:
-    """Analyses with a likelihood, those given first."""
+    """Names of the analyses that have a likelihood, with ``first`` at the front."""
     found = list(first)
     for name in list_analyses():
         try:

@@ -1,4 +1,4 @@
-"""Figures, files and papers; computes no physics."""
+"""Reports: figures, result files, validation tables and references. No physics is computed here."""
 
 from __future__ import annotations
 

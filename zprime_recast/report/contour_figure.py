@@ -1,4 +1,4 @@
-"""Figures. Functions take results, return a matplotlib figure, and compute no physics."""
+"""The figure of a contour: takes results, returns a matplotlib figure, computes no physics."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .style import STYLE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Colours of the 1 and 2 sigma bands (the field's custom, in a tone that survives grey print).
+#: Colours of the 1 and 2 sigma bands: the customary green and yellow, in tones that stay distinct in greyscale print.
 _BAND_1, _BAND_2 = "#5fbf5f", "#ffdf70"
 #: Colours of the models drawn for comparison.
 _OTHERS = ("#1f4e9c", "#9c1f6b", "#8a5a00")
 
 
 def plot_contour(result: ExclusionContour, label: str, compare: Sequence[ExclusionContour] = ()) -> Figure:
-    """The mass-coupling plane: observed and expected limit with bands, perturbativity, other models for comparison.
+    """Draw the mass-coupling plane: observed and expected limits with bands, and the perturbativity bound.
 
-    ``label`` names the searches and their luminosity.
+    ``label`` names the searches and their luminosity; the limits of ``compare`` are drawn in the same plane.
     """
     import matplotlib.style
     import mplhep
@@ -37,7 +37,7 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
         axes = figure.add_subplot()
         mass = result.mass_gev / GEV_PER_TEV
         expected = result.coupling_95_expected
-        # a band that leaves the plane at the top ends at the largest coupling looked at
+        # a band without an upper edge is filled up to the largest coupling that was searched
         filled = np.where(np.isfinite(expected), expected, result.coupling_max[:, None])
         some = np.isfinite(expected[:, 0])
         axes.fill_between(mass[some], filled[some, 0], filled[some, 4], color=_BAND_2, lw=0, zorder=1)

@@ -1,4 +1,4 @@
-"""A contour as JSON and CSV files."""
+"""Write a contour to JSON and CSV files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..limits.contour import ExclusionContour
 
 
 def contour_csv(result: ExclusionContour) -> str:
-    """The result as CSV text: one row a mass, empty cells where there is no limit."""
+    """The contour as CSV text: one row per mass, empty cells where there is no limit."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     bands = [f"coupling_95_expected_{name}" for name in ("m2s", "m1s", "median", "p1s", "p2s")]
@@ -31,8 +31,9 @@ def contour_csv(result: ExclusionContour) -> str:
 
 
 def write_contour(result: ExclusionContour, folder: Path, compare: Sequence[ExclusionContour] = ()) -> list[Path]:
-    """Write contour.json and contour.csv (``compare``: the same under ``contour_<model>``). Files appear whole or not
-    at all. OutputError if the folder cannot be written.
+    """Write contour.json and contour.csv, and ``contour_<model>`` files for the models in ``compare``.
+
+    Each file is written whole or not at all. OutputError if the folder cannot be written.
     """
     written = []
     for item, stem in [(result, "contour"), *((other, f"contour_{other.model.id}") for other in compare)]:

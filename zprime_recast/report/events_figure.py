@@ -1,4 +1,4 @@
-"""Figures of event histograms. Functions take histograms, return a matplotlib figure, and compute no physics."""
+"""Figures of event histograms: take histograms, return a matplotlib figure, compute no physics."""
 
 from __future__ import annotations
 
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 def plot_histograms(
     histograms: Sequence[Any], labels: Sequence[str], predictions: Sequence[FloatArray | None] = (), log: bool = True
 ) -> Figure:
-    """A figure of histograms (dsigma/dx with statistical errors) and predictions, below their ratio to the
-    prediction, or to the first histogram."""
+    """Draw histograms as dsigma/dx with statistical errors, and their ratio to a reference below.
+
+    Arguments:
+        histograms: one-dimensional ``hist`` histograms with weights in fb.
+        labels: one per histogram.
+        predictions: integrated cross-section in fb per bin of each histogram, or None; may be shorter than the list.
+        log: use a logarithmic axis where all contents are >= 0.
+
+    The reference is the prediction of the histogram or else of an earlier one; without any, the first histogram.
+    """
     import matplotlib.style
     import mplhep
     from matplotlib.figure import Figure
@@ -55,7 +63,7 @@ def _draw(
             reference = prediction
         elif reference is None:
             reference = value
-        color = to_hex(f"C{i}")  # that of the style, which has ended when the figure is written
+        color = to_hex(f"C{i}")  # resolve it now: the style no longer applies when the figure is written
         if prediction is not None:
             top.stairs(prediction, edges, color=color, lw=1.2, baseline=None, label=f"{label}, integrated")
             top.errorbar(center, value, error, fmt=".", ms=3, lw=0.8, color=color, label=f"{label}, events")
@@ -83,5 +91,5 @@ def _draw(
 
 
 def write_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure in the format of the suffix (200 dpi), whole or not at all."""
+    """Write a figure in the format given by the suffix (200 dpi), whole or not at all."""
     return write_whole(path, partial(figure.savefig, format=path.suffix[1:], dpi=200))

@@ -1,4 +1,4 @@
-"""What this installation has: versions, PDF backends and sets, caches, optional parts and how to get them."""
+"""Survey an installation: versions, PDF backends and sets, caches, optional extras and how to install them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from dataclasses import dataclass
 
 from ..io.paths import cache_dir, shipped, user_data_dir
 
+#: PDF libraries in order of preference, and how to install each.
 BACKENDS = {"lhapdf": "LHAPDF's own library, where installed", "neopdf": "pip install neopdf-hep"}
 
 
 @dataclass(frozen=True)
 class Installation:
-    """A survey of what is there and what is missing."""
+    """The parts of an installation, found and missing."""
 
     versions: dict[str, str | None]
-    """Package and Python, then every required distribution; None: missing."""
+    """Version of the package, of Python and of every required distribution; None if it is missing."""
     backends: dict[str, bool]
-    """PDF backends found; the first one found is used."""
+    """Whether each PDF backend is installed; the first installed one is used."""
     extras: dict[str, tuple[str, ...]]
-    """Extra of this package -> distributions of it that are missing."""
+    """Distributions that are missing for each extra of this package."""
     pdf_sets: dict[str, str]
-    """Set -> folder."""
+    """Folder of each PDF set found."""
     folders: dict[str, str]
-    """``shipped data``, ``user data``, ``cache``."""
+    """Folders named ``shipped data``, ``user data`` and ``cache``."""
     cache_files: int
     cache_mb: float
     problems: tuple[str, ...]
-    """What keeps the package from working, and the remedy."""
+    """Each problem that keeps the package from working, with its remedy."""
 
 
 def survey() -> Installation:
-    """Look at this installation; never raises for what is missing."""
+    """Survey this installation; missing parts are reported, never raised."""
     from ..errors import ZprimeError
     from ..partons.pdf_files import list_sets
 
@@ -72,7 +73,7 @@ def _version(name: str) -> str | None:
 
 
 def _requirements() -> set[str]:
-    """Distributions this package always needs."""
+    """Names of the distributions that this package always needs."""
     lines = importlib.metadata.requires("zprime-recast") or []
     return {re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line}
 
@@ -90,5 +91,5 @@ def _missing_extras() -> dict[str, list[str]]:
 
 
 def interpreter() -> str:
-    """Path of the Python that runs, for a report of a problem."""
+    """Path of the running Python interpreter, for bug reports."""
     return sys.executable

@@ -1,7 +1,7 @@
-"""The papers a result rests on, as BibTeX: the model's, the searches', the PDF set's, and those of the method.
+"""The papers behind a result as BibTeX: model, searches, PDF set and statistical method.
 
-Entries are in ``data/references.bib``. One is used where its ``eprint`` number or its ``match`` text appears in what a
-model card, an analysis card or a PDF set says of its origin.
+The entries are in ``data/references.bib``. An entry is used if its ``eprint`` number or its ``match`` text appears in
+the reference of a model card or analysis card, or in the description of a PDF set.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from functools import cache
 from ..errors import InputError
 from ..io.paths import shipped
 
-#: Of every limit: the package, CLs, HistFactory and its asymptotic formulae, pyhf.
+#: Papers behind every limit: the package, CLs, the asymptotic formulae, HistFactory and pyhf.
 METHOD = ("zprime_recast", "Read:2002hq", "Cowan:2010js", "Cranmer:2012sba", "pyhf_joss")
-#: Of the luminosities, by order in QCD.
+#: Papers behind the parton luminosities at each order in QCD.
 LUMINOSITIES = {
     "lo": ("Buckley:2014ana",),
     "nlo": ("Buckley:2014ana", "Hamberg:1990np"),
@@ -31,19 +31,19 @@ class Reference:
 
     key: str
     text: str
-    """The entry as it is printed, without ``match``."""
+    """The entry as printed, without its ``match`` field."""
     eprint: str | None
     match: str | None
 
     def is_named_in(self, text: str) -> bool:
-        """Whether a text names this paper by its arXiv number or by what ``match`` has."""
+        """Whether a text contains the arXiv number of this paper or its ``match`` text."""
         by_number = self.eprint is not None and re.search(rf"(?<![\d.]){re.escape(self.eprint)}(?![\d])", text)
         return bool(by_number or (self.match is not None and self.match in text))
 
 
 @cache
 def all_references() -> dict[str, Reference]:
-    """Every entry by key."""
+    """All entries of ``data/references.bib`` by key."""
     text = (shipped("data") / "references.bib").read_text(encoding="utf-8")
     found = {}
     for body in re.findall(r"^@\w+\{.*?^\}", text, flags=re.DOTALL | re.MULTILINE):
@@ -56,10 +56,14 @@ def all_references() -> dict[str, Reference]:
 
 
 def references(origins: Iterable[str], order: str = "nnlo", limits: bool = True) -> list[Reference]:
-    """Entries named in the texts (in the order of the texts), then those of the method; each once.
+    """List the entries named in texts, in the order of the texts, then the papers behind the method; each once.
 
-    ``origins``: references of models and analyses, names and descriptions of PDF sets. ``limits`` False: cross-sections
-    alone, no statistics. InputError for an order that is not known.
+    Arguments:
+        origins: references of models and analyses, names and descriptions of PDF sets.
+        order: order in QCD of the luminosities.
+        limits: include the statistical method; False for cross-sections alone.
+
+    InputError for an unknown order.
     """
     if order not in LUMINOSITIES:
         raise InputError(f"order must be one of {', '.join(LUMINOSITIES)}, found {order!r}")
@@ -70,5 +74,5 @@ def references(origins: Iterable[str], order: str = "nnlo", limits: bool = True)
 
 
 def bibtex(entries: Sequence[Reference]) -> str:
-    """BibTeX text."""
+    """Entries as the text of a BibTeX file."""
     return "\n\n".join(entry.text for entry in entries) + "\n"

@@ -1,4 +1,4 @@
-"""The style of all figures, and saving them."""
+"""The common style of all figures, and the function that saves them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-#: On top of mplhep's ROOT style: sizes for a figure of one text column, fonts that any PDF viewer can show.
+#: Changes to mplhep's ROOT style: sizes for a one-column figure, fonts that every PDF viewer can show.
 STYLE: dict[Any, Any] = {
     "font.size": 12,
     "axes.labelsize": 15,
@@ -28,10 +28,10 @@ STYLE: dict[Any, Any] = {
 
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Write ``stem.png`` (200 dpi) and ``stem.pdf``, whole or not at all; OutputError if that cannot be done."""
+    """Write ``stem.png`` (200 dpi) and ``stem.pdf``, each whole or not at all; OutputError if one cannot be written."""
     written = []
     for suffix in ("png", "pdf"):
         written.append(write_whole(folder / f"{stem}.{suffix}", partial(figure.savefig, format=suffix, dpi=200)))
         if figure.get_layout_engine() is not None:
-            figure.set_layout_engine("none")  # the layout of the first stays
+            figure.set_layout_engine("none")  # both files have the layout of the first
     return written

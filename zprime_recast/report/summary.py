@@ -1,7 +1,7 @@
-"""Figure 2 of the paper: the (m_Z', g) plane for given dark-matter masses. Here the dark side meets the LHC.
+"""Figure 2 of arXiv:1707.08606: the (m_Z', g) plane for given dark-matter masses, with LHC and dark-matter limits.
 
-The LHC enters as plain arrays: a callable that takes the model with its chi mass set and returns an :class:`LhcLimit`
-(``cli/summary.py`` makes it from ``contour``), so that the width of the Z' is the same on both sides.
+The LHC limit is a callable that takes the model with its chi mass set and returns an :class:`LhcLimit`
+(``cli/summary.py`` makes one from ``contour``), so that both sides use the same width of the Z'.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from ..io.files import write_text
 from ..io.json import json_text, jsonable
 from ..model.zprime import ZprimeModel, perturbative_coupling
 
-#: Direct-detection limit that fills the excluded region, and the lines drawn beside it.
+#: Data sets: the direct-detection limit that fills the excluded region, and further limits drawn as lines.
 ERAS: Final = {
     "paper": ("lux_2016", ("xenon1t_2018", "projection_lz_1000d")),
     "current": ("lz_2024", ("lux_2016", "projection_darwin_200ty")),
 }
-#: Cells of the default grid: masses (a third of them crowd around 2 m_chi) and couplings.
+#: Default numbers of masses (a third of them close to 2 m_chi) and of couplings.
 DEFAULT_GRID: Final = (150, 120)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LhcLimit(Quiet):
-    """g_95 against Z' mass in GeV; NaN where nothing is excluded. Masses ascend; outside them nothing is excluded."""
+    """The limit g_95 (n,) at ascending Z' masses (n,) in GeV; NaN where no coupling is excluded.
+
+    Nothing is excluded outside the range of the masses.
+    """
 
     mass_gev: FloatArray
     coupling_95: FloatArray
@@ -44,7 +47,7 @@ class LhcLimit(Quiet):
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def excludes(self, mass_gev: FloatArray, coupling: FloatArray) -> BoolArray:
-        """Where the LHC excludes, shape of the broadcast arguments; linear in mass and ln g between the points."""
+        """Whether the LHC excludes each point (the arguments broadcast); ln g_95 is interpolated linearly in mass."""
         with np.errstate(invalid="ignore"):
             limit = np.exp(np.interp(mass_gev, self.mass_gev, np.log(self.coupling_95), left=np.nan, right=np.nan))
             return np.asarray(coupling > limit)
@@ -55,57 +58,57 @@ LhcSource = Callable[[ZprimeModel], LhcLimit]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Panel(Quiet):
-    """One chi mass. Regions are boolean arrays (masses, couplings)."""
+    """The plane for one chi mass; regions are boolean arrays of shape (masses, couplings)."""
 
     m_chi_gev: float
     mass_gev: FloatArray
     coupling: FloatArray
     omega_h2: FloatArray
-    """(masses, couplings)."""
+    """Relic density, (masses, couplings)."""
     direct_coupling: dict[str, FloatArray]
-    """Coupling at the limit of each experiment, (masses,)."""
+    """Coupling at which each experiment sets its limit, (masses,)."""
     direct_id: str
     """The experiment whose limit counts as an exclusion."""
     lines: tuple[str, ...]
-    """Further experiments to draw."""
+    """Further experiments, drawn as lines."""
     lhc: LhcLimit | None
     coupling_perturbative: float
 
     @property
     def overabundant(self) -> BoolArray:
-        """More dark matter than observed."""
+        """Where chi would exceed the observed dark-matter density."""
         return self.omega_h2 > OMEGA_H2_OBSERVED
 
     @property
     def excluded_direct(self) -> BoolArray:
-        """Above the direct-detection limit ``direct_id``, taking chi as all of dark matter (as the paper does)."""
+        """Where the experiment ``direct_id`` excludes, assuming as the paper does that chi is all of dark matter."""
         return self.reached_by(self.direct_id)
 
     @property
     def excluded_lhc(self) -> BoolArray:
-        """Above the LHC limit; nowhere without one."""
+        """Where the LHC excludes; nowhere if there is no LHC limit."""
         if self.lhc is None:
             return np.zeros(self.omega_h2.shape, dtype=bool)
         return self.lhc.excludes(self.mass_gev[:, None], self.coupling[None, :])
 
     @property
     def non_perturbative(self) -> BoolArray:
-        """g q_max > sqrt(2 pi)."""
+        """Where g q_max > sqrt(2 pi)."""
         return np.broadcast_to(self.coupling > self.coupling_perturbative, self.omega_h2.shape)
 
     @property
     def allowed(self) -> BoolArray:
-        """Excluded by nothing."""
+        """Where nothing excludes."""
         return ~(self.overabundant | self.excluded_direct | self.excluded_lhc | self.non_perturbative)
 
     def reached_by(self, experiment: str) -> BoolArray:
-        """Where an experiment excludes, or will."""
+        """Where an experiment excludes, or is projected to."""
         return np.asarray(self.coupling[None, :] > self.direct_coupling[experiment][:, None])
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Panels of figure 2, by chi mass."""
+    """The panels of figure 2, one per chi mass."""
 
     model: ZprimeModel
     panels: tuple[Panel, ...]
@@ -114,7 +117,7 @@ class Summary:
 
 
 def default_masses(m_chi_gev: float, count: int = DEFAULT_GRID[0]) -> FloatArray:
-    """Z' masses (GeV) from 500 GeV to 10 TeV + 2 m_chi (the paper's axes), crowded around the pole."""
+    """Z' masses in GeV from min(500 GeV, m_chi) to 10 TeV + 2 m_chi, the axis of the paper, denser near 2 m_chi."""
     high = 1e4 + 2 * m_chi_gev
     low = min(500.0, m_chi_gev)
     pole = 2 * m_chi_gev * (1 + np.linspace(-1, 1, count // 3) ** 3 * 0.3)
@@ -122,7 +125,7 @@ def default_masses(m_chi_gev: float, count: int = DEFAULT_GRID[0]) -> FloatArray
 
 
 def default_couplings(model: ZprimeModel, count: int = DEFAULT_GRID[1]) -> FloatArray:
-    """Couplings up to 1.4 times the perturbative one (0.7 for the elusive Z'), crowded at small ones."""
+    """Couplings up to 1.4 times the perturbativity bound (0.7 for the elusive Z'), denser at small values."""
     return np.linspace(0.05, 1.0, count) ** 2 * 1.4 * perturbative_coupling(model)
 
 
@@ -136,12 +139,21 @@ def panel(
     mass_gev: ArrayLike | None = None,
     coupling: ArrayLike | None = None,
 ) -> Panel:
-    """The plane for one chi mass (GeV); masses (GeV) and couplings ascend, default: a grid over the paper's axes.
+    """Compute the plane for one chi mass.
 
-    UnknownName for an unknown era, InputError for values that are not > 0.
+    Arguments:
+        model: a model with a parameter ``m_chi``.
+        m_chi_gev: mass of chi in GeV.
+        era: key of :data:`ERAS`.
+        lhc: an LHC limit, or a function that computes it for the model with its chi mass set; None for no LHC limit.
+        grid: numbers of masses and couplings of the default axes.
+        mass_gev: ascending Z' masses in GeV; default: the axis of the paper.
+        coupling: ascending couplings; default: the axis of the paper.
+
+    UnknownName for an unknown era, InputError for an axis that is not ascending or not > 0.
     """
     if era not in ERAS:
-        raise UnknownName("era of direct detection", era, ERAS)
+        raise UnknownName("era", era, ERAS)
     card = model.with_parameters(m_chi=m_chi_gev)
     masses = (
         default_masses(m_chi_gev, grid[0])
@@ -180,7 +192,19 @@ def summary(
     on_panel: Callable[[Panel], None] | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Summary:
-    """Figure 2 for any chi masses (GeV). ``lhc`` gives the LHC limit of a model (see the module); None: without it."""
+    """Compute figure 2 for any chi masses.
+
+    Arguments:
+        model: a model with a parameter ``m_chi``.
+        dm_masses_gev: masses of chi in GeV, one per panel.
+        era: key of :data:`ERAS`.
+        lhc: an LHC limit, or a function that computes it for the model with its chi mass set; None for no LHC limit.
+        grid: numbers of masses and couplings of each panel, at least 10 each.
+        on_panel: called with each finished panel.
+        provenance: entries to add to the provenance of the result.
+
+    UnknownName for an unknown era, InputError for an empty list of masses or too small a grid.
+    """
     if not dm_masses_gev:
         raise InputError("give at least one dark-matter mass")
     if min(grid) < 10:
@@ -198,7 +222,7 @@ def summary(
 
 
 def summary_json(result: Summary) -> dict[str, Any]:
-    """The lines of the figure, JSON-able: null where there is no limit."""
+    """The lines of the figure as JSON-able values; null where there is no limit."""
     values = {
         "provenance": result.provenance,
         "omega_h2_observed": OMEGA_H2_OBSERVED,
@@ -228,7 +252,10 @@ def _panel_json(p: Panel) -> dict[str, Any]:
 
 
 def relic_ranges(p: Panel) -> list[list[tuple[float, float]]]:
-    """Per mass the ranges of coupling with Omega h^2 below the observed value, edges interpolated in ln g, ln Omega."""
+    """For each mass, the coupling ranges where Omega h^2 is below the observed value.
+
+    The edges are interpolated linearly in ln g and ln(Omega h^2).
+    """
     excess, log_g = np.log(p.omega_h2 / OMEGA_H2_OBSERVED), np.log(p.coupling)
     found = []
     for row in excess:
@@ -251,7 +278,7 @@ _COLUMNS = ("m_chi_gev", "mass_gev", "coupling", "omega_h2", "overabundant", "ex
 
 
 def summary_csv(result: Summary) -> str:
-    """One row per cell: the regions as 0 or 1."""
+    """The planes as CSV text: one row per mass and coupling, the regions as 0 or 1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_COLUMNS, "non_perturbative", "allowed"])
@@ -269,7 +296,7 @@ def _cells(p: Panel) -> Iterator[list[str]]:
 
 
 def write_summary(result: Summary, folder: Path) -> list[Path]:
-    """Write summary.json and summary.csv, each whole or not at all; OutputError if that cannot be done."""
+    """Write summary.json and summary.csv, each whole or not at all; OutputError if one cannot be written."""
     return [
         write_text(folder / "summary.json", json_text(summary_json(result)) + "\n"),
         write_text(folder / "summary.csv", summary_csv(result)),

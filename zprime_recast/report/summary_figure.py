@@ -1,5 +1,4 @@
-"""The figure of :mod:`zprime_recast.report.summary`: takes a result, returns a matplotlib figure, computes no
-physics."""
+"""The figure of a summary: takes a result, returns a matplotlib figure, computes no physics."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ _DASHES = ((0, (2.5, 1.5)), (0, (7, 2.5)), (0, (1, 1.2)))
 
 
 def plot_summary(result: Summary) -> Figure:
-    """One panel per chi mass, two in a row."""
+    """Draw one panel per chi mass, two in a row."""
     import matplotlib.style
     import mplhep
     from matplotlib.figure import Figure

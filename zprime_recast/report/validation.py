@@ -1,4 +1,4 @@
-"""Our generic limits against the published ones: point by point, with the tolerances of the card."""
+"""Compare our generic limits with the published ones, point by point, within the tolerances of the analysis card."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..limits.resonance import resonance_limit
 from ..searches.spectrum import SpectrumSearch, Tolerance, Validation
 from ..signal.fold import FoldedSearch, fold_search
 
-#: Masses per relative width.
+#: Default number of masses per channel and relative width.
 DEFAULT_POINTS = 24
-#: Points further off than this, expected and observed, need an explanation in the README of the analysis.
+#: Relative deviations of an expected and an observed limit beyond which the README of the analysis explains the point.
 FAR_EXPECTED, FAR_OBSERVED = 0.25, 0.40
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Result):
-    """One channel and relative width of a search: limits in fb at the same masses, NaN where one is not published."""
+    """Limits (n,) in fb for one channel and relative width, ours and published; NaN where none is published."""
 
     analysis: str
     channel: str
@@ -38,18 +38,18 @@ class Comparison(Result):
 
     @property
     def ratio_observed(self) -> FloatArray:
-        """Ours over published."""
+        """Our observed limit over the published one, (n,)."""
         return np.asarray(self.observed_fb / self.published_observed_fb)
 
     @property
     def ratio_expected(self) -> FloatArray:
-        """Ours over published."""
+        """Our expected limit over the published one, (n,)."""
         return np.asarray(self.expected_fb / self.published_expected_fb)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A comparison in one region of a card's tolerances."""
+    """The result of a comparison in one mass range with a tolerance in the card."""
 
     analysis: str
     channel: str
@@ -58,25 +58,28 @@ class Verdict:
     mass_range_gev: tuple[float, float]
     points: int
     expected_median: float
-    """Median of |ratio - 1|."""
+    """Median of |ratio - 1|, where the ratio is ours over published."""
     expected_max: float
     observed_median: float
     observed_max: float
     tolerance: float
-    """Of the expected median; the observed one may be twice it."""
+    """Largest allowed expected median; the observed median may be twice as large."""
     far: int
-    """Points beyond FAR_EXPECTED or FAR_OBSERVED."""
+    """Number of limits that deviate by more than FAR_EXPECTED or FAR_OBSERVED."""
 
     @property
     def passed(self) -> bool:
-        """Whether both medians are within the tolerance."""
+        """Whether both medians are within their tolerance."""
         return self.expected_median <= self.tolerance and self.observed_median <= 2 * self.tolerance
 
 
 def validate(
     search: SpectrumSearch, points: int = DEFAULT_POINTS, on_done: Callable[[Comparison], None] | None = None
 ) -> list[Comparison]:
-    """Compare at about ``points`` masses per channel and width. InputError if the search has no published limits."""
+    """Compare our limits with the published ones at about ``points`` masses per channel and width.
+
+    ``on_done`` is called with each comparison. InputError if the search has no published limits.
+    """
     if not search.validation:
         raise InputError(f"analysis {search.id} has no published limits: add [[validation]] to its card")
     if points < 2:
@@ -93,7 +96,7 @@ def validate(
 
 
 def compare(folded: FoldedSearch, validation: Validation, gamma_over_m: float, points: int) -> Comparison | None:
-    """Compare one channel and width at masses that have an expected limit; None if the tolerances cover none."""
+    """Compare one channel and width at masses with a published expected limit; None if no tolerance covers them."""
     rows = validation.gamma_over_m == gamma_over_m
     observed, expected = (
         _table(validation.mass_gev[rows], limits[rows]) for limits in (validation.limit_obs_fb, validation.limit_exp_fb)
@@ -124,7 +127,7 @@ def compare(folded: FoldedSearch, validation: Validation, gamma_over_m: float, p
 
 
 def verdicts(search: SpectrumSearch, comparisons: list[Comparison]) -> list[Verdict]:
-    """One verdict per comparison and region of the card's tolerances."""
+    """Judge each comparison in each mass range that has a tolerance in the card."""
     return [verdict for c in comparisons for verdict in _verdicts(search, c)]
 
 
@@ -165,14 +168,14 @@ def _table(mass: FloatArray, limit: FloatArray) -> tuple[FloatArray, FloatArray]
 
 
 def _interpolated(table: tuple[FloatArray, FloatArray], mass: FloatArray) -> FloatArray:
-    """A published limit between neighbouring masses, in logarithms; NaN outside."""
+    """A published limit, interpolated in ln(limit) and ln(mass); NaN outside the masses of the table."""
     if len(table[0]) == 0:
         return np.full(len(mass), np.nan)
     return np.asarray(np.exp(np.interp(np.log(mass), np.log(table[0]), np.log(table[1]), left=np.nan, right=np.nan)))
 
 
 def validation_json(comparisons: list[Comparison], results: list[Verdict]) -> dict[str, Any]:
-    """Comparisons and verdicts as JSON-able values, null where nothing is published."""
+    """Comparisons and verdicts as JSON-able values; null where no limit is published."""
     values = {
         "passed": all(v.passed for v in results),
         "verdicts": [{**vars(v), "passed": v.passed} for v in results],

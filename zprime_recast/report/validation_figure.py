@@ -1,4 +1,4 @@
-"""Figures of a validation: published and own limits, with their ratio below."""
+"""Figures of a validation: published limits and ours, with their ratio below."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .validation import Comparison
 
 
 def plot_validation(search: SpectrumSearch, comparisons: list[Comparison], channel: str) -> Any:
-    """A matplotlib figure for one channel: limits of every width above, ours over published below."""
+    """Draw one channel: the limits for every width above, ours over published below."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -20,7 +20,7 @@ def plot_validation(search: SpectrumSearch, comparisons: list[Comparison], chann
         2, 1, figsize=(7.5, 6.5), sharex=True, height_ratios=(2.2, 1), layout="constrained"
     )
     colors = plt.get_cmap("viridis")([0.9 * k / max(len(chosen) - 1, 1) for k in range(len(chosen))])
-    # curves of different widths lie close together: each a factor of three above the one before
+    # the curves of different widths lie close together: multiply each by three more than the one before
     for k, (c, color) in enumerate(zip(chosen, colors, strict=True)):
         shift = 3.0**k
         label = rf"$\Gamma/M$ = {100 * c.gamma_over_m:g} %" + (rf" ($\times${shift:g})" if k else "")

@@ -1,4 +1,4 @@
-"""Many points: tables in, verdicts out; ln L for samplers."""
+"""Scans: a verdict for every row of a table of points, and ln L for samplers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A verdict for every row of a table of points: widths, rates, CLs, likelihoods."""
+"""Evaluate every row of a table of points: widths, rates, CLs, likelihoods and, on request, limits."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ from ..process.final_state import LEPTON_PAIRS
 from ..searches.search import DEFAULT_ANALYSES, outside
 from .points import Columns, Points, Texts, carried_columns, check_columns, columns_of, read_points
 
-#: Names of the final states of one charged lepton, by lepton.
+#: Name of the dilepton final state of each charged lepton, e.g. ``mu`` -> ``mumu``.
 PAIRS = {lepton: state.name for lepton, state in LEPTON_PAIRS.items()}
-#: Endings of the columns of limits.
+#: Suffixes of the columns that hold limits.
 LIMIT_COLUMNS = ("observed", *(f"expected{band}" for band in BANDS))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluator:
-    """Searches whose background is fitted: a function from a table of points to a table of results.
+    """A function from a table of points to a table of results, made by :func:`evaluator`.
 
-    Can be pickled, and called from several threads and processes at once.
+    It holds the analyses with their background fitted. It can be pickled, and called from several threads and processes
+    at once.
     """
 
     analyses: Analyses
     model: ZprimeModel | None = None
+    """The model of all rows; None: named in a column ``model``, or free couplings."""
     method: Method = field(default_factory=Method)
     limits: bool = False
-    """Whether rows get their limits as well: twenty times the work."""
+    """Whether to compute limits for every row as well, which takes about twenty times as long."""
 
     def __call__(self, points: Any) -> Columns:
-        """See :func:`evaluate`."""
+        """Evaluate a table of points; columns and errors as for :func:`evaluate`."""
         columns = columns_of(points)
         self.check(columns)
         n = len(columns["mass_gev"])
@@ -54,13 +56,13 @@ class Evaluator:
         return results
 
     def check(self, columns: Columns) -> list[str]:
-        """The columns that are carried along unchanged; InputError for one that would be misread or overwritten."""
+        """List the columns that are copied unchanged; InputError for one that would be misread or overwritten."""
         check_columns(columns, self.model)
         models = np.unique(columns["model"].astype(str)).tolist() if "model" in columns else ()
         carried = carried_columns(columns, self.model, models)
         taken = sorted(set(carried) & set(self._empty(0)))
         if taken:
-            raise InputError(f"column {taken[0]} has the name of a result: rename it")
+            raise InputError(f"column {taken[0]} has the name of a column of results: rename it")
         return carried
 
     def _outside(self, mass_gev: FloatArray) -> Texts:
@@ -90,7 +92,7 @@ class Evaluator:
         return columns
 
     def _group(self, points: Points) -> Columns:
-        """Results of rows that are hypotheses."""
+        """The results of valid rows."""
         n = len(points.x)
         columns = {**self._empty(n), **self._rates(points)}
         found = self.analyses.verdicts(points.family, points.x, self.method)
@@ -136,7 +138,7 @@ class Evaluator:
             columns[f"sigma_br_{pair}_fb"] = family.sigma_br_fb(rows, x, lumi, (lepton,))
         columns |= {f"br_{name}": width / total for name, width in grouped_gev(partial, total).items()}
         coupled = np.array([partial[lepton] > 0 for lepton in PAIRS])
-        first, pairs = np.argmax(coupled, axis=0), list(PAIRS.values())  # the first of all where none couples
+        first, pairs = np.argmax(coupled, axis=0), list(PAIRS.values())  # the first lepton where none couples
         columns["sigma_br_flavor"] = np.array(pairs, dtype=object)[first]
         for name, of_pair in (("br_ll", "br_{}"), ("sigma_br_fb", "sigma_br_{}_fb")):
             columns[name] = np.choose(first, [columns[of_pair.format(pair)] for pair in pairs])
@@ -149,9 +151,15 @@ def evaluator(
     interference: bool = True,
     limits: bool = False,
 ) -> Evaluator:
-    """An evaluator with the background of its searches fitted, alone and together.
+    """Make an evaluator: fit the background of the analyses, each alone and all together.
 
-    InputError for a limit curve, which has no likelihood. ``limits``: rows are to have their limits as well.
+    Arguments:
+        analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
+        model: model of all rows; None if a column ``model`` names it or the couplings are free.
+        interference: include the interference with photon and Z.
+        limits: compute limits for every row as well.
+
+    InputError for a limit curve, which has no likelihood.
     """
     searches = load_analyses(analyses)
     for search_id in searches.ids:
@@ -167,26 +175,27 @@ def evaluate(
     interference: bool = True,
     limits: bool = False,
 ) -> Columns:
-    """Widths, rates, CLs and likelihoods of every row of a table, in its order.
+    """Compute widths, rates, CLs and likelihoods for every row of a table, in its order.
 
     Arguments:
         points: columns by name (mapping, pandas, pyarrow, awkward, structured NumPy), see
             :mod:`zprime_recast.scan.points`.
         analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
-        model: of all rows; otherwise a column ``model`` names it, or the couplings are free.
-        interference: with photon and Z.
-        limits: also ``coupling_95_observed``, ``coupling_95_expected`` (and its band) for rows of a model, and
-            ``strength_95_...``, the factor on the whole signal at the same width, for free couplings; NaN where nothing
-            is excluded.
+        model: model of all rows; None if a column ``model`` names it or the couplings are free.
+        interference: include the interference with photon and Z.
+        limits: compute limits as well: ``coupling_95_observed`` and ``coupling_95_expected`` (with its band) for rows
+            of a model; ``strength_95_...``, a factor on the whole signal at fixed width, for free couplings; NaN where
+            nothing is excluded.
 
     The result has the columns of the table and ``gamma_gev``; ``br_ee``, ``br_mumu``, ``br_tautau``, ``br_quarks``,
     ``br_charged_leptons``, ``br_invisible``; ``sigma_br_ee_fb``, ``sigma_br_mumu_fb``, ``sigma_br_tautau_fb`` (narrow
-    width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``, those of the
-    first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected`` (median; with ``_m2s``
-    to ``_p2s`` the band), ``excluded``; ``loglike`` and ``loglike_sm`` (profiled, with and without the signal; of each
-    analysis alone ``loglike_<id>``); ``warning`` and ``error``. A row with an error has NaN and None elsewhere.
+    width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``, which
+    belong to the first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected`` (the
+    median; suffixes ``_m2s`` to ``_p2s`` for the band), ``excluded``; ``loglike`` and ``loglike_sm`` (profiled, with
+    and without the signal; ``loglike_<id>`` for each analysis alone); ``warning`` and ``error``. In a row with an error
+    the other results are NaN or None.
 
-    InputError if the table as a whole makes no sense, or has a column that is almost one that means something.
+    InputError if the table as a whole cannot be used, or if the name of a column is almost a name that has a meaning.
 
     >>> import zprime_recast as zr
     >>> table = zr.evaluate({"mass_gev": [3000.0], "coupling": [0.1]}, "atlas-139fb-dilepton", "ssm")

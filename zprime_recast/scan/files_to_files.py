@@ -1,8 +1,9 @@
-"""A table of points evaluated from file to file, in chunks that are kept as they are done.
+"""Evaluate a table of points from file to file, in chunks that are saved as soon as they are finished.
 
-Beside the results lies a folder ``<results>.parts`` with one Parquet file a chunk and a manifest of what went in. The
-same command takes up a scan where it was killed; one with other inputs is refused. Chunks may be shared among
-processes (a killed one is replaced, its chunk repeated) or sent to a dask.distributed cluster.
+While a scan runs, the folder ``<results>.parts`` next to the results holds one Parquet file per chunk and a manifest of
+the inputs. Run the same scan again to resume it: finished chunks are not recomputed, and different inputs are refused.
+Chunks can be shared among processes (a killed process is replaced and its chunk repeated) or sent to a dask.distributed
+cluster.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .evaluate import Evaluator
 from .points import Columns, is_number, numbers
 from .tables import RAGGED, file_digest, join_parts, read_chunks, table_format, write_manifest, write_parquet
 
-#: Rows of a chunk.
+#: Default number of rows per chunk.
 ROWS = 1000
 
 Done = tuple[int, Columns]
@@ -31,13 +32,15 @@ Done = tuple[int, Columns]
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What a scan did."""
+    """The counts of a finished scan."""
 
     rows: int
     errors: int
+    """Rows with an error."""
     excluded: int
+    """Rows excluded at 95 % CL."""
     resumed_rows: int
-    """Rows that an earlier run had done."""
+    """Rows that were taken from an earlier, interrupted run."""
 
 
 def scan(
@@ -50,16 +53,23 @@ def scan(
     rows: int = ROWS,
     on_chunk: Callable[[int], None] | None = None,
 ) -> ScanResult:
-    """Evaluate a table of points (.csv or .parquet) into another, row by row in its order.
+    """Evaluate a table of points and write the table of results, with the rows in the same order.
 
-    ``inputs``: what the results depend on beside the table, JSON-able; a resumed scan must have the same. ``workers``
-    processes, or the dask cluster at the address ``scheduler``, share the chunks of ``rows`` rows; ``on_chunk`` is
-    called with the rows of each. InputError if an unfinished scan has other inputs; OutputError if files cannot be
-    written.
+    Arguments:
+        points: table to read, .csv or .parquet.
+        output: table to write, .csv or .parquet.
+        evaluate: from :func:`~zprime_recast.scan.evaluate.evaluator`.
+        inputs: everything else that the results depend on, JSON-able; a resumed scan must have equal inputs.
+        workers: processes that share the chunks.
+        scheduler: address of a dask.distributed cluster that shares the chunks instead.
+        rows: rows per chunk.
+        on_chunk: called with the number of rows of each finished chunk.
+
+    InputError if a table is invalid or an unfinished scan has other inputs; OutputError if files cannot be written.
     """
     table_format(output)
     if workers < 1 or rows < 1:
-        raise InputError("workers and rows must be at least 1")
+        raise InputError(f"workers and rows per chunk must be at least 1, found {workers} and {rows}")
     for columns in read_chunks(points, 1):
         evaluate.check({name: values for name, values in columns.items() if name != RAGGED})
         break
@@ -101,7 +111,7 @@ def scan(
 
 
 def evaluate_chunk(evaluate: Evaluator, columns: Columns) -> Columns:
-    """The results of some rows of a file; a row that does not fit the header has an error."""
+    """Evaluate some rows of a file; a row whose number of cells differs from the header gets an error."""
     ragged = columns.get(RAGGED)
     results = evaluate({name: values for name, values in columns.items() if name != RAGGED})
     if ragged is not None:
@@ -130,12 +140,12 @@ def _check_manifest(folder: Path, inputs: dict[str, Any]) -> None:
     try:
         known = json.loads(manifest.read_text(encoding="utf-8"))
     except ValueError:
-        raise InputError(f"{manifest} is broken; remove {folder} to start again") from None
+        raise InputError(f"{manifest} is not valid JSON; remove {folder} to start again") from None
     changed = sorted(name for name in {*known, *inputs} if known.get(name) != inputs.get(name))
     if changed:
         raise InputError(
             f"{folder} holds an unfinished scan with other inputs ({', '.join(changed)}); "
-            "finish that one, remove the folder, or choose another output"
+            "finish that scan, remove the folder, or choose another output"
         )
 
 
@@ -153,7 +163,7 @@ def _count(parts: list[Path], resumed: int) -> ScanResult:
 
 
 def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Generator[Done, None, None]:
-    """Chunks from a dask.distributed cluster, which repeats those of workers it loses."""
+    """Evaluate chunks on a dask.distributed cluster, which repeats the chunks of workers that it loses."""
     try:
         from distributed import CancelledError, Client, as_completed
         from distributed.scheduler import KilledWorker
@@ -164,15 +174,15 @@ def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Gene
     try:
         client = Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as err:
-        raise InputError(f"no dask scheduler at {address}: {err or 'timed out'}") from None
+        raise InputError(f"no dask scheduler at {address} ({err or 'timed out'}); check --scheduler") from None
     with client:
 
         def copies() -> Any:
-            """The evaluator on every worker: a single copy would be lost with its worker."""
+            """Send the evaluator to every worker: a single copy would be lost with its worker."""
             try:
                 return client.scatter(evaluate, broadcast=True, hash=False, timeout=60)
             except TimeoutError:
-                raise InputError(f"the dask cluster at {address} has no workers") from None
+                raise InputError(f"the dask cluster at {address} has no workers; start at least one") from None
 
         shared, gone = copies(), "the workers that take a chunk are killed again and again (out of memory?)"
         room = 2 * max(1, sum(client.nthreads().values()))
@@ -192,7 +202,7 @@ def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Gene
                 result = future.result()
             except KilledWorker:
                 raise ZprimeError(gone) from None
-            except CancelledError:  # every copy of what it needs was lost with workers
+            except CancelledError:  # all copies of its inputs were lost with their workers
                 lost[item[0]] = lost.get(item[0], 0) + 1
                 if lost[item[0]] > MAX_LOST:
                     raise ZprimeError(gone) from None

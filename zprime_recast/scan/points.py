@@ -1,8 +1,9 @@
-"""Tables of parameter points: columns from NumPy, pandas, awkward, CSV or Parquet, and what they say of a Z'.
+"""Read tables of parameter points (NumPy, pandas, pyarrow, awkward) as hypotheses on a Z'.
 
-A row names a model (column ``model``, or one for all) with ``mass_gev``, ``coupling`` and any parameter of its card, or
-it gives couplings ``g_uL g_uR g_dL g_dR g_lL g_lR g_nuL`` (of one generation: ``g_uL_3``) with ``mass_gev``, and
-optionally ``gamma_gev``. Bad rows have a message; they never stop the others.
+A row describes a model (one for all rows, or named in the column ``model``) by ``mass_gev``, ``coupling`` and any
+parameter of its card. Or it describes free couplings by ``mass_gev``, the couplings ``g_uL g_uR g_dL g_dR g_lL g_lR
+g_nuL`` (``g_uL_3`` for the third generation only) and optionally ``gamma_gev``. An invalid row gets a message and never
+stops the others.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Columns = dict[str, npt.NDArray[Any]]
 Texts = npt.NDArray[np.object_]
 Outside = Callable[[FloatArray], Texts]
 
-#: Free couplings and the fermions of generations 1 to 3 they belong to.
+#: Free couplings: the fermions of generations 1 to 3 they belong to, and their chirality (0 left, 1 right).
 FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "g_uL": (UP_QUARKS, 0),
     "g_uR": (UP_QUARKS, 1),
@@ -51,7 +52,7 @@ FREE_COUPLINGS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "g_lR": (CHARGED_LEPTONS, 1),
     "g_nuL": (NEUTRINOS, 0),
 }
-#: Likeness of a column's name to one that means something above which it is taken for a slip of the pen.
+#: A column is taken for a misspelt one if its name is more similar than this to a known one (difflib ratio).
 NEAR_MISS = 0.85
 _QUARK_ROWS, _LEPTON_ROWS = ([SM_FERMIONS.index(f) for f in some] for some in (FLAVORS, CHARGED_LEPTONS))
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
@@ -59,23 +60,26 @@ _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Points(Quiet):
-    """Rows of a table that are hypotheses of one family."""
+    """The rows of a table that belong to one family of hypotheses."""
 
     rows: IndexArray
-    """Which rows, (n,)."""
+    """Indices of the rows, (n,)."""
     family: Family
-    """(n,): of couplings for a model, of strengths for free couplings."""
+    """Couplings of a model, or strengths of free couplings; one member per row."""
     x: FloatArray
-    """Where in the family, (n,): the coupling, or 1."""
+    """The variable of the family, (n,): the coupling, or a strength of 1."""
 
     @property
     def hypotheses(self) -> Hypotheses:
-        """(n,)."""
+        """The hypotheses of the rows, (n,)."""
         return self.family.at(np.arange(len(self.x)), self.x)
 
 
 def columns_of(table: Any) -> Columns:
-    """Columns of a mapping, a pandas DataFrame, a pyarrow Table, an awkward or structured NumPy array."""
+    """The columns of a mapping, a pandas DataFrame, a pyarrow Table, or an awkward or structured NumPy array.
+
+    InputError for any other type, and for columns of different lengths.
+    """
     if isinstance(table, Mapping):
         columns = {str(name): np.asarray(values) for name, values in table.items()}
     elif hasattr(table, "column_names"):  # pyarrow
@@ -87,16 +91,18 @@ def columns_of(table: Any) -> Columns:
     elif getattr(getattr(table, "dtype", None), "names", None):
         columns = {name: table[name] for name in table.dtype.names}
     else:
-        raise InputError(f"a table of points is needed (columns by name), found {type(table).__name__}")
+        raise InputError(
+            f"a table of points is needed (a mapping or DataFrame of columns), found {type(table).__name__}"
+        )
     columns = {name: np.atleast_1d(values) for name, values in columns.items()}
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise InputError(f"columns of different lengths: {', '.join(f'{k} {n}' for k, n in lengths.items())}")
+        raise InputError(f"the columns have different lengths: {', '.join(f'{k} {n}' for k, n in lengths.items())}")
     return columns
 
 
 def is_number(name: str) -> bool:
-    """Whether a column of this name holds numbers whatever the model."""
+    """Whether a column of this name holds numbers for every model."""
     return name in ("mass_gev", "coupling", "gamma_gev", GAMMA_EXTRA) or _free_name(name) is not None
 
 
@@ -116,8 +122,10 @@ def _number(value: Any) -> float:
 
 
 def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
-    """InputError if a table cannot describe points: no mass, or neither a model nor couplings; or if a column looks
-    like one that means something without being it.
+    """Raise InputError unless columns of these names describe points.
+
+    They need a mass, and either a model with a coupling or free couplings, but not both. A column ``gamma_gev`` next to
+    a model and an unknown name that begins with ``g_`` are refused.
     """
     known = set(names)
     if "mass_gev" not in known:
@@ -128,22 +136,24 @@ def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
     if not free and "coupling" not in known:
         raise InputError("the points have neither a column coupling nor couplings g_uL, g_lL ...")
     if not free and model is None and "model" not in known:
-        raise InputError("the points have no column model: name one for all (--model MODEL)")
+        raise InputError("the points have no column model: add one, or choose a model for all rows (--model MODEL)")
     if not free and "gamma_gev" in known:
         raise InputError(
-            f"a column gamma_gev goes with free couplings: the width of a model follows from its coupling "
-            f"(extra width: {GAMMA_EXTRA})"
+            "a column gamma_gev goes with free couplings only: the width of a model follows from its coupling; "
+            f"remove it, or give an additional width as {GAMMA_EXTRA}"
         )
     wrong = sorted(name for name in known if name.startswith("g_") and not _free_name(name))
     if wrong:
-        raise InputError(f"no such coupling: {', '.join(wrong)}; known: {', '.join(FREE_COUPLINGS)}, with _1 to _3")
+        raise InputError(
+            f"no such coupling: {', '.join(wrong)}; known: {', '.join(FREE_COUPLINGS)}, each also with _1, _2 or _3"
+        )
 
 
 def carried_columns(names: Iterable[str], model: ZprimeModel | None, models: Iterable[str] = ()) -> list[str]:
-    """Columns that mean nothing to an evaluation and are copied unchanged.
+    """List the columns that an evaluation does not use and copies unchanged to the output.
 
-    ``models``: names in the column ``model``. InputError for a column whose name is close to one that means something:
-    its values would be ignored.
+    ``models``: names in the column ``model``. InputError for a column whose name is close to a known one, because its
+    values would be ignored.
     """
     meant = {"mass_gev", "coupling", "model", "gamma_gev", GAMMA_EXTRA, *FREE_COUPLINGS}
     known = set(names)
@@ -156,13 +166,13 @@ def carried_columns(names: Iterable[str], model: ZprimeModel | None, models: Ite
         close = _near(name, meant - known)
         if close is not None:
             raise InputError(
-                f"column {name} is not known: is it {close}? Rename it, or the column that is only carried"
+                f"column {name} is not known: is it {close}? Rename it, or choose a less similar name to have it copied"
             )
     return carried
 
 
 def _cards(models: Iterable[str]) -> list[ZprimeModel]:
-    """The models that can be loaded; the rows of the others have their error."""
+    """Load the models that can be loaded; the rows of the others get an error later."""
     found = []
     for name in models:
         try:
@@ -173,7 +183,7 @@ def _cards(models: Iterable[str]) -> list[ZprimeModel]:
 
 
 def _near(name: str, meant: Iterable[str]) -> str | None:
-    """A name that means something and is almost this one."""
+    """The known name that is almost this one, or None."""
     plain = {_plain(one): one for one in meant}
     if _plain(name) in plain:
         return plain[_plain(name)]
@@ -198,10 +208,10 @@ def _free_name(name: str) -> tuple[str, int | None] | None:
 def read_points(
     columns: Columns, model: ZprimeModel | None = None, outside: Outside | None = None
 ) -> tuple[list[Points], Texts]:
-    """The rows that are hypotheses, grouped by model, and a message for every row that is not, (n,).
+    """Read the valid rows, grouped by model, and the messages (n,) for all rows: "" for a valid one.
 
-    ``outside`` says which masses (n,) the analyses do not cover: a message each, "" inside. InputError as
-    :func:`check_columns`.
+    ``outside`` is called with all masses (n,) in GeV and returns a message for each that the analyses do not cover, ""
+    for the others. InputError as for :func:`check_columns`.
     """
     check_columns(columns, model)
     n = len(columns["mass_gev"])
@@ -224,7 +234,7 @@ def read_points(
         except ZprimeError as err:
             errors.put(np.where(np.isin(np.arange(n), rows), str(err), ""))
             continue
-        # the switches of the width are the same for all hypotheses of a call
+        # all hypotheses of one group share the switches of the width
         switches = np.stack([columns[s][rows].astype(str) for s in _SWITCHES if s in columns] or [rows * 0])
         for pair in np.unique(switches, axis=1).T:
             same = rows[(switches == pair[:, None]).all(axis=0)]
@@ -233,18 +243,18 @@ def read_points(
 
 
 class Errors:
-    """The first message of each row of a table."""
+    """Collects one message per row of a table: the first one counts."""
 
     def __init__(self, n: int) -> None:
         self.texts: Texts = np.full(n, "", dtype=object)
 
     def put(self, texts: Texts) -> None:
-        """Messages (n,) for the rows that have none yet."""
+        """Add messages (n,), where "" means none, to the rows that have none yet."""
         for i in np.nonzero((texts != "") & (self.texts == ""))[0]:
             self.texts[i] = str(texts[i])
 
     def add(self, rows: IndexArray, bad: BoolArray, text: str, values: npt.NDArray[Any] | None = None) -> None:
-        """A message for the bad ones of some rows; ``values`` of all rows are quoted."""
+        """Add a message to the bad ones among ``rows``, quoting their entries of ``values`` (all rows)."""
         if not bad.any():
             return
         for i in rows[bad]:
@@ -252,7 +262,7 @@ class Errors:
                 self.texts[i] = text if values is None else f"{text}, found {values[i]}"
 
     def checked(self, columns: Columns, name: str, positive: bool) -> FloatArray:
-        """A column as numbers; 1 where an entry is not a number in its range, which is an error of that row."""
+        """A column as numbers; an entry out of range or not a number becomes 1 and gives its row a message."""
         values = numbers(columns[name])
         good = np.isfinite(values) & ((values > 0) if positive else (values >= 0))
         if good.all():
@@ -262,7 +272,7 @@ class Errors:
         return np.where(good, values, 1.0)
 
     def good(self, rows: IndexArray) -> IndexArray:
-        """Those of some rows that have no message."""
+        """Keep the rows that have no message."""
         return np.asarray(rows[self.texts[rows] == ""])
 
 
@@ -289,7 +299,7 @@ def _free_points(columns: Columns, errors: Errors) -> Points:
     mass = errors.checked(columns, "mass_gev", positive=True)
     n = len(mass)
     couplings = np.zeros((len(SM_FERMIONS), 2, n))
-    # those of one generation after those of all
+    # a coupling of one generation overrides the one of all three
     named = [(name, *(_free_name(name) or ("", None))) for name in columns if _free_name(name)]
     for name, base, generation in sorted(named, key=lambda c: c[2] is not None):
         values = numbers(columns[name])
@@ -310,7 +320,11 @@ def _free_points(columns: Columns, errors: Errors) -> Points:
     partial = free_partial_widths(couplings, mass)
     visible = np.asarray(sum(partial.values())) + given.get(GAMMA_EXTRA, 0.0)
     total = given.get("gamma_gev", visible)
-    errors.add(rows, visible > total * (1 + 1e-9), "gamma_gev is less than the widths of the couplings given")
+    errors.add(
+        rows,
+        visible > total * (1 + 1e-9),
+        "gamma_gev is less than the sum of the partial widths of the given couplings",
+    )
     quarks, own = couplings[_QUARK_ROWS], couplings[_LEPTON_ROWS]
     one = products_of(quarks, own[0], sm)
     products = {
@@ -324,10 +338,10 @@ def _free_points(columns: Columns, errors: Errors) -> Points:
 
 
 def _sensible(points: Points, errors: Errors) -> Points:
-    """The points whose width makes sense; the others have a message."""
+    """Keep the points whose width is physical; the others get a message."""
     gamma, mass = points.family.gamma_gev(np.arange(len(points.x)), points.x), points.family.mass_gev
     errors.add(points.rows, ~(gamma > 0), "the Z' has no open decay")
-    text = f"Gamma/M is above {GAMMA_OVER_M_MAX}, where a fixed-width line shape means nothing"
+    text = f"Gamma/M is above {GAMMA_OVER_M_MAX}, where a fixed-width line shape is meaningless"
     errors.add(points.rows, gamma > GAMMA_OVER_M_MAX * mass, text)
     good = np.nonzero(errors.texts[points.rows] == "")[0]
     if len(good) == len(points.rows):

@@ -1,4 +1,4 @@
-"""ln L of a hypothesis as a function a sampler can call: one point, one number."""
+"""ln L of a hypothesis as a function that a sampler can call: one number per point."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _Values = float | Sequence[float] | FloatArray
 
 
 class Likelihood:
-    """Profiled likelihood of the dilepton spectra for a Z' of given mass, couplings and width.
+    """The profiled likelihood of the dilepton spectra for a Z' of given mass, couplings and width.
 
     Arguments:
         analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
-        model: what a single coupling belongs to, a model or its id; without one the couplings are free.
-        pdf: name of the PDF set the analyses are folded with, unless they are loaded already.
-        interference: with photon and Z.
+        model: a model or its id; None for free couplings.
+        pdf: name of the PDF set to fold the analyses with, unless they are loaded already.
+        interference: include the interference with photon and Z.
 
-    Immutable, so it can be pickled and called from any number of threads and processes. InputError for a limit curve,
-    which has no likelihood.
+    It is immutable: it can be pickled, and called from any number of threads and processes. InputError for a limit
+    curve, which has no likelihood.
 
     >>> import zprime_recast as zr
     >>> likelihood = zr.Likelihood("atlas-139fb-dilepton", model="ssm")
@@ -59,20 +59,21 @@ class Likelihood:
 
     @property
     def loglike_sm(self) -> float:
-        """ln L without a Z': Poisson probabilities of all bins and -alpha^2/2 of each nuisance, profiled."""
+        """Profiled ln L without a Z': the Poisson probabilities of all bins, and -alpha^2/2 for each nuisance."""
         return float(self._joint.background.loglike)
 
     def loglike(self, mass_gev: float, couplings: float | Mapping[str, float], gamma_gev: float | None = None) -> float:
-        """ln L of one hypothesis, profiled over all nuisances; -inf where it has none.
+        """Compute ln L of one hypothesis, profiled over all nuisances; -inf where there is no likelihood.
 
         Arguments:
-            mass_gev: mass of the Z'.
-            couplings: the coupling of the model; or by name, free ones (``g_uL`` ..., see
-                :mod:`zprime_recast.scan.points`), or ``coupling`` with parameters of the card.
-            gamma_gev: total width in GeV of free couplings, computed from them if left out.
+            mass_gev: mass of the Z' in GeV.
+            couplings: the coupling of the model; or a mapping by name, either of free couplings (``g_uL`` ..., see
+                :mod:`zprime_recast.scan.points`) or of ``coupling`` and parameters of the card.
+            gamma_gev: total width in GeV, for free couplings only; computed from them if left out.
 
-        -inf outside the masses of the searches, for a width above half of the mass, and where interference takes more
-        events than are expected. UnknownName for a name that means nothing.
+        There is no likelihood outside the mass range of the searches, for a width above half the mass, and where
+        destructive interference makes the expected events of a bin negative. UnknownName for an unknown coupling or
+        parameter, InputError for a width given with a model.
         """
         given = couplings if isinstance(couplings, Mapping) else np.reshape(couplings, 1)
         return float(self.loglikes([mass_gev], given, None if gamma_gev is None else [gamma_gev])[0])
@@ -83,17 +84,17 @@ class Likelihood:
         couplings: _Values | Mapping[str, _Values],
         gamma_gev: Sequence[float] | FloatArray | None = None,
     ) -> FloatArray:
-        """ln L of many hypotheses at once, (n,): for samplers that move walkers together.
+        """Compute ln L of many hypotheses at once, (n,), for samplers that move walkers together.
 
-        Arguments as :meth:`loglike`, one value for all or (n,).
+        Arguments and errors as for :meth:`loglike`; each value is one number for all hypotheses or has shape (n,).
         """
         mass = np.atleast_1d(np.asarray(mass_gev, dtype=float))
         if isinstance(couplings, Mapping):
             found = self._by_name(mass, couplings, gamma_gev)
         elif gamma_gev is not None:
-            raise InputError("the width of a model follows from its coupling; set gamma_extra, or use free couplings")
+            raise InputError("the width of a model follows from its coupling: set gamma_extra, or use free couplings")
         elif self._model is None:
-            raise InputError("without a model the couplings are free: give them by name, as {'g_uL': 0.01, ...}")
+            raise InputError("without a model the couplings are free: give them by name, e.g. {'g_uL': 0.01, ...}")
         else:
             g = np.asarray(couplings, dtype=float)
             found = self._of_model(self._model, mass, g if g.shape == mass.shape else np.broadcast_to(g, mass.shape))
@@ -105,7 +106,7 @@ class Likelihood:
         return values
 
     def _of_model(self, model: ZprimeModel, mass: FloatArray, g: FloatArray) -> Iterator[tuple[IndexArray, Hypotheses]]:
-        """Indices of the points that are hypotheses, and their hypotheses."""
+        """Indices of the valid points, and their hypotheses."""
         rows = np.nonzero(self._inside(mass) & (g > 0) & (g < np.inf))[0]
         mass, g = mass[rows], g[rows]
         gamma = total_width(model, mass, g)
@@ -116,7 +117,7 @@ class Likelihood:
     def _by_name(
         self, mass: FloatArray, couplings: Mapping[str, Any], gamma_gev: Sequence[float] | FloatArray | None
     ) -> Iterator[tuple[IndexArray, Hypotheses]]:
-        """Indices of the points that are hypotheses, and their hypotheses, from couplings and parameters by name."""
+        """Indices of the valid points, and their hypotheses, from couplings and parameters by name."""
         given = {"mass_gev": mass, **couplings} | ({} if gamma_gev is None else {"gamma_gev": gamma_gev})
         for unknown in carried_columns(list(given), self._model):
             own = ("coupling", *self._model.parameters) if self._model is not None else (*FREE_COUPLINGS, GAMMA_EXTRA)

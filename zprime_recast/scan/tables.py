@@ -1,4 +1,4 @@
-"""Tables of points in files, chunk by chunk: CSV or Parquet in and out."""
+"""Read and write tables of points chunk by chunk, as CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ..errors import InputError
 from ..io.files import write_whole
 from .points import Columns
 
-#: Text of a row that does not fit its header, in this column.
+#: Column with a message for every row whose number of cells differs from the header.
 RAGGED = "__ragged__"
 
 
 def table_format(path: Path) -> str:
-    """``csv`` or ``parquet`` by suffix; InputError for any other."""
+    """The format of a table, ``csv`` or ``parquet``, by its suffix; InputError for any other suffix."""
     formats = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
     if path.suffix.lower() not in formats:
-        raise InputError(f"{path}: a table is a .csv or .parquet file")
+        raise InputError(f"{path}: the name of a table must end in .csv or .parquet")
     return formats[path.suffix.lower()]
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """SHA-256 of the bytes of a file, in hexadecimal."""
     total = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -37,7 +37,7 @@ def file_digest(path: Path) -> str:
 
 
 def read_chunks(path: Path, rows: int) -> Iterator[Columns]:
-    """The rows of a table in their order, at most ``rows`` at a time. InputError for a file that is no table."""
+    """Read a table in order, at most ``rows`` rows at a time. InputError for a file that is not a table."""
     try:
         chunks = _csv_chunks(path, rows) if table_format(path) == "csv" else _parquet_chunks(path, rows)
         yield from chunks
@@ -52,7 +52,7 @@ def _csv_chunks(path: Path, rows: int) -> Iterator[Columns]:
         reader = csv.reader(line for line in file if not line.startswith("#"))
         header = [name.strip() for name in next(reader, [])]
         if not header or len(set(header)) != len(header):
-            raise InputError(f"{path}: the first line must name the columns, each once; found {', '.join(header)!r}")
+            raise InputError(f"{path}: the first line must name every column exactly once, found {', '.join(header)!r}")
         batch: list[list[str]] = []
         for row in reader:
             if row:
@@ -96,19 +96,19 @@ def _parquet_chunks(path: Path, rows: int) -> Iterator[Columns]:
 
 
 def _values(column: Any) -> Any:
-    """A column as NumPy; missing numbers are NaN."""
+    """A column as a NumPy array; missing numbers are NaN."""
     return column.to_numpy(zero_copy_only=False)
 
 
 def write_parquet(path: Path, columns: Columns) -> Path:
-    """Columns as a Parquet file, whole or not at all. OutputError if it cannot be written."""
+    """Write columns to a Parquet file, whole or not at all. OutputError if it cannot be written."""
     import pyarrow.parquet as pq
 
     return write_whole(path, lambda temporary: pq.write_table(arrow_table(columns), temporary))
 
 
 def arrow_table(columns: Columns) -> Any:
-    """A pyarrow table; NaN is null in columns of results."""
+    """Columns as a pyarrow table; NaN becomes null."""
     import pyarrow as pa
 
     arrays = {}
@@ -123,7 +123,7 @@ def arrow_table(columns: Columns) -> Any:
 
 
 def join_parts(parts: Iterable[Path], output: Path) -> Path:
-    """Parquet parts as one table, CSV or Parquet by the suffix of ``output``, never all in memory."""
+    """Join Parquet files into one table, CSV or Parquet by the suffix of ``output``, holding one of them in memory."""
     import pyarrow.parquet as pq
 
     def to_parquet(temporary: Path) -> None:
@@ -156,6 +156,6 @@ def _cell(value: Any) -> str:
 
 
 def write_manifest(path: Path, content: dict[str, Any]) -> None:
-    """JSON, whole or not at all."""
+    """Write a manifest as JSON, whole or not at all."""
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
