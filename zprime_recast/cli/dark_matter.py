@@ -56,20 +56,7 @@ def relic(
         notes.append("chi was never in thermal equilibrium below T = m_chi/2; omega_h2 assumes that it was")
     if g > perturbative_coupling(card):
         notes.append(f"the coupling is above the perturbative limit {perturbative_coupling(card):.4g}")
-    values = {
-        "omega_h2": float(result.omega_h2),
-        "omega_h2_estimate": estimate,
-        "x_freeze_out": float(result.x_freeze_out),
-        "sigma_v_today_cm3_s": float(result.sigma_v_today_cm3_s),
-        "t_freeze_out_gev": float(result.t_freeze_out_gev),
-        "sigma_v_freeze_out_cm3_s": float(result.sigma_v_freeze_out_cm3_s),
-        "gamma_gev": float(result.gamma_gev),
-        "m_chi_gev": float(result.m_chi_gev),
-        "mass_gev": mass_gev,
-        "coupling": g,
-        "dof": dof,
-        "notes": notes,
-    }
+    values = {**result.to_dict(), "omega_h2_estimate": estimate, "dof": dof, "notes": notes}
     text = [
         f"{card.id}, m_chi = {float(result.m_chi_gev):g} GeV, M = {mass_gev:g} GeV, g = {g:.5g}",
         f"Omega h^2 = {values['omega_h2']:.4g} (estimate (3.6): {_number(estimate)})",

@@ -83,10 +83,13 @@ def evaluate(
         "errors": result.errors,
         "excluded": result.excluded,
         "resumed_rows": result.resumed_rows,
+        "carried_columns": result.carried,
         "output": str(output),
         "provenance": inputs,
     }
     text = [f"{result.rows} rows: {result.excluded} excluded at 95% CL, {result.errors} with an error"]
     if result.resumed_rows:
         text.append(f"{result.resumed_rows} rows were taken from an earlier run")
+    if result.carried:
+        text.append(f"columns copied unchanged: {', '.join(result.carried)}")
     emit(values, as_json, [*text, f"wrote {output}"])

@@ -41,6 +41,8 @@ class ScanResult:
     """Rows excluded at 95 % CL."""
     resumed_rows: int
     """Rows that were taken from an earlier, interrupted run."""
+    carried: tuple[str, ...]
+    """Columns that mean nothing to an evaluation and were copied unchanged."""
 
 
 def scan(
@@ -70,8 +72,9 @@ def scan(
     table_format(output)
     if workers < 1 or rows < 1:
         raise InputError(f"workers and rows per chunk must be at least 1, found {workers} and {rows}")
+    carried: list[str] = []
     for columns in read_chunks(points, 1):
-        evaluate.check({name: values for name, values in columns.items() if name != RAGGED})
+        carried = evaluate.check({name: values for name, values in columns.items() if name != RAGGED})
         break
     folder = output.with_name(output.name + ".parts")
     inputs = {**inputs, "points": file_digest(points), "rows": rows}
@@ -105,7 +108,7 @@ def scan(
                 on_chunk(len(columns["error"]))
     parts = sorted(folder.glob("part-*.parquet"))
     join_parts(parts, output)
-    total = _count(parts, resumed)
+    total = _count(parts, resumed, tuple(carried))
     shutil.rmtree(folder)
     return total
 
@@ -149,7 +152,7 @@ def _check_manifest(folder: Path, inputs: dict[str, Any]) -> None:
         )
 
 
-def _count(parts: list[Path], resumed: int) -> ScanResult:
+def _count(parts: list[Path], resumed: int, carried: tuple[str, ...]) -> ScanResult:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -159,7 +162,7 @@ def _count(parts: list[Path], resumed: int) -> ScanResult:
         rows += table.num_rows
         errors += pc.sum(pc.not_equal(table["error"], "")).as_py() or 0
         excluded += pc.sum(table["excluded"]).as_py() or 0
-    return ScanResult(rows, errors, excluded, resumed)
+    return ScanResult(rows, errors, excluded, resumed, carried)
 
 
 def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Generator[Done, None, None]:
