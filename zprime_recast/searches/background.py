@@ -61,7 +61,7 @@ def finely_binned(channel: Channel, width: float) -> Channel:
     m, weights = _nodes(edges, function)
     bkg = (np.exp(function.log_shape(m)) * weights).sum(axis=-1)
     bkg *= channel.bkg.sum() / bkg.sum()
-    return replace(channel, edges_gev=edges, bkg=bkg, n_obs=bkg)
+    return replace(channel, axes=(replace(channel.axes[0], edges=edges),), bkg=bkg, n_obs=bkg)
 
 
 def _nodes(edges: FloatArray, function: BackgroundFunction) -> tuple[FloatArray, FloatArray]:

@@ -113,13 +113,24 @@ class BackgroundTable(Quiet):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Axis(Quiet):
+    """An observable a spectrum is binned in."""
+
+    name: str
+    edges: FloatArray
+    """Ascending edges of the bins, (n_bins + 1,), in ``unit``."""
+    unit: str = "GeV"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Channel(Quiet):
     """One lepton flavour of a search: spectrum, background and detector."""
 
     name: str
     final_state: FinalState
     int_lumi_fb: float
-    edges_gev: FloatArray
+    axes: tuple[Axis, ...]
+    """Observables of the spectrum; one today, the pair mass."""
     n_obs: FloatArray
     bkg: FloatArray
     background: BackgroundFunction | BackgroundTable
@@ -129,6 +140,11 @@ class Channel(Quiet):
     response: Mapping[str, MassFunction] | ResponseTable
     response_range_gev: tuple[float, float]
     """Masses where the response is tabulated; beyond them its relative shape stays that at the nearest end."""
+
+    @property
+    def edges_gev(self) -> FloatArray:
+        """Edges of the bins in pair mass, (n_bins + 1,)."""
+        return self.axes[0].edges
 
     @property
     def centers_gev(self) -> FloatArray:
@@ -144,7 +160,7 @@ def read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Cha
         name=section.text("name"),
         final_state=LEPTON_PAIRS[section.choice("lepton", LEPTON_PAIRS)],
         int_lumi_fb=section.number("int_lumi_fb", int_lumi_fb, low=0.0),
-        edges_gev=np.append(spectrum["m_low_gev"], spectrum["m_high_gev"][-1]),
+        axes=(Axis("m_ll", np.append(spectrum["m_low_gev"], spectrum["m_high_gev"][-1])),),
         n_obs=spectrum["n_obs"],
         bkg=spectrum["bkg"],
         background=read_background(section, sqrt_s_gev),
