@@ -42,8 +42,8 @@ def summary(
         typer.Option(
             "--era",
             metavar="paper|current",
-            help="Defaults: paper (LUX 2016, ATLAS 36/fb, MSTW2008 at LO) or current (LZ 2024, ATLAS 139/fb, CT18NNLO at "
-            "NNLO); --analysis, --pdf and --order override them.",
+            help="Defaults: paper (LUX 2016, ATLAS 36/fb, MSTW2008 at LO) or current (LZ 2024, ATLAS 139/fb, CT18NNLO "
+            "at NNLO); --analysis, --pdf and --order override them.",
         ),
     ] = "paper",
     no_lhc: Annotated[
