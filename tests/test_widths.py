@@ -215,7 +215,7 @@ def test_one_width_for_lhc_dark_matter_and_tables(elusive, changes):
     found = {
         "lhc": decay_widths(model, 3000.0, 0.1).total_gev,
         "sampler": total_width(model, np.array([3000.0]), np.array([0.1]))[0],
-        "table": read_points(row, model)[0][1].hypotheses.gamma_gev[0],
+        "table": read_points(row, model)[0][0].hypotheses.gamma_gev[0],
         "dark": relic_density(model, 3000.0, 0.1).gamma_gev,
         "dark, own mass": relic_density(model.with_parameters(m_chi=9e9), 3000.0, 0.1, 1000.0).gamma_gev,
     }

@@ -12,7 +12,7 @@ from zprime_recast.likelihood.expectations import expectations_of
 from zprime_recast.likelihood.toys import null_toys, signal_toys, statistics
 from zprime_recast.limits.analyses import load_analyses
 from zprime_recast.limits.contour import contour
-from zprime_recast.limits.resonance import resonance_limits, resonances
+from zprime_recast.limits.resonance import resonance_limit, resonances
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
 from zprime_recast.partons.luminosity_set import load_luminosities
@@ -20,15 +20,16 @@ from zprime_recast.partons.pdf import load_pdf
 from zprime_recast.process.cross_section import full_coefficients, sigma_br_narrow
 from zprime_recast.report.validation import validate, validation_table, verdicts
 from zprime_recast.searches.acceptance import acceptance
-from zprime_recast.searches.limit_curve import find_limit_curve
-from zprime_recast.searches.search import find_search, list_analyses
+from zprime_recast.searches.search import find_search, kind_of, list_analyses
 from zprime_recast.searches.spectrum import load_spectrum
 from zprime_recast.signal.fold import fold_search
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("search_id", [i for i in list_analyses() if find_limit_curve(i) is None])
+@pytest.mark.parametrize(
+    "search_id", [i for i, folder in list_analyses().items() if kind_of(folder) == "binned-likelihood"]
+)
 def test_every_search_is_within_the_tolerances_of_its_card(search_id):
     """Median |ratio - 1| of expected and observed limits, every channel and width with published limits."""
     search = load_spectrum(search_id)
@@ -50,7 +51,8 @@ def test_public_bins_are_what_weakens_narrow_limits(channel):
     masses, reference = published.mass_gev[rows][::8], published.limit_exp_fb[rows][::8]
 
     def expected(of_search, spectrum_bins=False):
-        return resonance_limits(fold_search(of_search), masses, 0.0, channel, spectrum_bins=spectrum_bins)[3]
+        found = resonance_limit(fold_search(of_search), masses, 0.0, channel, spectrum_bins=spectrum_bins)
+        return found.sigma_br_95_expected_fb[:, 2]
 
     fine, coarse = expected(search), expected(search, True)
     print(channel, len(masses), np.round(fine / reference, 3), np.round(coarse / reference, 3))
@@ -67,7 +69,7 @@ def test_coverage(mass):
     folded = fold_search(load_spectrum("atlas-139fb-dilepton"))
     hypotheses = resonances(folded, mass, 0.03, "ll")
     null = hypotheses.background
-    expected = resonance_limits(folded, mass, 0.03, "ll", spectrum_bins=True)[3, 0]
+    expected = resonance_limit(folded, mass, 0.03, "ll", spectrum_bins=True).sigma_br_95_expected_fb[2]
     likelihood = hypotheses.likelihood(np.array([[expected]]))
     model = expectations_of(likelihood)
     rng, n = np.random.default_rng(1), 5000
@@ -107,7 +109,7 @@ def test_mass_limits_of_cms(model_id, width, channel, published_tev):
     model, lumi = load_model(model_id), load_luminosities()
     masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
     rate = sigma_br_narrow(model, masses, model.reference_coupling, lumi)
-    limits = resonance_limits(fold_search(load_spectrum("cms-140fb-dilepton")), masses, width, channel, "bayes")[0]
+    limits = resonance_limit("cms-140fb-dilepton", masses, width, channel, "bayes").sigma_br_95_observed_fb
     crossing = np.interp(0.0, -np.log(rate / limits), masses)
     print(f"CMS, {channel}, {model_id}: {crossing:.0f} GeV, published {published_tev} TeV")
     assert crossing == pytest.approx(1000 * published_tev, abs=100)
@@ -120,8 +122,9 @@ def test_dimuon_limit_of_atlas_is_predicted():
     table = read_csv(find_search("atlas-139fb-dilepton") / "rate_ssm.csv", ["mass_gev", "sigma_br_smoothed_fb"])
     masses = np.linspace(4000.0, 5000.0, 6)
     rate = np.exp(np.interp(masses, table["mass_gev"], np.log(table["sigma_br_smoothed_fb"])))
-    limits = resonance_limits(fold_search(load_spectrum("atlas-139fb-dilepton")), masses, 0.03, "mumu")
-    found = [np.interp(0.0, -np.log(rate / limits[k]), masses) for k in (0, 3)]
+    limits = resonance_limit("atlas-139fb-dilepton", masses, 0.03, "mumu")
+    both = (limits.sigma_br_95_observed_fb, limits.sigma_br_95_expected_fb[:, 2])
+    found = [np.interp(0.0, -np.log(rate / limit), masses) for limit in both]
     print("SSM mumu, observed and expected:", np.round(found))
     np.testing.assert_allclose(found, 4500.0, atol=120)
 
