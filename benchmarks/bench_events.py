@@ -20,6 +20,7 @@ import numpy as np
 from zprime_recast.events.sample import event_source
 from zprime_recast.events.sampler import sample_chunk
 from zprime_recast.events.storage import SUFFIXES, read_events, write_events
+from zprime_recast.io.threads import one_blas_thread
 from zprime_recast.model.card import load_model
 from zprime_recast.partons.pdf import PAPER_SET
 
@@ -110,4 +111,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with one_blas_thread():
+        main()

@@ -33,7 +33,7 @@ def plot_summary(result: Summary) -> Figure:
     with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
         figure = Figure(figsize=(5.4 * columns, 4.4 * rows + 0.7), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax, p in zip(axes, result.panels, strict=False):
+        for ax, p in zip(axes[: len(result.panels)], result.panels, strict=True):
             _draw(ax, p, r"$g_{BL}$" if result.model.charge_name == "B-L" else r"coupling $g$")
         for ax in axes[len(result.panels) :]:
             ax.set_axis_off()
@@ -42,8 +42,8 @@ def plot_summary(result: Summary) -> Figure:
             Patch(facecolor=_RELIC, alpha=0.75, label=rf"$\Omega h^2 > {OMEGA_H2_OBSERVED:.2f}$"),
             Patch(facecolor=_DIRECT, alpha=0.75, label=experiment(first.direct_id).label),
             *(
-                Line2D([], [], color="#b05a00", ls=dash, label=experiment(name).label)
-                for name, dash in zip(first.lines, _DASHES, strict=False)
+                Line2D([], [], color="#b05a00", ls=_DASHES[k % len(_DASHES)], label=experiment(name).label)
+                for k, name in enumerate(first.lines)
             ),
             Patch(facecolor=_WALL, hatch="//", edgecolor="0.6", label="non-perturbative"),
         ]
@@ -62,8 +62,8 @@ def _draw(ax: Axes, p: Panel, coupling_label: str) -> None:
     direct = p.direct_coupling[p.direct_id]
     ax.fill_between(mass, np.minimum(direct, top), top, color=_DIRECT, alpha=0.75, lw=0, zorder=2)
     ax.plot(mass, direct, color="#b05a00", lw=1.2, zorder=4)
-    for name, dash in zip(p.lines, _DASHES, strict=False):
-        ax.plot(mass, p.direct_coupling[name], color="#b05a00", ls=dash, lw=1.6, zorder=5)
+    for k, name in enumerate(p.lines):
+        ax.plot(mass, p.direct_coupling[name], color="#b05a00", ls=_DASHES[k % len(_DASHES)], lw=1.6, zorder=5)
     if p.lhc is not None:
         x = p.lhc.mass_gev / GEV_PER_TEV
         ax.fill_between(x, np.minimum(p.lhc.coupling_95, top), top, color=_LHC, alpha=0.75, lw=0, zorder=3)

@@ -9,6 +9,7 @@ cluster.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Generator, Iterator
@@ -197,7 +198,7 @@ def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Gene
             pending[future.key] = item
             return future
 
-        first = [submit(item) for _, item in zip(range(room), todo, strict=False)]
+        first = [submit(item) for item in itertools.islice(todo, room)]
         queue = as_completed(first, loop=client.loop)
         for future in queue:
             item = pending.pop(future.key)
