@@ -86,6 +86,15 @@ def test_version(run):
     assert run("--version").stdout.strip() == f"zprime-recast {zprime_recast.__version__}"
 
 
+@pytest.mark.parametrize("group", [(), ("pdf",), ("model",), ("analysis",)])
+def test_a_bare_command_prints_its_help_as_help(run, group):
+    done = run(*group)
+    assert done.returncode == 0
+    assert "Commands:\n" in done.stdout
+    assert len(done.stdout.splitlines()) > 6
+    assert not done.stderr
+
+
 def test_lists(run):
     assert {"elusive_bl", "ssm"} <= set(ok(run("list", "models", "--json"))["models"])
     assert "atlas-139fb-dilepton" in ok(run("list", "analyses", "--json"))["analyses"]

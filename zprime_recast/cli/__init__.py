@@ -76,6 +76,9 @@ def main() -> None:
 
 def _usage_error(err: Exception) -> None:
     """Report a usage error of click, or of the copy of click in typer, without importing either; re-raise any other."""
+    if type(err).__name__ == "NoArgsIsHelpError":  # a command group on its own: its message is the help
+        typer.echo(err.format_message())  # type: ignore[attr-defined]
+        sys.exit(0)
     if hasattr(err, "format_message"):
         command = getattr(getattr(err, "ctx", None), "command_path", "zprime-recast")
         _fail(f"{err.format_message()} Try '{command} --help'.")
