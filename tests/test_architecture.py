@@ -196,7 +196,7 @@ def test_results_compare_and_print_without_error():
 
 
 def test_both_places_state_the_same_version():
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert project["version"] == _version.__version__ == zprime_recast.__version__
 
 
