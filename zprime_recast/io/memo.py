@@ -1,6 +1,6 @@
 """Keep in memory what was computed from an object, for as long as that object lives.
 
-A single value is a :func:`functools.cached_property` of the object it is computed from; values for many keys are in a
+A single value is a ``functools.cached_property`` of the object it is computed from; values for many keys are in a
 :class:`Memo` that the object owns. Nothing outside the object holds them, so they are freed with it.
 """
 

@@ -162,7 +162,7 @@ class _Block:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Layout(Quiet):
+class Layout(Quiet):
     """The part of a likelihood that all hypotheses in the same searches share."""
 
     blocks: tuple[_Block, ...]
@@ -185,11 +185,11 @@ class Layouts:
     """
 
     def __init__(self) -> None:
-        self._layouts: Memo[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...], _Layout] = Memo(32)
+        self._layouts: Memo[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...], Layout] = Memo(32)
         self._channels: Memo[tuple[str, str], BinnedLikelihood] = Memo(64)
         self._backgrounds: Memo[tuple[tuple[str, str], ...], LogChanges] = Memo(16)
 
-    def layout(self, signals: Sequence[Signal]) -> _Layout:
+    def layout(self, signals: Sequence[Signal]) -> Layout:
         """The layout for signals with these searches, names of nuisances and channels.
 
         InputError as in :func:`binned_likelihood`.
@@ -197,7 +197,7 @@ class Layouts:
         key = tuple((s.search.id, s.nuisances, tuple(s.yields)) for s in signals)
         return self._layouts.get(key, lambda: self._layout(signals))
 
-    def _layout(self, signals: Sequence[Signal]) -> _Layout:
+    def _layout(self, signals: Sequence[Signal]) -> Layout:
         ids = [s.search.id for s in signals]
         if not ids or len(set(ids)) != len(ids):
             raise InputError(f"one or more different analyses are needed, found {', '.join(ids) or 'none'}")
@@ -226,7 +226,7 @@ class Layouts:
             if rows:
                 acts[rows, bins] = np.array([[name not in foreign] for name in nuisances])
             blocks.append(_Block(k, channel, bins, rows))
-        return _Layout(
+        return Layout(
             tuple(blocks),
             tuple(name for _, fixed, _ in parts for name in fixed.bin_names),
             np.concatenate([fixed.n_obs for _, fixed, _ in parts]),
@@ -289,7 +289,7 @@ def bounded_interference(background: FloatArray, yields: FloatArray) -> tuple[Fl
 Messages = tuple[tuple[int, str], ...]
 
 
-def _beyond_bounds(layout: _Layout, searches: Sequence[SpectrumSearch], lost: FloatArray) -> tuple[Messages, Messages]:
+def _beyond_bounds(layout: Layout, searches: Sequence[SpectrumSearch], lost: FloatArray) -> tuple[Messages, Messages]:
     """(index, message) of hypotheses without a likelihood, and of hypotheses with a warning.
 
     A hypothesis has no likelihood if more than DEFICIT_LOST_MAX events of deficit were dropped in a channel or if a

@@ -128,7 +128,7 @@ def crossings(
         curves: functions of ln x that fall through 0 at a limit.
         lowest, largest: ends of the grid of each family, (n,).
         points: of the grid.
-        tolerance: of ln x; None interpolates between the points of the grid, for curves that cost too much to narrow.
+        tolerance: of ln x; None takes parabolas through the grid, for noisy curves that cost too much to narrow.
     """
     t = np.linspace(np.log(lowest), np.log(largest), points, axis=1)
     values, faults = _on_grid(curves, t)
@@ -146,8 +146,7 @@ def crossings(
         around = np.array([bracket[2:] for bracket in brackets])
         t_near, y = around[:, :4], around[:, 4:]
         if tolerance is None:
-            share = y[:, 1] / (y[:, 1] - y[:, 2])
-            solved = t_near[:, 1] + share * (t_near[:, 2] - t_near[:, 1])
+            solved = _parabola_roots(t_near, y)
         else:
             solved = _cubic_roots(t_near, y)
             ends = t_near[:, 1], t_near[:, 2], y[:, 1], y[:, 2]
@@ -214,6 +213,23 @@ def roots_near(
     ok = np.nonzero((f_low > 0) & (f_high < 0))[0]
     if len(ok):
         roots[ok] = narrow(curves, which[ok], curve[ok], low[ok], high[ok], f_low[ok], f_high[ok])
+    return roots
+
+
+def _parabola_roots(t: FloatArray, y: FloatArray) -> FloatArray:
+    """Roots between t[:, 1] and t[:, 2] of parabolas in x = exp(t), of least squares through four points (n, 4), (n,).
+
+    For curves with statistical noise: ln CLs is linear in x where few events count and quadratic where many do. The
+    chord in x where a parabola has no root there.
+    """
+    roots = np.empty(len(t))
+    for k, (x, values) in enumerate(zip(np.exp(t), y, strict=True)):
+        low, high = x[1], x[2]
+        chord = low + (high - low) * values[1] / (values[1] - values[2])
+        found = np.roots(np.polyfit(x / chord, values, min(2, len(np.unique(x)) - 1))) * chord
+        inside = [float(root.real) for root in found if abs(root.imag) == 0 and low <= root.real <= high]
+        away = [abs(root - chord) for root in inside]
+        roots[k] = np.log(inside[int(np.argmin(away))] if inside else chord)
     return roots
 
 

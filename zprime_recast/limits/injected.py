@@ -85,7 +85,9 @@ def strength_limit(templates: Sequence[EventTemplate]) -> StrengthLimit:
 
     def bound(which: IndexArray, mu: FloatArray) -> FloatArray:
         one = likelihood(mu)
-        return unprofiled_statistic(one.signal, one.background)
+        total = unprofiled_statistic(one.signal, one.background)
+        total[[i for i, _ in one.faults]] = np.inf  # to be tested, so that the fault is seen
+        return total
 
     one = likelihood(np.ones(1))
     signal, expected = np.maximum(one.signal[0], 0.0), one.background
