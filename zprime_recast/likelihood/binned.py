@@ -150,7 +150,7 @@ def binned_likelihood(signals: Sequence[Signal], layouts: Layouts | None = None)
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """The place of a channel in a likelihood."""
 
     search: int
@@ -165,7 +165,7 @@ class _Block:
 class Layout(Quiet):
     """The part of a likelihood that all hypotheses in the same searches share."""
 
-    blocks: tuple[_Block, ...]
+    blocks: tuple[Block, ...]
     bin_names: tuple[str, ...]
     n_obs: FloatArray
     background: FloatArray
@@ -225,7 +225,7 @@ class Layouts:
             foreign = {f"{search.id}_{u.name}" for u in search.uncertainties if channel.name not in u.channels}
             if rows:
                 acts[rows, bins] = np.array([[name not in foreign] for name in nuisances])
-            blocks.append(_Block(k, channel, bins, rows))
+            blocks.append(Block(k, channel, bins, rows))
         return Layout(
             tuple(blocks),
             tuple(name for _, fixed, _ in parts for name in fixed.bin_names),
