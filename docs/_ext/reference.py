@@ -84,7 +84,7 @@ def names_page() -> str:
         "==========",
         "",
         "``import zprime_recast as zr``; the names below are ``zr.NAME``. Inputs broadcast like NumPy, results are",
-        "frozen dataclasses of arrays (NaN where there is no value), and bad input raises",
+        "frozen dataclasses of arrays (NaN where a value is missing), and bad input raises",
         ":class:`~zprime_recast.errors.ZprimeError` with one line.",
         "",
         *names_table(zprime_recast, "zr"),

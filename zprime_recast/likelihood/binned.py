@@ -320,8 +320,3 @@ def _fault(channel: Channel, lost: FloatArray) -> str:
         f"interference takes {deficit:.3g} of {channel.bkg[j]:.3g} expected events, their total is < 0; "
         "use a smaller coupling or --no-interference"
     )
-
-
-def interference_warnings(signals: Sequence[Signal]) -> tuple[str, ...]:
-    """Warnings for one hypothesis about deficits that :func:`bounded_interference` dropped, one per channel."""
-    return tuple(message for _, message in binned_likelihood(signals).warnings) if signals else ()

@@ -1,4 +1,4 @@
-"""Results of verdicts and limits: arrays with the shape of the masses, NaN where there is no value."""
+"""Results of verdicts and limits: arrays with the shape of the masses, NaN where a value is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BANDS = ("_m2s", "_m1s", "", "_p1s", "_p2s")
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Verdicts(Quiet):
-    """Tests of hypotheses (n,) in all analyses together; NaN where there is no value."""
+    """Tests of hypotheses (n,) in all analyses together; NaN where a value is missing."""
 
     cls_observed: FloatArray
     cls_expected: FloatArray
