@@ -36,7 +36,7 @@ CLS_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AsymptoticCLs(Quiet):
+class Tested(Quiet):
     """CLs of hypotheses; NaN only where ``faults`` says why."""
 
     cls_observed: FloatArray
@@ -55,9 +55,21 @@ class AsymptoticCLs(Quiet):
     """(index, message) of hypotheses without CLs."""
     warnings: tuple[tuple[int, str], ...]
     """(index, message) to be shown with the result."""
+    calculator_used: tuple[str, ...]
+    """Calculator of each hypothesis, (n,)."""
+
+    def take(self, rows: IndexArray) -> Tested:
+        """Select hypotheses by index."""
+        place = {int(row): k for k, row in enumerate(rows)}
+        arrays = ("cls_observed", "cls_expected", "q_observed", "q_asimov", "log_ratio", "recomputed")
+        faults, warnings = (
+            tuple((place[i], text) for i, text in some if i in place) for some in (self.faults, self.warnings)
+        )
+        used = tuple(self.calculator_used[int(row)] for row in rows)
+        return Tested(*(getattr(self, name)[rows] for name in arrays), faults, warnings, used)
 
 
-def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = None) -> AsymptoticCLs:
+def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = None) -> Tested:
     """CLs of all hypotheses of a likelihood at mu = 1.
 
     ``null`` is the fit of the background, computed if left out. A hypothesis whose fit does not converge is recomputed
@@ -101,7 +113,7 @@ def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = No
             faults[k] = str(err)
     bad = list(faults)
     observed[bad], expected[bad], log_ratio[bad], q_observed[bad], q_asimov[bad] = (np.nan,) * 5
-    return AsymptoticCLs(
+    return Tested(
         observed,
         expected,
         q_observed,
@@ -110,6 +122,7 @@ def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = No
         ~converged,
         tuple(sorted(faults.items())),
         likelihood.warnings,
+        ("asymptotic",) * n,
     )
 
 

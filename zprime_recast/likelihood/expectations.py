@@ -76,11 +76,13 @@ def expectations_of(
     rows: IndexArray | None = None,
     strength: FloatArray | float = 1.0,
     rotated: bool = True,
+    negligible: float = NEGLIGIBLE_INFORMATION,
 ) -> Expectations:
     """The expectations of hypotheses of a likelihood, all or those at ``rows``, with signals scaled by ``strength``.
 
     Without ``rotated`` the nuisances of the signal are those of the likelihood. This suits a single hypothesis, for
-    which the rotation takes more time than it saves.
+    which the rotation takes more time than it saves. Rotated nuisances with less information than ``negligible`` are left
+    out.
     """
     of_background = likelihood.background_changes.factors
     signal, change = likelihood.signal, likelihood.signal_changes.change
@@ -89,7 +91,7 @@ def expectations_of(
         change = change[rows] if change.ndim == 3 and len(change) > 1 else change
     signal = signal * np.asarray(strength)[..., None]
     if rotated:
-        rotation, information = active_nuisances(signal, likelihood.background, change)
+        rotation, information = active_nuisances(signal, likelihood.background, change, negligible)
         change = np.matmul(rotation, change)
     else:
         rotation, information = np.eye(change.shape[-2])[None], np.zeros((len(signal), change.shape[-2]))
@@ -105,17 +107,19 @@ def expectations_of(
     )
 
 
-def active_nuisances(signal: FloatArray, background: FloatArray, change: FloatArray) -> tuple[FloatArray, FloatArray]:
+def active_nuisances(
+    signal: FloatArray, background: FloatArray, change: FloatArray, negligible: float = NEGLIGIBLE_INFORMATION
+) -> tuple[FloatArray, FloatArray]:
     """Rotations (n, n_active, n_names) to the nuisances that matter, and the information on each, (n, n_active).
 
     ``change`` is the change of ln(signal) per standard deviation of each nuisance, ([n or 1,] n_names, n_bins). The
     rows of a rotation are eigenvectors of sum_j S_j^2/(B_j + |S_j|) D_kj D_lj, the information of the data on the
-    nuisances. Those with less than NEGLIGIBLE_INFORMATION are left out; if other hypotheses need the row, it is 0.
+    nuisances. Those with less than ``negligible`` are left out; if other hypotheses need the row, it is 0.
     """
     weights = signal**2 / (background + np.abs(signal))
     information = np.matmul(change * weights[:, None, :], np.swapaxes(change, -1, -2))
     values, vectors = np.linalg.eigh(information)
-    matters = values > NEGLIGIBLE_INFORMATION
+    matters = values > negligible
     first = values.shape[-1] - int(matters.any(axis=0).sum())
     chosen = vectors[:, :, first:] * matters[:, None, first:]
     return np.ascontiguousarray(np.swapaxes(chosen, -1, -2)), values[:, first:] * matters[:, first:]

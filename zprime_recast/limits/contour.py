@@ -79,7 +79,7 @@ def contour(
     mass_gev: ArrayLike | None = None,
     analyses: AnalysesLike = DEFAULT_ANALYSES,
     interference: bool = True,
-    calculator: str = "asymptotic",
+    calculator: str | None = None,
     fitter: str = "newton",
     workers: int = 1,
     on_done: Callable[[int], object] | None = None,

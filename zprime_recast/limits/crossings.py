@@ -25,11 +25,14 @@ INSENSITIVE = 0.01
 #: Half the width in ln x of the first bracket around a guess, its growth from step to step, and the largest one.
 NEAR, NEAR_GROWTH, NEAR_MAX = 0.02, 3.0, 6.0
 
+#: Largest |ln(CLs/0.05)| of a turning point that matters.
+TURNING = 3.0
+
 _MAX_STEPS = 40
 _BLIND = 3.0  # value of a curve where nothing is excluded and nothing is computed
 
 
-class Tested(Protocol):
+class HasCLs(Protocol):
     """Hypotheses that were tested: CLs of the data, and the Asimov statistic all expected values follow from."""
 
     @property
@@ -59,7 +62,7 @@ class Curves(Protocol):
 class CLsCurves(Quiet):
     """``ln(CLs/0.05)``, and ``ln(c_N/sqrt(q_A))`` with c_N where Phi(N - c_N)/Phi(N) = 0.05."""
 
-    test: Callable[[IndexArray, FloatArray], Tested]
+    test: Callable[[IndexArray, FloatArray], HasCLs]
     """Members of families, tested at x."""
     bound: Callable[[IndexArray, FloatArray], FloatArray]
     """Their Asimov statistic with every nuisance fixed, which profiling can only reduce."""
@@ -84,6 +87,8 @@ class Crossings:
     excluded_at_end: tuple[bool, ...]
     fault: str | None
     """Why there is nothing above the last x with a likelihood."""
+    turning: tuple[float, ...] = ()
+    """ln x where the observed curve turns close to 0."""
 
     def limit(self, curve: int) -> float:
         """The x above which everything is excluded; NaN if there is none."""
@@ -163,8 +168,16 @@ def crossings(
         after = range(int(good[-1]) + 1 if len(good) else 0, points)
         fault = next((faults[i, k] for k in after if (i, k) in faults), None)
         log_x = tuple(tuple(sorted(roots.get((i, c), ()))) for c in range(6))
-        found.append(Crossings(log_x, tuple(excluded), fault))
+        found.append(Crossings(log_x, tuple(excluded), fault, _turning_points(t[i], values[i, :, 0])))
     return found
+
+
+def _turning_points(t: FloatArray, y: FloatArray) -> tuple[float, ...]:
+    """Points of the grid at which a curve turns within TURNING of 0, where another calculator may find crossings."""
+    good = np.nonzero(np.isfinite(y))[0]
+    inner, slope = y[good], np.diff(y[good])
+    turns = np.nonzero((slope[:-1] * slope[1:] < 0) & (np.abs(inner[1:-1]) < TURNING))[0] + 1
+    return tuple(t[good[turns]].tolist())
 
 
 def _on_grid(curves: Curves, t: FloatArray) -> tuple[FloatArray, dict[tuple[int, int], str]]:

@@ -88,6 +88,7 @@ class SoleCurve:
 
     def used(self, method: Method) -> Method:
         """The method without interference; InputError for toys, a Bayesian limit or another fitter."""
+        method = method.resolved("asymptotic")
         method.only(f"{self.curve.search.id} is a limit curve without a likelihood and", ("asymptotic", "newton"))
         return replace(method, interference=False)
 
@@ -104,6 +105,7 @@ class SoleCurve:
             log_ratio=nan,
             faults=(),
             warnings=tuple((i, text) for i, w in enumerate(width.tolist()) for text in self._warnings(w)),
+            calculator_used=(self.kind,) * len(which),
         )
 
     def limits(self, family: Family, method: Method, without_theory: bool = False) -> FamilyLimits:

@@ -28,9 +28,9 @@ def cls(
     coupling: ArrayLike,
     analyses: AnalysesLike = DEFAULT_ANALYSES,
     interference: bool = True,
-    calculator: str = "asymptotic",
+    calculator: str | None = None,
     fitter: str = "newton",
-    n_toys: int = 2000,
+    n_toys: int | None = None,
     seed: int = 1,
 ) -> CLsResult:
     """CLs of hypotheses, all analyses together; for a limit curve, the rate over the limit.
@@ -74,7 +74,7 @@ def limit(
     mass_gev: ArrayLike,
     analyses: AnalysesLike = DEFAULT_ANALYSES,
     interference: bool = True,
-    calculator: str = "asymptotic",
+    calculator: str | None = None,
     fitter: str = "newton",
 ) -> LimitResult:
     """The coupling at 95 % CL, observed and expected; the width follows the coupling.

@@ -14,7 +14,7 @@ from ..io.json import json_dict
 from ..likelihood.asymptotics import unprofiled_statistic
 from ..likelihood.background_fit import fit_background
 from ..likelihood.binned import BinnedLikelihood, Layouts, binned_likelihood
-from ..likelihood.cls import AsymptoticCLs, asymptotic_cls
+from ..likelihood.cls import Tested, asymptotic_cls
 from ..signal.from_events import EventTemplate
 from ..signal.signal import Signal
 from .crossings import CLsCurves, crossings
@@ -80,7 +80,7 @@ def strength_limit(templates: Sequence[EventTemplate]) -> StrengthLimit:
 
     background = fit_background(likelihood(np.zeros(1)))
 
-    def test(which: IndexArray, mu: FloatArray) -> AsymptoticCLs:
+    def test(which: IndexArray, mu: FloatArray) -> Tested:
         return asymptotic_cls(likelihood(mu), background)
 
     def bound(which: IndexArray, mu: FloatArray) -> FloatArray:

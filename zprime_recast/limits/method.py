@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..arrays import FloatArray, IndexArray
@@ -10,10 +10,14 @@ from ..errors import InputError, UnknownName
 from ..process.family import Family
 from .result import FamilyLimits, Verdicts
 
-#: Ways to turn fits into a verdict: asymptotic formulae, pseudo-experiments, or a Bayesian limit with a flat prior.
-CALCULATORS = ("asymptotic", "toys", "bayes")
+#: Ways to turn fits into a verdict: pseudo-experiments shared by all hypotheses; the asymptotic formulae, with or without
+#: pseudo-experiments near the border of exclusion; pseudo-experiments of each hypothesis, fitted one by one, which judge
+#: the shared ones; or the posterior of a flat prior in the signal strength.
+CALCULATORS = ("toys", "asymptotic", "auto", "plain-toys", "bayes")
 #: Ways to fit: the batched Newton fits of the package, or pyhf with the exact template, which judges them.
 FITTERS = ("newton", "pyhf")
+#: Numbers of toys unless asked for otherwise, and the smallest one.
+SHARED_TOYS, PLAIN_TOYS, MIN_TOYS = 4000, 2000, 100
 
 
 @dataclass(frozen=True)
@@ -22,17 +26,35 @@ class Method:
 
     interference: bool = True
     """With photon and Z."""
-    calculator: str = "asymptotic"
+    calculator: str | None = None
+    """None: that of the searches, see :meth:`Together.used`."""
     fitter: str = "newton"
-    n_toys: int = 2000
-    """Number of toys of each of the two hypotheses, for the calculator ``toys``."""
+    n_toys: int | None = None
+    """Number of toys: of ``toys`` those all hypotheses share, of ``plain-toys`` those of each of the two hypotheses; None
+    for SHARED_TOYS and PLAIN_TOYS.
+    """
     seed: int = 1
 
+    @property
+    def toys(self) -> int:
+        """The number of toys in use."""
+        if self.n_toys is not None:
+            return self.n_toys
+        return PLAIN_TOYS if self.calculator == "plain-toys" else SHARED_TOYS
+
     def __post_init__(self) -> None:
-        if self.calculator not in CALCULATORS:
+        if self.calculator is not None and self.calculator not in CALCULATORS:
             raise UnknownName("calculator", self.calculator, CALCULATORS)
         if self.fitter not in FITTERS:
             raise UnknownName("fitter", self.fitter, FITTERS)
+        if self.n_toys is not None and self.n_toys < MIN_TOYS:
+            raise InputError(f"at least {MIN_TOYS} toys are needed, found {self.n_toys}")
+
+    def resolved(self, default: str) -> Method:
+        """The method with a calculator: the default one, or ``asymptotic`` for another fitter than our own."""
+        if self.calculator is not None:
+            return self
+        return replace(self, calculator=default if self.fitter == "newton" else "asymptotic")
 
     def only(self, question: str, *possible: tuple[str, str]) -> None:
         """InputError unless calculator and fitter are one of the possible pairs."""
@@ -59,4 +81,4 @@ class Together(Protocol):
         """The x of each family above which everything is excluded."""
 
     def used(self, method: Method) -> Method:
-        """The method that is honoured, for the provenance; InputError for one that cannot be."""
+        """The method that is honoured, with its calculator; InputError for one that cannot be."""

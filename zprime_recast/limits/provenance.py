@@ -87,8 +87,8 @@ def provenance_of(prepared: Sequence[PreparedSearch], kind: str, method: Method)
         theory_nuisances=tuple(dict.fromkeys(names)),
         kind=kind,
         interference=method.interference,
-        calculator=method.calculator if kind == "likelihood" else kind,
+        calculator=(method.calculator or "") if kind == "likelihood" else kind,
         fitter=method.fitter if kind == "likelihood" else kind,
-        toys=(method.n_toys, method.seed) if method.calculator == "toys" else None,
+        toys=(method.toys, method.seed) if method.calculator in ("toys", "auto", "plain-toys") else None,
         warnings=tuple(dict.fromkeys(warnings)),
     )

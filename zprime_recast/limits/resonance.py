@@ -17,7 +17,7 @@ from ..likelihood.asymptotics import CLS_EXCLUDED, unprofiled_statistic
 from ..likelihood.background_fit import BackgroundFit, background_likelihood, fit_background
 from ..likelihood.bayes import upper_limits
 from ..likelihood.binned import BinnedLikelihood, Layouts, binned_likelihood
-from ..likelihood.cls import AsymptoticCLs, asymptotic_cls
+from ..likelihood.cls import Tested, asymptotic_cls
 from ..likelihood.toys import toy_cls
 from ..process.hypotheses import GAMMA_OVER_M_MAX
 from ..searches.search import check_mass
@@ -85,7 +85,7 @@ class Resonances(Quiet):
         channels = None if self.channel == "ll" else (self.channel,)
         return fit_background(background_likelihood([self.folded.search], channels, self.layouts))
 
-    def test(self, which: IndexArray, x: FloatArray) -> AsymptoticCLs:
+    def test(self, which: IndexArray, x: FloatArray) -> Tested:
         """Asymptotic CLs of the resonances ``which`` (k,) at cross-sections x (k,) in fb."""
         parts = [
             asymptotic_cls(self.take(which[at]).likelihood(x[at, None]), self.background)
@@ -94,7 +94,7 @@ class Resonances(Quiet):
         faults = tuple((k * CHUNK + i, text) for k, part in enumerate(parts) for i, text in part.faults)
         names = ("cls_observed", "cls_expected", "q_observed", "q_asimov", "log_ratio", "recomputed")
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        return AsymptoticCLs(**joined, faults=faults, warnings=())
+        return Tested(**joined, faults=faults, warnings=(), calculator_used=("asymptotic",) * len(which))
 
     def bound(self, which: IndexArray, x: FloatArray) -> FloatArray:
         """Asimov statistic with every nuisance fixed, (k,)."""

@@ -32,6 +32,8 @@ class Verdicts(Quiet):
     """(index, message) of hypotheses without a verdict."""
     warnings: tuple[tuple[int, str], ...]
     """(index, message) for the reader of a result."""
+    calculator_used: tuple[str, ...]
+    """Calculator of each hypothesis, (n,); ``limit-curve`` where the verdict is rate over limit."""
 
     @property
     def excluded(self) -> BoolArray:

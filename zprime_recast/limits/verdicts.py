@@ -15,22 +15,28 @@ from ..io.threads import one_blas_thread
 from ..likelihood.asymptotics import unprofiled_statistic
 from ..likelihood.background_fit import BackgroundFit, background_likelihood, fit_background
 from ..likelihood.binned import BinnedLikelihood, Layouts, binned_likelihood
-from ..likelihood.cls import AsymptoticCLs, asymptotic_cls, log_ratios
+from ..likelihood.cls import Tested, asymptotic_cls, log_ratios
 from ..likelihood.pyhf_fit import pyhf_background, pyhf_cls
-from ..likelihood.toys import toy_cls
+from ..likelihood.toy_ensemble import Ensemble
+from ..likelihood.toy_statistic import fitted
 from ..likelihood.workspace import workspace_of
-from ..process.family import Family
+from ..model.card import load_model
+from ..process.family import Family, coupling_family
 from ..process.hypotheses import Hypotheses
 from ..signal.fold import FoldedSearch
 from ..signal.reference import exact_templates
 from ..signal.template import templates
+from .calculate import CALCULATE
 from .crossings import CLsCurves
-from .families import family_limits
-from .method import Method
+from .families import LIMIT_CALCULATORS, family_limits
+from .method import CALCULATORS, Method
 from .result import FamilyLimits, Verdicts
+from .shared_toys import SharedToys
 
 #: Hypotheses worked on together: what they need stays in the cache of a processor.
 CHUNK = 512
+#: Coupling over the largest one of a resonance that has no median limit.
+TOP = 0.999
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,19 +61,14 @@ class JointLikelihood:
         return None
 
     def used(self, method: Method) -> Method:
-        """The method unchanged; InputError for one that gives no verdict on a model."""
-        possible = (("asymptotic", "newton"), ("asymptotic", "pyhf"), ("toys", "newton"))
-        method.only("a verdict on a model", *possible)
+        """The method with its calculator, ``toys`` unless asked for otherwise; InputError for one that cannot be used."""
+        method = method.resolved("toys")
+        method.only("a verdict on a model", ("asymptotic", "pyhf"), *((name, "newton") for name in CALCULATORS))
         return method
 
     def verdicts(self, family: Family, which: IndexArray, x: FloatArray, method: Method) -> Verdicts:
         """CLs of the members ``which`` (n,) at x (n,)."""
-        self.used(method)
-        hypotheses = family.at(which, x)
-        if method.calculator == "toys":
-            found = self.toys(hypotheses, method.interference, method.n_toys, method.seed)
-        else:
-            found = self._fitted_by(method.fitter)(hypotheses, method.interference)
+        found = self.tested(family.at(which, x), self.used(method))
         nan = np.full(len(which), np.nan)
         again = tuple((int(i), "fitted with pyhf") for i in np.nonzero(found.recomputed)[0])
         return Verdicts(
@@ -78,18 +79,26 @@ class JointLikelihood:
             log_ratio=found.log_ratio,
             faults=found.faults,
             warnings=(*found.warnings, *again),
+            calculator_used=found.calculator_used,
         )
 
     def limits(self, family: Family, method: Method, without_theory: bool = False) -> FamilyLimits:
         """The x of each family where CLs falls through 0.05."""
-        method.only("a limit on a model", ("asymptotic", "newton"), ("asymptotic", "pyhf"))
+        method = self.used(method)
+        method.only("a limit on a model", ("asymptotic", "pyhf"), *((name, "newton") for name in LIMIT_CALCULATORS))
         return family_limits(self, family, method, without_theory)
 
-    def _fitted_by(self, fitter: str) -> Callable[[Hypotheses, bool], AsymptoticCLs]:
+    def tested(self, hypotheses: Hypotheses, method: Method) -> Tested:
+        """CLs of hypotheses (n,) with the calculator and the fitter of a resolved method."""
+        if method.fitter == "pyhf":
+            return self.judge(hypotheses, method.interference)
+        return CALCULATE[method.calculator or ""](self, hypotheses, method)
+
+    def _fitted_by(self, fitter: str) -> Callable[[Hypotheses, bool], Tested]:
         return {"newton": self.test, "pyhf": self.judge}[fitter]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_layouts"}
+        return {name: value for name, value in vars(self).items() if name not in ("_layouts", "shared_toys")}
 
     @cached_property
     def _layouts(self) -> Layouts:
@@ -100,6 +109,20 @@ class JointLikelihood:
         """The fit without a signal."""
         with one_blas_thread():
             return fit_background(background_likelihood([f.search for f in self.folded], layouts=self._layouts))
+
+    @cached_property
+    def shared_toys(self) -> SharedToys:
+        """The toys that all hypotheses in these searches share."""
+        return SharedToys(self.background, self._resonance_at)
+
+    def _resonance_at(self, mass_gev: float) -> tuple[BinnedLikelihood, Ensemble]:
+        """The Z'_SSM of a mass at its median limit, as a likelihood and the ensemble of its fit."""
+        family = coupling_family(load_model("ssm"), mass_gev)
+        found = family_limits(self, family, Method(calculator="asymptotic"))
+        coupling = found.x_95[:, 3]
+        coupling = np.where(np.isfinite(coupling), coupling, TOP * found.largest)
+        likelihood = self.likelihood(family.at(np.array([0]), coupling))
+        return likelihood, fitted(likelihood, self.background)[0].ensemble
 
     @cached_property
     def without_theory(self) -> JointLikelihood:
@@ -124,7 +147,7 @@ class JointLikelihood:
         """The likelihood of hypotheses (n,) from the exact template, which is slow and judges :meth:`likelihood`."""
         return binned_likelihood(exact_templates(self.folded, hypotheses, interference, theory=self.theory))
 
-    def test(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
+    def test(self, hypotheses: Hypotheses, interference: bool = True) -> Tested:
         """Asymptotic CLs of hypotheses (n,).
 
         Rows do not depend on each other. They are evaluated in the order of their masses, which is fastest.
@@ -144,9 +167,9 @@ class JointLikelihood:
                 for found, ours in zip(texts, (part.faults, part.warnings), strict=True):
                     found += [(int(rows[k]), text) for k, text in ours]
         faults, warnings = (tuple(sorted(found)) for found in texts)
-        return AsymptoticCLs(**arrays, faults=faults, warnings=warnings)
+        return Tested(**arrays, faults=faults, warnings=warnings, calculator_used=("asymptotic",) * n)
 
-    def judge(self, hypotheses: Hypotheses, interference: bool = True) -> AsymptoticCLs:
+    def judge(self, hypotheses: Hypotheses, interference: bool = True) -> Tested:
         """Asymptotic CLs of hypotheses (n,) from the exact template and pyhf's fits, which take seconds each."""
         likelihood = self.exact_likelihood(hypotheses, interference)
         n = len(likelihood.signal)
@@ -167,7 +190,8 @@ class JointLikelihood:
         # pyhf's fits give no ln L without the signal
         no_ratio, none = np.full(n, np.nan), np.zeros(n, dtype=bool)
         faulty = tuple(sorted(faults.items()))
-        return AsymptoticCLs(observed, expected, q_observed, q_asimov, no_ratio, none, faulty, likelihood.warnings)
+        used = ("asymptotic",) * n
+        return Tested(observed, expected, q_observed, q_asimov, no_ratio, none, faulty, likelihood.warnings, used)
 
     def _pyhf_background(self, workspace: dict[str, Any]) -> list[float]:
         if "pyhf" not in self._judged:
@@ -177,26 +201,6 @@ class JointLikelihood:
     @cached_property
     def _judged(self) -> dict[str, list[float]]:
         return {}
-
-    def toys(self, hypotheses: Hypotheses, interference: bool, n_toys: int, seed: int) -> AsymptoticCLs:
-        """CLs of hypotheses (n,) from ``n_toys`` pseudo-experiments of each of both hypotheses."""
-        n = len(hypotheses.mass_gev)
-        observed, q_observed, expected = np.full(n, np.nan), np.full(n, np.nan), np.full((n, 5), np.nan)
-        likelihood = self.likelihood(hypotheses, interference)
-        faults = dict(likelihood.faults)
-        with one_blas_thread():
-            for i in range(n):
-                if i in faults:
-                    continue
-                try:
-                    found = toy_cls(likelihood.take(i), n_toys, seed, self.background)
-                except LikelihoodError as err:
-                    faults[i] = str(err)
-                    continue
-                observed[i], expected[i], q_observed[i] = found.cls_observed, found.cls_expected, found.q_observed
-        unknown, none = np.full(n, np.nan), np.zeros(n, dtype=bool)
-        faulty = tuple(sorted(faults.items()))
-        return AsymptoticCLs(observed, expected, q_observed, unknown, unknown, none, faulty, likelihood.warnings)
 
     def log_ratios(self, hypotheses: Hypotheses, interference: bool = True) -> FloatArray:
         """ln L(hypothesis) - ln L(Standard Model), both profiled, (n,); NaN for a hypothesis without a likelihood."""
@@ -220,7 +224,7 @@ class JointLikelihood:
     def curves(self, family: Family, interference: bool = True, fitter: str = "newton") -> CLsCurves:
         """The curves of a family for :func:`zprime_recast.limits.crossings.crossings`."""
 
-        def tested(which: IndexArray, x: FloatArray) -> AsymptoticCLs:
+        def tested(which: IndexArray, x: FloatArray) -> Tested:
             return self._fitted_by(fitter)(family.at(which, x), interference)
 
         def bound(which: IndexArray, x: FloatArray) -> FloatArray:
