@@ -63,5 +63,6 @@ def test_exclusion_is_below_5_per_cent():
         log_ratio=nan,
         faults=(),
         warnings=(),
+        calculator_used=("asymptotic",) * 5,
     )
     assert found.excluded.tolist() == [True, True, False, False, False]

@@ -19,6 +19,7 @@ from .binned import BinnedLikelihood
 from .expectations import Expectations, expectations_of
 from .newton import DECREMENT, fit, fit_regular
 from .pyhf_fit import pyhf_cls
+from .statistic import profiled_statistic
 from .workspace import workspace_of
 
 #: Number of hypotheses fitted together, small enough for the cache of a processor.
@@ -191,31 +192,12 @@ def _statistics(
     asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
     fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, accuracy=_accuracy(mu), inverse=asimov.inverse)
     start = 0.5 * (null.nuisances**2).sum(axis=-1)
-    excess = fixed.excess - start
-    q = 2 * np.maximum(excess, 0.0)
     slope_null = (model.signal * (1 - n_obs / null.expected)).sum(axis=1)
-    q[fixed.slope < 0] = 0.0
-    between = np.nonzero(fixed.converged & (fixed.slope >= 0) & ((slope_null < 0) | (excess < 0)))[0]
-    converged = asimov.converged & fixed.converged
-    if len(between):
-        part, at, first = _taken(null, between), between, _rows(at_null, between)
-        share = _minimum_between(slope_null[at], excess[at], fixed.slope[at])
-        guess = first + share[:, None] * (fixed.nuisances[at] - first)
-        free = fit(
-            model.take(at), _rows(n_obs, at), part.expected, guess, share, free_mu=True, inverse=fixed.inverse[at]
-        )
-        lowest = free.excess
-        odd = np.nonzero(slope_null[at] >= 0)[0]  # F rises at both ends or falls in between: also start from above
-        if len(odd):
-            there, sets = at[odd], _rows(n_obs, at[odd])
-            nu0, first = _taken(null, there).expected, fixed.nuisances[there]
-            above = fit(model.take(there), sets, nu0, first, np.full(len(there), 0.9), free_mu=True)
-            lowest[odd] = np.minimum(lowest[odd], above.excess)
-        least = np.minimum(np.minimum(lowest - (start if np.ndim(start) == 0 else start[at]), excess[at]), 0.0)
-        q[at] = 2 * np.maximum(excess[at] - least, 0.0)
-        converged[at] &= free.converged
+    q, converged = profiled_statistic(
+        model, n_obs, null.expected, None, at_null, start, slope_null, fixed, use_inverse=True
+    )
     log_ratio = _log_ratio(fixed.excess, fixed.slope, mu, null)
-    return q, 2 * np.maximum(asimov.excess, 0.0), log_ratio, converged
+    return q, 2 * np.maximum(asimov.excess, 0.0), log_ratio, asimov.converged & converged
 
 
 def _first_inverse(model: Expectations, null: BackgroundFit) -> FloatArray:
@@ -225,13 +207,6 @@ def _first_inverse(model: Expectations, null: BackgroundFit) -> FloatArray:
     inverse[:, k, k] = 1 / (1 + model.information)
     inverse[:, len(k) :, len(k) :] = null.inverse
     return inverse
-
-
-def _minimum_between(slope_0: FloatArray, rise: FloatArray, slope_1: FloatArray) -> FloatArray:
-    """Approximate minimum between 0 and 1 of the cubic with these slopes at both ends and this rise, (n,)."""
-    square, cube = 3 * rise - 2 * slope_0 - slope_1, slope_0 + slope_1 - 2 * rise
-    root = np.sqrt(np.maximum(square**2 - 3 * cube * slope_0, 0.0))
-    return np.asarray(np.clip(-slope_0 / np.maximum(square + root, 1e-300), 0.02, 0.98))
 
 
 def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatArray:

@@ -22,6 +22,7 @@ from .background_fit import BackgroundFit
 from .binned import BinnedLikelihood
 from .expectations import Expectations, expectations_of, expected_background, expected_signal
 from .newton import fit
+from .statistic import highest_between
 from .toy_ensemble import CHUNK, Ensemble, Toys, density_ratio
 from .toy_fits import LEAST_TOTAL, TOY_TYPE, FewEvents, ToyArray, maxima, row_dot
 
@@ -32,8 +33,8 @@ SIGNAL_MIN = 0.01
 MAX_STEPS, DECREMENT = 15, 0.05
 #: Information below which a rotated nuisance of the signal is left out.
 NEGLIGIBLE_INFORMATION = 1e-4
-#: Newton steps in the strength along the line between the fits at 0 and 1.
-STRENGTH_STEPS = 4
+#: Strengths at which the line between the fits at 0 and 1 is looked at.
+STRENGTH_STEPS = 2
 #: Largest gain in ln L that is added for the step in the strength that is not made.
 STRENGTH_GAIN_MAX = 0.05
 
@@ -199,12 +200,13 @@ class _Test:
         highest = np.maximum(ratio, 0.0)
         rising = np.nonzero(self.rise_at_0[rows] > 0)[0]
         if len(rising):
-            top = self._rise_at_1(found.z[rising], counts[rising], self.rise_many[rows[rising]]) > 0
+            rise_at_1 = self._rise_at_1(found.z[rising], counts[rising], self.rise_many[rows[rising]])
+            top = rise_at_1 > 0
             at_1 = rising[top]
             highest[at_1] = ratio[at_1]  # the best strength is 1 or above
             inner = rising[~top]
             if len(inner):
-                line = _Line(self, rows[inner], found.z[inner] @ self.back, ratio[inner])
+                line = _Line(self, rows[inner], found.z[inner] @ self.back, ratio[inner], rise_at_1[~top])
                 highest[inner] = np.maximum(highest[inner], line.highest())
         return ratio - highest, found.decrement
 
@@ -213,7 +215,13 @@ class _Test:
         _, background, signal = self.few.samples(z)
         ratio = counts / self.few.total(background, signal)
         found = row_dot(ratio[:, : self.n_with] - 1, signal)
-        return np.asarray(found + ratio[:, self.n_with :] @ self.signal_without - self.signal_without.sum() + rise_many - z @ self.rise_change)
+        return np.asarray(
+            found
+            + ratio[:, self.n_with :] @ self.signal_without
+            - self.signal_without.sum()
+            + rise_many
+            - z @ self.rise_change
+        )
 
     @cached_property
     def line_slopes(self) -> tuple[ToyArray, ToyArray, ToyArray, ToyArray]:
@@ -227,9 +235,10 @@ class _Test:
 class _Line:
     """ln L(mu)/L(0) of toys (n,) whose nuisances go on a straight line from their fit at strength 0 to that at 1."""
 
-    def __init__(self, test: _Test, rows: IndexArray, step: ToyArray, ratio: FloatArray) -> None:
+    def __init__(self, test: _Test, rows: IndexArray, step: ToyArray, ratio: FloatArray, rise_at_1: ToyArray) -> None:
         toys, hypothesis, k = test.toys, test.hypothesis, test.n_signal
-        self.test, self.rows, self.ratio, self.k, self.n_with = test, rows, ratio, k, test.n_with
+        self.test, self.k, self.n_with = test, k, test.n_with
+        self.guess = highest_between(test.rise_at_0[rows], ratio, rise_at_1)
         b_few, b_many, s_few, s_many = test.line_slopes
         centers = test.centers[rows]
         x = step + test.shift  # fit at 1 less fit at 0
@@ -256,8 +265,7 @@ class _Line:
 
     def highest(self) -> FloatArray:
         """Maxima over the strength, with the gain of one step off the line, (n,)."""
-        slope_0 = self.test.rise_at_0[self.rows]
-        mu = np.clip(slope_0 / np.maximum(2 * (slope_0 - self.ratio), 1e-6), 0.03, 0.97).astype(TOY_TYPE)
+        mu = self.guess.astype(TOY_TYPE)
         low, high = np.zeros_like(mu), np.ones_like(mu)
         best = np.full(len(mu), -np.inf)
         for turn in range(STRENGTH_STEPS):

@@ -19,6 +19,7 @@ from .binned import BinnedLikelihood
 from .cls import CHUNK
 from .expectations import Expectations, expectations_of, expected_background, expected_signal
 from .newton import fit
+from .statistic import profiled_statistic
 
 #: Smallest number of toys of each hypothesis.
 MIN_TOYS = 100
@@ -143,17 +144,8 @@ def _statistics(
     # slope of F at mu = 0; where it is negative the best mu is above 0
     signal = expected_signal(model, zero.nuisances)
     slope = (signal * (1 - n_obs / expected_background(model, zero.nuisances))).sum(axis=1)
-    q = 2 * np.maximum(one.excess - zero.excess, 0.0)
-    q[one.slope < 0] = 0.0
-    bad = ~(zero.converged & one.converged)
-    between = np.nonzero(~bad & (one.slope >= 0) & (slope < 0))[0]
-    if len(between):
-        share = np.clip(-slope[between] / np.maximum(one.slope[between] - slope[between], 1e-300), 0.05, 0.95)
-        start = zero.nuisances[between] + share[:, None] * (one.nuisances[between] - zero.nuisances[between])
-        free = fit(model.take(between), n_obs[between], reference, start, share, centers[between], free_mu=True)
-        least = np.minimum(free.excess, zero.excess[between])
-        q[between] = 2 * np.maximum(one.excess[between] - least, 0.0)
-        bad[between] |= ~free.converged
+    q, converged = profiled_statistic(model, n_obs, reference, centers, zero.nuisances, zero.excess, slope, one)
+    bad = ~(zero.converged & converged)
     q[bad] = 0.0
     return q, bad
 

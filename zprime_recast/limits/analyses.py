@@ -107,8 +107,8 @@ class Analyses:
 
     @cached_property
     def together(self) -> Together:
-        """The searches as one."""
-        return _TOGETHER[self.prepared[0].search.kind](self.prepared)
+        """The searches as one, in the order of their ids: so are the random numbers of toys."""
+        return _TOGETHER[self.prepared[0].search.kind](tuple(sorted(self.prepared, key=lambda p: p.search.id)))
 
     @property
     def joint(self) -> JointLikelihood:
