@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from zprime_recast.errors import InputError, RangeError, UnknownName
 from zprime_recast.likelihood.background_fit import BackgroundFit
-from zprime_recast.likelihood.bayes import prior_points, upper_limits
+from zprime_recast.likelihood.bayes import posterior, prior_points
 from zprime_recast.likelihood.binned import BinnedLikelihood, LogChanges
 from zprime_recast.likelihood.pyhf_fit import pyhf_cls
 from zprime_recast.likelihood.workspace import workspace_of
@@ -64,13 +64,13 @@ def counting(n_obs, bkg, bkg_error, signal_error=0.0):
 def test_bayes_without_background_is_the_textbook(n_obs, exact):
     """Flat prior, no background: upper limits 3.00, 4.74, 7.75 (Particle Data Group, statistics, table 40.3)."""
     at, null = counting(n_obs, 1e-6, 1e-3)
-    assert upper_limits(at, null, np.array([4.0]))[0] == pytest.approx(exact, rel=0.01)
+    assert posterior(at, null, np.array([4.0])).upper_limits[0] == pytest.approx(exact, rel=0.01)
 
 
 def test_bayes_with_nuisances_against_quadrature():
     """Background 50 +- 10 % and signal efficiency 15 %, 60 events: the same integral by brute force, 2 %."""
     at, null = counting(60.0, 50.0, np.log(1.1), np.log(1.15))
-    ours = upper_limits(at, null, np.array([25.0]))[0]
+    ours = posterior(at, null, np.array([25.0])).upper_limits[0]
     alpha = np.linspace(-5, 5, 201)
     weight = norm.pdf(alpha)
     b, e = 50 * 1.1 ** alpha[:, None], 1.15 ** alpha[None, :]

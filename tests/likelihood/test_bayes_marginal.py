@@ -10,7 +10,7 @@ from scipy.stats import norm, poisson
 from toy_search import counting
 
 from zprime_recast.likelihood.background_fit import fit_background
-from zprime_recast.likelihood.bayes import log_evidence, upper_limits
+from zprime_recast.likelihood.bayes import log_evidence, posterior
 
 
 def background_fit(likelihood):
@@ -55,5 +55,5 @@ def test_a_sampled_nuisance_is_integrated(counts, bkg, u):
     density, _ = quad_vec(lambda a: norm.pdf(a) * poisson.pmf(counts, bkg + mu * np.exp(u * a)), -6, 6)
     share = np.cumsum(density) / density.sum()
     exact = brentq(lambda x: np.interp(x, mu, share) - 0.95, 0.0, mu[-1])
-    found = upper_limits(at, null, np.array([0.8 * exact]), n_sampled=1)[0]
+    found = posterior(at, null, np.array([0.8 * exact]), n_sampled=1).upper_limits[0]
     assert found == pytest.approx(exact, rel=0.05)

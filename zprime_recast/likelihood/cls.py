@@ -62,12 +62,17 @@ class Tested(Quiet):
     def take(self, rows: IndexArray) -> Tested:
         """Select hypotheses by index."""
         place = {int(row): k for k, row in enumerate(rows)}
-        arrays = ("cls_observed", "cls_expected", "q_observed", "q_asimov", "log_ratio", "recomputed")
-        faults, warnings = (
-            tuple((place[i], text) for i, text in some if i in place) for some in (self.faults, self.warnings)
+        return Tested(
+            self.cls_observed[rows],
+            self.cls_expected[rows],
+            self.q_observed[rows],
+            self.q_asimov[rows],
+            self.log_ratio[rows],
+            self.recomputed[rows],
+            tuple((place[i], text) for i, text in self.faults if i in place),
+            tuple((place[i], text) for i, text in self.warnings if i in place),
+            tuple(self.calculator_used[int(row)] for row in rows),
         )
-        used = tuple(self.calculator_used[int(row)] for row in rows)
-        return Tested(*(getattr(self, name)[rows] for name in arrays), faults, warnings, used)
 
 
 def asymptotic_cls(likelihood: BinnedLikelihood, null: BackgroundFit | None = None) -> Tested:

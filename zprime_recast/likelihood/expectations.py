@@ -81,8 +81,8 @@ def expectations_of(
     """The expectations of hypotheses of a likelihood, all or those at ``rows``, with signals scaled by ``strength``.
 
     Without ``rotated`` the nuisances of the signal are those of the likelihood. This suits a single hypothesis, for
-    which the rotation takes more time than it saves. Rotated nuisances with less information than ``negligible`` are left
-    out.
+    which the rotation takes more time than it saves. Rotated nuisances with less information than ``negligible`` are
+    left out.
     """
     of_background = likelihood.background_changes.factors
     signal, change = likelihood.signal, likelihood.signal_changes.change

@@ -8,14 +8,14 @@ exactly the ratio exp(T),
 .. math:: T(n, c) = \sum_j \Big[ n_j \ln\frac{N_j}{B^0_j} - (N_j - B^0_j) \Big]
           + (\theta - \theta_0)\cdot c - \tfrac12\big(|\theta|^2 - |\theta_0|^2\big),
 
-so a toy stands for exp(T - ln m) toys of the ensemble (N, theta), where m is the density of the mixture over that of the
-background. One set of toys therefore serves every hypothesis, and CLs is smooth in the coupling.
+so a toy stands for exp(T - ln m) toys of the ensemble (N, theta), where m is the density of the mixture over that of
+the background. One set of toys therefore serves every hypothesis, and CLs is smooth in the coupling.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -88,6 +88,8 @@ class Toys(Quiet):
     """ln m, (n,)."""
     gain: ToyArray
     """ln L(fit) - ln L(theta_0) without a signal, (n,)."""
+    step_gain: ToyArray
+    """The gain of the first Fisher step by the quadratic form, (n,)."""
     shift: ToyArray
     """Fitted nuisances less theta_0, (n, n_background)."""
     missed: ToyArray
@@ -171,19 +173,20 @@ def draw_toys(
     drawn = tuple((background if one is None else one, number) for one, number in parts)
     deviations = np.concatenate([_draw(null, one, number, rng) for one, number in drawn])
     few = np.nonzero(null.expected < few_below)[0]
-    gain, shift, missed = _fits(null, slopes, few, deviations)
+    fits = _fits(null, slopes, few, deviations)
     mixture = _log_mixture(null, drawn, deviations)
-    return Toys(null, slopes, few, deviations, drawn, mixture, gain, shift, missed)
+    return Toys(null, slopes, few, deviations, drawn, mixture, *fits)
 
 
 def pooled(parts: Sequence[Toys]) -> Toys:
     """One set of toys of several that were drawn for the same searches and the same exact bins."""
     first = parts[0]
     drawn = tuple(one for toys in parts for one in toys.drawn)
-    names = ("deviations", "gain", "shift", "missed")
-    joined = {name: np.concatenate([getattr(toys, name) for toys in parts]) for name in names}
-    mixture = _log_mixture(first.null, drawn, joined["deviations"])
-    return replace(first, drawn=drawn, log_mixture=mixture, **joined)
+    deviations = np.concatenate([toys.deviations for toys in parts])
+    names = ("gain", "step_gain", "shift", "missed")
+    fits = (np.concatenate([getattr(toys, name) for toys in parts]) for name in names)
+    mixture = _log_mixture(first.null, drawn, deviations)
+    return Toys(first.null, first.slopes, first.few, deviations, drawn, mixture, *fits)
 
 
 def _log_mixture(null: BackgroundFit, drawn: Sequence[tuple[Ensemble, int]], deviations: ToyArray) -> FloatArray:
@@ -205,8 +208,8 @@ def _draw(null: BackgroundFit, ensemble: Ensemble, number: int, rng: np.random.G
 
 def _fits(
     null: BackgroundFit, slopes: FloatArray, few: IndexArray, deviations: ToyArray
-) -> tuple[ToyArray, ToyArray, ToyArray]:
-    """Gain, shift and missed of :class:`Toys`."""
+) -> tuple[ToyArray, ToyArray, ToyArray, ToyArray]:
+    """Gain, step_gain, shift and missed of :class:`Toys`."""
     n_background, n_bins = slopes.shape
     fisher = (slopes * null.expected) @ slopes.T + np.eye(n_background)
     whitening = np.linalg.inv(np.linalg.cholesky(fisher))
@@ -227,4 +230,4 @@ def _fits(
         found = maxima(own, start[rows], score[rows], counts[rows], 25, 1e-3)
         gain[rows], z[rows] = found.gain, found.z
     back = whitening.astype(TOY_TYPE)
-    return gain, z @ back, (z - score) @ back
+    return gain, 0.5 * row_dot(score, score), z @ back, (z - score) @ back

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import FloatArray, IndexArray, Quiet
+from ..arrays import IndexArray, Quiet
 
 #: Arrays of all toys have this precision; only deviations from expectations are stored, never the counts themselves.
 TOY_TYPE = np.float32
-ToyArray = NDArray[np.float32]
+ToyArray = NDArray[np.floating[Any]]
 #: Smallest total of a bin over its expectation: interference may bring it to zero.
 LEAST_TOTAL = 0.02
 #: Steps remembered by the fits, and the largest change of a whitened nuisance in one step.
@@ -67,7 +68,7 @@ class FewEvents(Quiet):
         return 1 / self.expected, LEAST_TOTAL * self.expected
 
     def samples(self, z: ToyArray) -> tuple[ToyArray, ToyArray, ToyArray]:
-        """N l, the expected background, each (n, n_few), and the expected signal, (n, n_with), at z (n, n_nuisances)."""
+        """N l and the expected background, (n, n_few), and the expected signal, (n, n_with), at z (n, n_nuisances)."""
         n_with = len(self.signal)
         background = z @ self.background_slopes
         linear = background * self.background
@@ -182,7 +183,7 @@ def _maxima(
     gain, left, at_maximum = value.copy(), np.empty_like(value), z.copy()
     at: IndexArray = np.arange(n)
     steps: list[tuple[ToyArray, ToyArray, ToyArray]] = []
-    length = np.ones(n, TOY_TYPE)
+    length: ToyArray = np.ones(n, TOY_TYPE)
     for turn in range(max_steps + 1):
         direction = _direction(gradient, steps)
         decrement = row_dot(direction, gradient)
@@ -197,9 +198,9 @@ def _maxima(
         if turn == max_steps or not going.any():
             break
         if not going.all():
-            at, z, value, gradient, direction, counts, score, length = (
-                a[going] for a in (at, z, value, gradient, direction, counts, score, length)
-            )
+            at = at[going]
+            z, value, gradient, direction = (a[going] for a in (z, value, gradient, direction))
+            counts, score, length = (a[going] for a in (counts, score, length))
             steps = [(s[going], y[going], r[going]) for s, y, r in steps]
         largest = np.maximum(np.abs(direction).max(axis=1), 1e-9)
         step = direction * (np.minimum(1, STEP_MAX / largest) * length)[:, None]

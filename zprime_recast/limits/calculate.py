@@ -1,4 +1,5 @@
-"""The calculators: from hypotheses to CLs, with one call for each name of :data:`zprime_recast.limits.method.CALCULATORS`.
+"""The calculators: from hypotheses to CLs, one function for each name in
+:data:`zprime_recast.limits.method.CALCULATORS`.
 
 Every calculator looks at one hypothesis at a time: no result depends on the company, the order or the number of rows.
 """
@@ -14,8 +15,10 @@ import numpy as np
 from ..arrays import FloatArray, IndexArray
 from ..errors import LikelihoodError
 from ..io.threads import one_blas_thread
+from ..likelihood.bayes import posterior
+from ..likelihood.binned import BinnedLikelihood
 from ..likelihood.cls import Tested
-from ..likelihood.shared_cls import shared_cls
+from ..likelihood.shared_cls import BLIND, shared_cls
 from ..likelihood.toys import toy_cls
 from ..process.hypotheses import Hypotheses
 from .method import Method
@@ -26,8 +29,8 @@ if TYPE_CHECKING:
 
 #: Asymptotic CLs between which ``auto`` takes toys.
 BORDER = (0.002, 0.2)
-#: Hypotheses whose likelihood is held in memory together.
-CHUNK = 64
+#: Hypotheses whose likelihood is held in memory together, and of those with a posterior.
+CHUNK, BAYES_CHUNK = 64, 8
 
 
 def asymptotic(joint: JointLikelihood, hypotheses: Hypotheses, method: Method) -> Tested:
@@ -103,6 +106,40 @@ def plain_toys(joint: JointLikelihood, hypotheses: Hypotheses, method: Method) -
     return Tested(observed, expected, q_observed, unknown, unknown, none, faulty, likelihood.warnings, used)
 
 
+def bayes(joint: JointLikelihood, hypotheses: Hypotheses, method: Method) -> Tested:
+    """Posterior probability of more signal than that of each hypothesis (n,), with a flat prior in its strength.
+
+    It takes the place of CLs, with which it agrees for counts without nuisances. Expected values are those of the
+    background-only Asimov data, without a band.
+    """
+    found = asymptotic(joint, hypotheses, method)
+    n = len(hypotheses.mass_gev)
+    observed, expected = found.cls_observed.copy(), np.full((n, 5), np.nan)
+    with np.errstate(invalid="ignore"):
+        rows = np.nonzero(found.q_asimov > BLIND)[0]
+    background = joint.background
+    with one_blas_thread():
+        for first in range(0, len(rows), BAYES_CHUNK):
+            some = rows[first : first + BAYES_CHUNK]
+            part, size = hypotheses.take(some), found.q_asimov[some]
+
+            def likelihood_at(strengths: FloatArray, _: FloatArray, part: Hypotheses = part) -> BinnedLikelihood:
+                n, m = strengths.shape
+                repeated = part.take(np.repeat(np.arange(n), m))
+                own = 1.0 if repeated.strength is None else repeated.strength
+                return joint.likelihood(replace(repeated, strength=own * strengths.ravel()), method.interference)
+
+            estimate = 2 / np.sqrt(size) + 1 / size
+            observed[some] = posterior(likelihood_at, background, estimate).beyond(1.0)
+            expected[some, 2] = posterior(likelihood_at, background, estimate, 0, background.expected).beyond(1.0)
+    return replace(
+        found,
+        cls_observed=observed,
+        cls_expected=expected,
+        calculator_used=("bayes",) * n,
+    )
+
+
 Calculator = Callable[["JointLikelihood", Hypotheses, Method], Tested]
 
 CALCULATE: dict[str, Calculator] = {
@@ -110,4 +147,5 @@ CALCULATE: dict[str, Calculator] = {
     "toys": toys,
     "auto": auto,
     "plain-toys": plain_toys,
+    "bayes": bayes,
 }

@@ -11,14 +11,11 @@ from ..process.family import Family
 from .calculate import CALCULATE
 from .crossings import Crossings, crossings, roots_near
 from .method import Method
+from .refined import refined_crossings
 from .result import FamilyLimits
-from .toy_limits import toy_crossings
 
 if TYPE_CHECKING:
     from .verdicts import JointLikelihood
-
-#: Calculators of limits; ``auto`` is ``toys``, since a limit is at the border of exclusion.
-LIMIT_CALCULATORS = ("toys", "auto", "asymptotic")
 
 
 def family_limits(joint: JointLikelihood, family: Family, method: Method, without_theory: bool = False) -> FamilyLimits:
@@ -30,8 +27,8 @@ def family_limits(joint: JointLikelihood, family: Family, method: Method, withou
     interference, fitter = method.interference, method.fitter
     lowest, largest = family.lowest, family.largest
     found = crossings(joint.curves(family, interference), lowest, largest)
-    if method.calculator in ("toys", "auto"):
-        found = [_with_toys(joint, family, method, i, one) for i, one in enumerate(found)]
+    if method.calculator != "asymptotic":
+        found = [_refined(joint, family, method, i, one) for i, one in enumerate(found)]
     x_95 = np.array([one.limits for one in found]).reshape(-1, 6)
     if fitter != "newton":
         x_95 = _judged(joint, family, interference, fitter, x_95)
@@ -61,15 +58,17 @@ def family_limits(joint: JointLikelihood, family: Family, method: Method, withou
     )
 
 
-def _with_toys(joint: JointLikelihood, family: Family, method: Method, i: int, asymptotic: Crossings) -> Crossings:
-    """The crossings of one family with shared toys."""
+def _refined(joint: JointLikelihood, family: Family, method: Method, i: int, asymptotic: Crossings) -> Crossings:
+    """The crossings of one family by another calculator than the asymptotic one."""
+    # a limit is at the border of exclusion, where ``auto`` takes toys
+    calculator = "toys" if method.calculator == "auto" else method.calculator or ""
 
     def values(log_x: FloatArray) -> FloatArray:
         hypotheses = family.at(np.full(len(log_x), i), np.exp(log_x))
-        tested = CALCULATE["toys"](joint, hypotheses, method)
+        tested = CALCULATE[calculator](joint, hypotheses, method)
         return np.concatenate([tested.cls_observed[:, None], tested.cls_expected], axis=1)
 
-    return toy_crossings(values, asymptotic, float(family.lowest[i]), float(family.largest[i]))
+    return refined_crossings(values, asymptotic, float(family.lowest[i]), float(family.largest[i]))
 
 
 def _fault(found: Crossings, variable: str, lowest: float) -> str | None:

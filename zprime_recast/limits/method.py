@@ -10,9 +10,9 @@ from ..errors import InputError, UnknownName
 from ..process.family import Family
 from .result import FamilyLimits, Verdicts
 
-#: Ways to turn fits into a verdict: pseudo-experiments shared by all hypotheses; the asymptotic formulae, with or without
-#: pseudo-experiments near the border of exclusion; pseudo-experiments of each hypothesis, fitted one by one, which judge
-#: the shared ones; or the posterior of a flat prior in the signal strength.
+#: Ways to turn fits into a verdict: toys that all hypotheses share; the asymptotic formulae, alone or with toys near
+#: the border of exclusion (auto); toys of each hypothesis, fitted one by one, which judge the shared ones; or the
+#: posterior of a flat prior in the signal strength.
 CALCULATORS = ("toys", "asymptotic", "auto", "plain-toys", "bayes")
 #: Ways to fit: the batched Newton fits of the package, or pyhf with the exact template, which judges them.
 FITTERS = ("newton", "pyhf")
@@ -30,7 +30,7 @@ class Method:
     """None: that of the searches, see :meth:`Together.used`."""
     fitter: str = "newton"
     n_toys: int | None = None
-    """Number of toys: of ``toys`` those all hypotheses share, of ``plain-toys`` those of each of the two hypotheses; None
+    """Number of toys: those that all hypotheses share, or with ``plain-toys`` those of each of the two hypotheses. None
     for SHARED_TOYS and PLAIN_TOYS.
     """
     seed: int = 1

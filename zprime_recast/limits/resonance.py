@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import BoolArray, FloatArray, IndexArray, Quiet, checked_positive
+from ..arrays import FloatArray, IndexArray, Quiet, checked_positive
 from ..errors import InputError, LikelihoodError, UnknownName
+from ..io.memo import Memo
 from ..io.threads import one_blas_thread
-from ..likelihood.asymptotics import CLS_EXCLUDED, unprofiled_statistic
+from ..likelihood.asymptotics import unprofiled_statistic
 from ..likelihood.background_fit import BackgroundFit, background_likelihood, fit_background
-from ..likelihood.bayes import upper_limits
+from ..likelihood.bayes import posterior
 from ..likelihood.binned import BinnedLikelihood, Layouts, binned_likelihood
 from ..likelihood.cls import Tested, asymptotic_cls
+from ..likelihood.shared_cls import shared_cls
+from ..likelihood.toy_ensemble import Ensemble
+from ..likelihood.toy_statistic import fitted
 from ..likelihood.toys import toy_cls
 from ..process.hypotheses import GAMMA_OVER_M_MAX
 from ..searches.search import check_mass
@@ -26,14 +30,14 @@ from ..signal.fold import FoldedSearch, fold_search
 from ..signal.resonance import resonance_template
 from ..signal.signal import Signal
 from ..signal.systematics import expected_limit
-from .crossings import ROOT_TOLERANCE, CLsCurves, Curves, crossings
+from .crossings import CLsCurves, Crossings, crossings
 from .method import Method
+from .refined import refined_crossings
 from .result import ResonanceLimit
+from .shared_toys import SharedToys
 
 #: Cross-sections looked at, over an estimate of the expected limit, and the points of the grid between them.
 SEARCHED, POINTS = (0.05, 20.0), 20
-#: Cross-sections toys are drawn at, over the lowest and the highest asymptotic limit, and their number.
-TOY_SEARCHED, TOY_POINTS = (0.7, 3.0), 12
 #: Hypotheses fitted together, which bounds the memory; and resonances of a Bayesian limit.
 CHUNK, BAYES_CHUNK = 512, 24
 
@@ -85,6 +89,20 @@ class Resonances(Quiet):
         channels = None if self.channel == "ll" else (self.channel,)
         return fit_background(background_likelihood([self.folded.search], channels, self.layouts))
 
+    @cached_property
+    def _shared_toys(self) -> Memo[float, SharedToys]:
+        return Memo(4)
+
+    def shared_toys(self, gamma_over_m: float) -> SharedToys:
+        """The toys that all resonances of a relative width share."""
+
+        def resonance_at(mass_gev: float) -> tuple[BinnedLikelihood, Ensemble]:
+            one = replace(self, mass_gev=np.array([mass_gev]), gamma_over_m=np.array([gamma_over_m]))
+            likelihood = one.likelihood(_asymptotic(one)[:, 3:4])
+            return likelihood, fitted(likelihood, self.background)[0].ensemble
+
+        return self._shared_toys.get(gamma_over_m, lambda: SharedToys(self.background, resonance_at))
+
     def test(self, which: IndexArray, x: FloatArray) -> Tested:
         """Asymptotic CLs of the resonances ``which`` (k,) at cross-sections x (k,) in fb."""
         parts = [
@@ -129,9 +147,9 @@ def resonance_limit(
     mass_gev: ArrayLike,
     gamma_over_m: ArrayLike,
     channel: str = "ll",
-    calculator: str = "asymptotic",
+    calculator: str = "toys",
     spectrum_bins: bool = False,
-    n_toys: int = 2000,
+    n_toys: int | None = None,
     seed: int = 1,
 ) -> ResonanceLimit:
     """Limit at 95 % CL on sigma x BR of generic resonances, observed and expected, as the experiment defines it.
@@ -140,11 +158,13 @@ def resonance_limit(
         analysis: id, folder, a search with a spectrum, or one that is folded already.
         mass_gev, gamma_over_m: mass in GeV and relative width; they broadcast to the shape of the result.
         channel: of the analysis; ``ll`` for all.
-        calculator: ``asymptotic`` (CLs), ``toys`` (CLs), or ``bayes`` (flat prior in the cross-section; the median of
-            the expected band alone, from the background-only Asimov data).
-        spectrum_bins: expected asymptotic limits in the bins of the published spectrum; otherwise in the finer ones the
+        calculator: CLs from ``toys`` that all cross-sections share, from the ``asymptotic`` formulae or from
+            ``plain-toys`` of each cross-section; or ``bayes`` (flat prior in the cross-section; the median of the
+            expected band alone, from the background-only Asimov data).
+        spectrum_bins: expected limits in the bins of the published spectrum; otherwise in the finer ones the
             card of the search gives for them, if it does.
-        n_toys, seed: of the toys of each hypothesis.
+        n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
+            their seed.
 
     RangeError outside the masses of the search; LikelihoodError if CLs does not fall through 0.05.
 
@@ -157,11 +177,13 @@ def resonance_limit(
     method = Method(calculator=calculator, n_toys=n_toys, seed=seed)
     mass, ratio = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), np.asarray(gamma_over_m, dtype=float))
     asked = resonances(folded, mass, ratio, channel)
-    bins = folded.search.expected_bins if calculator == "asymptotic" and not spectrum_bins else None
+    method.only("a limit on a resonance", *((name, "newton") for name in _CALCULATORS))
+    find = _CALCULATORS[calculator]
+    bins = None if spectrum_bins else folded.search.expected_bins
     with one_blas_thread():
-        limits = _CALCULATORS[method.calculator](asked, method)
+        limits = find(asked, method)
         if bins is not None and folded.fine is not None:
-            limits[:, 1:] = _asymptotic(resonances(folded.fine, mass, ratio, channel), method)[:, 1:]
+            limits[:, 1:] = find(resonances(folded.fine, mass, ratio, channel), method)[:, 1:]
     return ResonanceLimit(
         analysis=folded.search.id,
         channel=channel,
@@ -176,17 +198,49 @@ def resonance_limit(
     )
 
 
-def _asymptotic(asked: Resonances, method: Method) -> FloatArray:
+def _asymptotic(asked: Resonances, method: Method | None = None) -> FloatArray:
     estimate = asked.estimate()
     low, high = (x * estimate for x in SEARCHED)
-    return _found(asked, CLsCurves(asked.test, asked.bound), low, high, POINTS)
+    return _limits(asked, crossings(CLsCurves(asked.test, asked.bound), low, high, POINTS), low, high)
 
 
 def _toys(asked: Resonances, method: Method) -> FloatArray:
-    """CLs at rising cross-sections around the asymptotic limits, with the same seed at each."""
-    asymptotic = _asymptotic(asked, method)
-    low, high = TOY_SEARCHED[0] * asymptotic.min(axis=1), TOY_SEARCHED[1] * asymptotic.max(axis=1)
-    return _found(asked, ToyCurves(asked, method.n_toys, method.seed), low, high, TOY_POINTS, None)
+    """CLs from toys that all cross-sections share, around the asymptotic limits."""
+
+    def values(i: int, x: FloatArray) -> FloatArray:
+        some = np.full(len(x), i)
+        likelihood = asked.take(some).likelihood(x[:, None])
+        drawn = asked.shared_toys(float(asked.gamma_over_m[i])).near(float(asked.mass_gev[i]), method.toys, method.seed)
+        found = shared_cls(likelihood, asked.background, drawn, asked.test(some, x))
+        return np.concatenate([found.cls_observed[:, None], found.cls_expected], axis=1)
+
+    return _refined(asked, values)
+
+
+def _plain_toys(asked: Resonances, method: Method) -> FloatArray:
+    """CLs from toys of each cross-section, with the same seed, around the asymptotic limits."""
+
+    def values(i: int, x: FloatArray) -> FloatArray:
+        found = []
+        for one in x:
+            likelihood = asked.take(np.array([i])).likelihood(np.array([[one]]))
+            cls = toy_cls(likelihood, method.toys, method.seed, asked.background)
+            found.append([cls.cls_observed, *cls.cls_expected])
+        return np.maximum(found, 0.1 / method.toys)
+
+    return _refined(asked, values)
+
+
+def _refined(asked: Resonances, values: Callable[[int, FloatArray], FloatArray]) -> FloatArray:
+    """Limits (n, 6) of a calculator, from CLs (k, 6) of one resonance at cross-sections (k,)."""
+    estimate = asked.estimate()
+    low, high = (x * estimate for x in SEARCHED)
+    around = crossings(CLsCurves(asked.test, asked.bound), low, high, POINTS)
+    found = [
+        refined_crossings(lambda log_x, i=i: values(i, np.exp(log_x)), one, float(low[i]), float(high[i]))  # type: ignore[misc]
+        for i, one in enumerate(around)
+    ]
+    return _limits(asked, found, low, high)
 
 
 def _bayesian(asked: Resonances, method: Method) -> FloatArray:
@@ -196,50 +250,21 @@ def _bayesian(asked: Resonances, method: Method) -> FloatArray:
         rows = slice(first, first + BAYES_CHUNK)
         part = asked.take(rows)
         estimate, null = part.estimate(), asked.background
-        limits[rows, 0] = upper_limits(part.likelihood, null, estimate, n_sampled)
-        limits[rows, 3] = upper_limits(part.likelihood, null, estimate, n_sampled, null.expected)
+        limits[rows, 0] = posterior(part.likelihood, null, estimate, n_sampled).upper_limits
+        limits[rows, 3] = posterior(part.likelihood, null, estimate, n_sampled, null.expected).upper_limits
     return limits
 
 
 _CALCULATORS: dict[str, Callable[[Resonances, Method], FloatArray]] = {
     "asymptotic": _asymptotic,
     "toys": _toys,
+    "plain-toys": _plain_toys,
     "bayes": _bayesian,
 }
 
 
-@dataclass(frozen=True, eq=False)
-class ToyCurves:
-    """``ln(CLs/0.05)`` from toys, observed and expected; the same seed everywhere makes it fall smoothly."""
-
-    asked: Resonances
-    n_toys: int
-    seed: int
-
-    def __call__(self, which: IndexArray, log_x: FloatArray) -> tuple[FloatArray, dict[int, str]]:
-        """Values (n, 6)."""
-        values = np.empty((len(which), 6))
-        for k, x in enumerate(np.exp(log_x)):
-            likelihood = self.asked.take(which[k : k + 1]).likelihood(np.array([[x]]))
-            found = toy_cls(likelihood, self.n_toys, self.seed, self.asked.background)
-            values[k] = np.maximum([found.cls_observed, *found.cls_expected], 0.1 / self.n_toys)
-        return np.log(values / CLS_EXCLUDED), {}
-
-    def sensitive(self, which: IndexArray, log_x: FloatArray) -> BoolArray:
-        """Everywhere."""
-        return np.ones(len(which), dtype=bool)
-
-
-def _found(
-    asked: Resonances,
-    curves: Curves,
-    low: FloatArray,
-    high: FloatArray,
-    points: int,
-    tolerance: float | None = ROOT_TOLERANCE,
-) -> FloatArray:
+def _limits(asked: Resonances, found: list[Crossings], low: FloatArray, high: FloatArray) -> FloatArray:
     """Limits (n, 6); LikelihoodError where one is missing."""
-    found = crossings(curves, low, high, points, tolerance)
     limits = np.array([one.limits for one in found]).reshape(-1, 6)
     for i in np.nonzero(~np.isfinite(limits).all(axis=1))[0]:
         why = found[i].fault or f"CLs does not fall through 0.05 between {low[i]:.3g} and {high[i]:.3g} fb"

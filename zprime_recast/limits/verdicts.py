@@ -28,7 +28,7 @@ from ..signal.reference import exact_templates
 from ..signal.template import templates
 from .calculate import CALCULATE
 from .crossings import CLsCurves
-from .families import LIMIT_CALCULATORS, family_limits
+from .families import family_limits
 from .method import CALCULATORS, Method
 from .result import FamilyLimits, Verdicts
 from .shared_toys import SharedToys
@@ -61,7 +61,7 @@ class JointLikelihood:
         return None
 
     def used(self, method: Method) -> Method:
-        """The method with its calculator, ``toys`` unless asked for otherwise; InputError for one that cannot be used."""
+        """The method with its calculator, by default ``toys``; InputError for one that cannot be used."""
         method = method.resolved("toys")
         method.only("a verdict on a model", ("asymptotic", "pyhf"), *((name, "newton") for name in CALCULATORS))
         return method
@@ -84,9 +84,7 @@ class JointLikelihood:
 
     def limits(self, family: Family, method: Method, without_theory: bool = False) -> FamilyLimits:
         """The x of each family where CLs falls through 0.05."""
-        method = self.used(method)
-        method.only("a limit on a model", ("asymptotic", "pyhf"), *((name, "newton") for name in LIMIT_CALCULATORS))
-        return family_limits(self, family, method, without_theory)
+        return family_limits(self, family, self.used(method), without_theory)
 
     def tested(self, hypotheses: Hypotheses, method: Method) -> Tested:
         """CLs of hypotheses (n,) with the calculator and the fitter of a resolved method."""

@@ -1,4 +1,4 @@
-"""Limits from the smooth CLs of shared toys: a few points around the asymptotic limits, and what is between them."""
+"""Limits of calculators that take long: CLs at a few points around the asymptotic limits, and interpolated between."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def straightened(cls: FloatArray) -> FloatArray:
     return np.asarray(np.log(-ndtri(CLS_EXCLUDED / 2)) - np.log(np.maximum(z, 1e-6)))
 
 
-def toy_crossings(values: Values, asymptotic: Crossings, lowest: float, largest: float) -> Crossings:
+def refined_crossings(values: Values, asymptotic: Crossings, lowest: float, largest: float) -> Crossings:
     """The crossings of the six curves of one family, near those of their asymptotic counterparts.
 
     Arguments:
