@@ -63,13 +63,19 @@ NoTheory = Annotated[
     ),
 ]
 Calculator = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--calculator",
         metavar="NAME",
-        help="asymptotic (every command), toys (cls and generic-limit) or bayes (generic-limit only).",
+        help="toys that all hypotheses share (right at few events), asymptotic (fast), plain-toys (slow; a cross-check), "
+        "bayes (flat prior in the signal strength), or auto (toys near the border of exclusion, else asymptotic).",
     ),
 ]
+Toys = Annotated[
+    int | None,
+    typer.Option("-n", "--toys", metavar="N", help="Number of toys: shared (4000), or per hypothesis (2000)."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the toys.")]
 Fitter = Annotated[
     str,
     typer.Option(

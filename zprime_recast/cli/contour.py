@@ -58,7 +58,7 @@ def contour(
     no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
-    calculator: Calculator = "asymptotic",
+    calculator: Calculator = None,
     fitter: Fitter = "newton",
     refine: Annotated[
         int, typer.Option("--refine", metavar="N", help="Add masses where the curve bends or ends, N times (0 to 8).")

@@ -24,6 +24,9 @@ def evaluate(
     no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
+    calculator: Calculator = "auto",
+    n_toys: Toys = None,
+    seed: Seed = 1,
     limits: Annotated[
         bool,
         typer.Option(
@@ -61,7 +64,7 @@ def evaluate(
     if not points.exists():
         raise InputError(f"no such file: {points}")
     searches = prepare_searches(analysis, pdf, order, no_theory)
-    evaluate_rows = evaluator(searches, card, not no_interference, limits)
+    evaluate_rows = evaluator(searches, card, not no_interference, limits, calculator or "auto", n_toys, seed)
     origin = searches.provenance(evaluate_rows.method)
     origin = origin if card is None else origin.of_model(card)
     inputs: dict[str, Any] = {**origin.to_dict(), "theory": not no_theory, "limits": limits}

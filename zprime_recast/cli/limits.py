@@ -20,7 +20,9 @@ from ._shared import (
     NoTheory,
     Order,
     Pdf,
+    Seed,
     Set,
+    Toys,
     app,
     coupling_or_reference,
     emit,
@@ -29,9 +31,6 @@ from ._shared import (
     positive_number,
     prepare_searches,
 )
-
-Toys = Annotated[int, typer.Option("-n", metavar="N", help="Toys per hypothesis, for --calculator toys.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the toys, for --calculator toys.")]
 
 
 @app.command()
@@ -72,9 +71,9 @@ def cls_(
     no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
-    calculator: Calculator = "asymptotic",
+    calculator: Calculator = None,
     fitter: Fitter = "newton",
-    n_toys: Toys = 2000,
+    n_toys: Toys = None,
     seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
@@ -112,13 +111,15 @@ def limit(
     no_theory: NoTheory = False,
     no_interference: NoInterference = False,
     set_: Set = None,
-    calculator: Calculator = "asymptotic",
+    calculator: Calculator = None,
     fitter: Fitter = "newton",
+    n_toys: Toys = None,
+    seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
     """Compute the observed and expected 95% CL limits on the coupling at one mass; the width follows the coupling.
 
-    --calculator must be asymptotic. --fitter pyhf does not apply to an analysis that publishes only a limit curve.
+    An analysis that publishes only a limit curve has no toys; --fitter pyhf does not apply to it either.
 
     Example: zprime-recast limit elusive_bl --mass 2000
     """
@@ -127,7 +128,7 @@ def limit(
     card = load_with(model, set_)
     mass_gev = positive_number("--mass", mass)
     searches = prepare_searches(analysis, pdf, order, no_theory)
-    result = find_limit(card, mass_gev, searches, not no_interference, calculator, fitter)
+    result = find_limit(card, mass_gev, searches, not no_interference, calculator, fitter, n_toys, seed)
     pair, tev = result.sigma_br_flavor, result.sigma_br_sqrt_s_gev / 1000
     text = [
         f"{card.id}, M = {mass_gev:g} GeV: 95% CL limit on the coupling",
@@ -150,8 +151,8 @@ def generic_limit_(
     channel: Annotated[
         str, typer.Option("--channel", help="Channel of the analysis, or ll for all of them together.")
     ] = "ll",
-    calculator: Calculator = "asymptotic",
-    n_toys: Toys = 2000,
+    calculator: Calculator = None,
+    n_toys: Toys = None,
     seed: Seed = 1,
     spectrum_bins: Annotated[
         bool,
@@ -161,7 +162,7 @@ def generic_limit_(
 ) -> None:
     """Compute the limit on sigma x BR of a generic resonance, per lepton flavour and as the experiment defines it.
 
-    ATLAS quotes fiducial cross-sections, CMS total ones. The calculators asymptotic, toys and bayes all apply here.
+    ATLAS quotes fiducial cross-sections, CMS total ones. All calculators but auto apply.
 
     Example: zprime-recast generic-limit atlas-139fb-dilepton --mass 2000 --width 0.03 --channel ee
     """
@@ -170,7 +171,9 @@ def generic_limit_(
 
     mass_gev = positive_number("--mass", mass)
     gamma_over_m = checked_number("--width", width, low=0.0)
-    result = resonance_limit(analysis, mass_gev, gamma_over_m, channel, calculator, spectrum_bins, n_toys, seed)
+    result = resonance_limit(
+        analysis, mass_gev, gamma_over_m, channel, calculator or "toys", spectrum_bins, n_toys, seed
+    )
     bins = result.expected_bins
     text = [
         f"{result.analysis}, {result.channel}, M = {mass_gev:g} GeV, Gamma/M = {gamma_over_m:g}",

@@ -33,6 +33,8 @@ DEFICIT_MAX = 0.9
 DEFICIT_BIN_MIN = 0.01
 #: Largest sum of deficits beyond DEFICIT_MAX, in events of a channel, that is dropped with a warning.
 DEFICIT_LOST_MAX = 0.5
+#: Deficits below this many events of a channel are dropped without a remark: no result can show them.
+DEFICIT_SAID = 0.05
 #: Upper bound of the signal strength in fits.
 MU_MAX = 10.0
 
@@ -302,6 +304,8 @@ def _beyond_bounds(layout: Layout, searches: Sequence[SpectrumSearch], lost: Flo
         where = f"{searches[block.search].id}, {block.channel.name}"
         events = lost[:, block.bins].sum(axis=-1)
         for i in np.nonzero(~(events == 0))[0].tolist():
+            if events[i] <= DEFICIT_SAID:
+                continue
             if events[i] <= DEFICIT_LOST_MAX:
                 text = "destructive interference exceeds the fitted background in the tail;"
                 warnings.append((i, f"{where}: {text} {events[i]:.2g} events of deficit left out"))

@@ -40,9 +40,12 @@ def cls(
         mass_gev, coupling: mass of the Z' in GeV and coupling; they broadcast to the shape of the result.
         analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
         interference: with photon and Z.
-        calculator: ``asymptotic``, or ``toys`` for ``n_toys`` pseudo-experiments of each of both hypotheses.
+        calculator: ``toys`` that all hypotheses share (the default for a likelihood), ``asymptotic``, ``plain-toys`` of each
+            hypothesis, ``bayes`` (flat prior in the strength of the signal; its posterior beyond strength 1 takes the
+            place of CLs) or ``auto`` (toys where the asymptotic CLs is near the border of exclusion).
         fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per hypothesis.
-        n_toys, seed: of the toys.
+        n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
+            their seed.
 
     RangeError outside the masses of an analysis, InputError for a width above half of the mass, LikelihoodError where
     there is no verdict.
@@ -76,6 +79,8 @@ def limit(
     interference: bool = True,
     calculator: str | None = None,
     fitter: str = "newton",
+    n_toys: int | None = None,
+    seed: int = 1,
 ) -> LimitResult:
     """The coupling at 95 % CL, observed and expected; the width follows the coupling.
 
@@ -84,8 +89,12 @@ def limit(
         mass_gev: mass of the Z' in GeV, any shape; the result has it.
         analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
         interference: with photon and Z.
-        calculator: ``asymptotic``.
+        calculator: ``toys`` that all hypotheses share (the default for a likelihood), ``asymptotic``, ``plain-toys`` of each
+            hypothesis, ``bayes`` (flat prior in the strength of the signal; its posterior beyond strength 1 takes the
+            place of CLs) or ``auto`` (toys where the asymptotic CLs is near the border of exclusion).
         fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per mass.
+        n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
+            their seed.
 
     RangeError outside the masses of an analysis; LikelihoodError if there is no limit for a reason other than a weak
     signal (for which the limit is NaN).
@@ -101,7 +110,7 @@ def limit(
     family = coupling_family(model, mass.ravel())
     for _, text in family.faults():
         raise InputError(f"model {model.id}: {text}")
-    result = coupling_limits(model, family, searches, Method(interference, calculator, fitter))
+    result = coupling_limits(model, family, searches, Method(interference, calculator, fitter, n_toys, seed))
     for at, text in result.errors:
         raise LikelihoodError(text if mass.ndim == 0 else f"at {at:g} GeV: {text}")
     return result.reshaped(mass.shape)

@@ -88,7 +88,9 @@ class Evaluator:
             kinds = ("coupling_95", "strength_95")
             columns |= {f"{kind}_{which}": np.full(n, np.nan) for kind in kinds for which in LIMIT_COLUMNS}
         columns["excluded"] = np.full(n, None, dtype=object)
-        columns |= {name: np.full(n, "", dtype=object) for name in ("sigma_br_flavor", "warning", "error")}
+        columns |= {
+            name: np.full(n, "", dtype=object) for name in ("sigma_br_flavor", "calculator_used", "warning", "error")
+        }
         return columns
 
     def _group(self, points: Points) -> Columns:
@@ -99,6 +101,7 @@ class Evaluator:
         columns["cls_observed"] = found.cls_observed
         for k, band in enumerate(BANDS):
             columns[f"cls_expected{band}"] = found.cls_expected[:, k]
+        columns["calculator_used"] = np.array(found.calculator_used, dtype=object)
         excluded = found.cls_observed < CLS_EXCLUDED
         columns["excluded"] = np.array([bool(one) for one in excluded], dtype=object)
         for i, text in found.faults:
@@ -150,6 +153,9 @@ def evaluator(
     model: ZprimeModel | str | None = None,
     interference: bool = True,
     limits: bool = False,
+    calculator: str = "auto",
+    n_toys: int | None = None,
+    seed: int = 1,
 ) -> Evaluator:
     """Make an evaluator: fit the background of the analyses, each alone and all together.
 
@@ -158,6 +164,7 @@ def evaluator(
         model: model of all rows; None if a column ``model`` names it or the couplings are free.
         interference: include the interference with photon and Z.
         limits: compute limits for every row as well.
+        calculator, n_toys, seed: as for :func:`evaluate`.
 
     InputError for a limit curve, which has no likelihood.
     """
@@ -165,7 +172,8 @@ def evaluator(
     for search_id in searches.ids:
         _ = searches.joint.alone(search_id).background
     _ = searches.joint.background
-    return Evaluator(searches, None if model is None else load_model(model), Method(interference), limits)
+    method = searches.joint.used(Method(interference, calculator, n_toys=n_toys, seed=seed))
+    return Evaluator(searches, None if model is None else load_model(model), method, limits)
 
 
 def evaluate(
@@ -174,6 +182,9 @@ def evaluate(
     model: ZprimeModel | str | None = None,
     interference: bool = True,
     limits: bool = False,
+    calculator: str = "auto",
+    n_toys: int | None = None,
+    seed: int = 1,
 ) -> Columns:
     """Compute widths, rates, CLs and likelihoods for every row of a table, in its order.
 
@@ -186,12 +197,17 @@ def evaluate(
         limits: compute limits as well: ``coupling_95_observed`` and ``coupling_95_expected`` (with its band) for rows
             of a model; ``strength_95_...``, a factor on the whole signal at fixed width, for free couplings; NaN where
             nothing is excluded.
+        calculator: ``auto`` for toys in rows whose asymptotic CLs is near the border of exclusion (between 0.002 and 0.2)
+            and asymptotic formulae elsewhere; ``toys``, ``asymptotic``, ``plain-toys`` or ``bayes`` for all rows. The rule
+            looks at each row alone. Limits of ``auto`` come from toys.
+        n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
+            their seed.
 
     The result has the columns of the table and ``gamma_gev``; ``br_ee``, ``br_mumu``, ``br_tautau``, ``br_quarks``,
     ``br_charged_leptons``, ``br_invisible``; ``sigma_br_ee_fb``, ``sigma_br_mumu_fb``, ``sigma_br_tautau_fb`` (narrow
     width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``, which
     belong to the first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected`` (the
-    median; suffixes ``_m2s`` to ``_p2s`` for the band), ``excluded``; ``loglike`` and ``loglike_sm`` (profiled, with
+    median; suffixes ``_m2s`` to ``_p2s`` for the band), ``calculator_used``, ``excluded``; ``loglike`` and ``loglike_sm`` (profiled, with
     and without the signal; ``loglike_<id>`` for each analysis alone); ``warning`` and ``error``. In a row with an error
     the other results are NaN or None.
 
@@ -202,4 +218,4 @@ def evaluate(
     >>> table["excluded"][0]
     True
     """
-    return evaluator(analyses, model, interference, limits)(points)
+    return evaluator(analyses, model, interference, limits, calculator, n_toys, seed)(points)
