@@ -67,13 +67,13 @@ Calculator = Annotated[
     typer.Option(
         "--calculator",
         metavar="NAME",
-        help="toys that all hypotheses share (right at few events), asymptotic (fast), plain-toys (slow; a cross-check), "
+        help="toys that all hypotheses share (right at few events), asymptotic (fast), plain-toys (slow cross-check), "
         "bayes (flat prior in the signal strength), or auto (toys near the border of exclusion, else asymptotic).",
     ),
 ]
 Toys = Annotated[
     int | None,
-    typer.Option("-n", "--toys", metavar="N", help="Number of toys: shared (4000), or per hypothesis (2000)."),
+    typer.Option("-n", "--toys", metavar="N", help="Number of toys (4000 shared ones, 2000 plain ones)."),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the toys.")]
 Fitter = Annotated[

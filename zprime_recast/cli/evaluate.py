@@ -8,7 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from ._shared import Analyses, Json, NoInterference, NoTheory, Order, Pdf, Set, app, emit, load_with, prepare_searches
+from ._shared import (
+    Analyses,
+    Calculator,
+    Json,
+    NoInterference,
+    NoTheory,
+    Order,
+    Pdf,
+    Seed,
+    Set,
+    Toys,
+    app,
+    emit,
+    load_with,
+    prepare_searches,
+)
 
 
 @app.command()

@@ -40,9 +40,9 @@ def cls(
         mass_gev, coupling: mass of the Z' in GeV and coupling; they broadcast to the shape of the result.
         analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
         interference: with photon and Z.
-        calculator: ``toys`` that all hypotheses share (the default for a likelihood), ``asymptotic``, ``plain-toys`` of each
-            hypothesis, ``bayes`` (flat prior in the strength of the signal; its posterior beyond strength 1 takes the
-            place of CLs) or ``auto`` (toys where the asymptotic CLs is near the border of exclusion).
+        calculator: ``toys`` that all hypotheses share (the default for a likelihood), ``asymptotic``, ``plain-toys`` of
+            each hypothesis, ``bayes`` (flat prior in the strength of the signal; its posterior beyond strength 1 takes
+            the place of CLs) or ``auto`` (toys where the asymptotic CLs is near the border of exclusion).
         fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per hypothesis.
         n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
             their seed.
@@ -89,9 +89,9 @@ def limit(
         mass_gev: mass of the Z' in GeV, any shape; the result has it.
         analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
         interference: with photon and Z.
-        calculator: ``toys`` that all hypotheses share (the default for a likelihood), ``asymptotic``, ``plain-toys`` of each
-            hypothesis, ``bayes`` (flat prior in the strength of the signal; its posterior beyond strength 1 takes the
-            place of CLs) or ``auto`` (toys where the asymptotic CLs is near the border of exclusion).
+        calculator: ``toys`` that all hypotheses share (the default for a likelihood), ``asymptotic``, ``plain-toys`` of
+            each hypothesis, ``bayes`` (flat prior in the strength of the signal; its posterior beyond strength 1 takes
+            the place of CLs) or ``auto`` (toys where the asymptotic CLs is near the border of exclusion).
         fitter: ``newton``, or ``pyhf`` for pyhf's fits of the exact template: the judge, seconds per mass.
         n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
             their seed.

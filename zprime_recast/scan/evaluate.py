@@ -197,19 +197,19 @@ def evaluate(
         limits: compute limits as well: ``coupling_95_observed`` and ``coupling_95_expected`` (with its band) for rows
             of a model; ``strength_95_...``, a factor on the whole signal at fixed width, for free couplings; NaN where
             nothing is excluded.
-        calculator: ``auto`` for toys in rows whose asymptotic CLs is near the border of exclusion (between 0.002 and 0.2)
-            and asymptotic formulae elsewhere; ``toys``, ``asymptotic``, ``plain-toys`` or ``bayes`` for all rows. The rule
-            looks at each row alone. Limits of ``auto`` come from toys.
+        calculator: ``auto`` for toys in rows whose asymptotic CLs is near the border of exclusion (between 0.002 and
+            0.2) and asymptotic formulae elsewhere; ``toys``, ``asymptotic``, ``plain-toys`` or ``bayes`` for all rows.
+            The rule looks at each row alone. Limits of ``auto`` come from toys.
         n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
             their seed.
 
     The result has the columns of the table and ``gamma_gev``; ``br_ee``, ``br_mumu``, ``br_tautau``, ``br_quarks``,
-    ``br_charged_leptons``, ``br_invisible``; ``sigma_br_ee_fb``, ``sigma_br_mumu_fb``, ``sigma_br_tautau_fb`` (narrow
-    width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``, which
-    belong to the first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected`` (the
-    median; suffixes ``_m2s`` to ``_p2s`` for the band), ``calculator_used``, ``excluded``; ``loglike`` and ``loglike_sm`` (profiled, with
-    and without the signal; ``loglike_<id>`` for each analysis alone); ``warning`` and ``error``. In a row with an error
-    the other results are NaN or None.
+    ``br_charged_leptons``, ``br_invisible``; ``sigma_br_ee_fb``, ``sigma_br_mumu_fb``, ``sigma_br_tautau_fb``
+    (narrow width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``,
+    which belong to the first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected``
+    (the median; suffixes ``_m2s`` to ``_p2s`` for the band), ``calculator_used``, ``excluded``; ``loglike`` and
+    ``loglike_sm`` (profiled, with and without the signal; ``loglike_<id>`` for each analysis alone); ``warning``
+    and ``error``. In a row with an error the other results are NaN or None.
 
     InputError if the table as a whole cannot be used, or if the name of a column is almost a name that has a meaning.
 
