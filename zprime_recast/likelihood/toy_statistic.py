@@ -33,13 +33,13 @@ SIGNAL_MIN = 0.01
 MAX_STEPS, DECREMENT = 15, 0.05
 #: Information below which a rotated nuisance of the signal is left out.
 NEGLIGIBLE_INFORMATION = 1e-4
-#: Strengths at which the line between the fits at 0 and 1 is looked at.
-STRENGTH_STEPS = 2
+#: Strengths at which the line between the fits at 0 and 1 is looked at; then more for toys that need it.
+STRENGTH_STEPS = (2, 2, 4)
 #: Toys that may matter to a p-value, by their -q~/2 and ln L(1)/L(0) after one Fisher step; and those whose fit at
 #: strength 0 shows that such a step misses more than STEP_MISSES.
 NEAR_ABOVE, NEAR_BELOW, NEAR_UNCERTAIN, STEP_MISSES = 1.5, 1.0, 8.0, 1.5
-#: Largest gain in ln L that is added for the step in the strength that is not made.
-STRENGTH_GAIN_MAX = 0.05
+#: Gain in ln L of a further step in the strength above which it is made; a smaller one is added.
+STRENGTH_GAIN = 1e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -227,9 +227,16 @@ class _Test:
             at_1 = rising[top]
             highest[at_1] = ratio[at_1]  # the best strength is 1 or above
             inner = rising[~top]
-            if len(inner):
-                line = _Line(self, rows[inner], found.z[inner] @ self.back, ratio[inner], rise_at_1[~top])
-                highest[inner] = np.maximum(highest[inner], line.highest())
+            ends = self.rise_at_0[rows[inner]].astype(float), rise_at_1[~top].astype(float)
+            strength = highest_between(ends[0], ratio[inner], ends[1])
+            for steps in STRENGTH_STEPS:
+                if not len(inner):
+                    break
+                line = _Line(self, rows[inner], found.z[inner] @ self.back)
+                best, strength, gain = line.highest(strength, steps)
+                highest[inner] = np.maximum(highest[inner], best)
+                open_ = gain > STRENGTH_GAIN
+                inner, strength = inner[open_], strength[open_]
         return ratio - highest, found.decrement
 
     def _rise_at_1(self, z: ToyArray, counts: ToyArray, rise_many: ToyArray) -> ToyArray:
@@ -252,10 +259,9 @@ class _Test:
 class _Line:
     """ln L(mu)/L(0) of toys (n,) whose nuisances go on a straight line from their fit at strength 0 to that at 1."""
 
-    def __init__(self, test: _Test, rows: IndexArray, step: ToyArray, ratio: FloatArray, rise_at_1: ToyArray) -> None:
+    def __init__(self, test: _Test, rows: IndexArray, step: ToyArray) -> None:
         toys, hypothesis, k = test.toys, test.hypothesis, test.n_signal
         self.test, self.k, self.n_with = test, k, test.n_with
-        self.guess = highest_between(test.rise_at_0[rows].astype(float), ratio, rise_at_1.astype(float))
         b_few, b_many, s_few, s_many = test.line_slopes
         centers = test.centers[rows]
         x = step + test.shift  # fit at 1 less fit at 0
@@ -280,12 +286,14 @@ class _Line:
         self.pulls[:, k:] = toys.pulls[rows]
         self.first_pull, self.second_pull = row_dot(self.pulls, x), row_dot(x, x)
 
-    def highest(self) -> FloatArray:
-        """Maxima over the strength, with the gain of one step off the line, (n,)."""
-        mu = self.guess.astype(TOY_TYPE)
+    def highest(self, start: FloatArray, steps: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Maxima over the strength, with the gain of one step off the line; the strengths of a next Newton step; and
+        what it would gain, each (n,).
+        """
+        mu = start.astype(TOY_TYPE)
         low, high = np.zeros_like(mu), np.ones_like(mu)
         best = np.full(len(mu), -np.inf)
-        for turn in range(STRENGTH_STEPS):
+        for turn in range(steps):
             m = mu[:, None]
             background = np.exp(m * self.background_rate)
             background *= self.own
@@ -310,13 +318,15 @@ class _Line:
             falling = second < 0
             room = np.abs(first * np.where(first > 0, high - mu, low - mu))
             gain = np.where(falling, 0.5 * first**2 / np.maximum(-second, 1e-6), np.inf)
-            gain = np.minimum(np.minimum(gain, room), STRENGTH_GAIN_MAX)
+            gain = np.minimum(gain, room)
             best = np.maximum(best, value)
-            if turn < STRENGTH_STEPS - 1:
-                step = np.where(falling, mu - first / np.minimum(second, -1e-6), np.where(first > 0, high, low))
-                mu = np.where((step > low) & (step < high), step, 0.5 * (low + high)).astype(TOY_TYPE)
+            step = np.where(falling, mu - first / np.minimum(second, -1e-6), np.where(first > 0, high, low))
+            after = np.where((step > low) & (step < high), step, 0.5 * (low + high)).astype(TOY_TYPE)
+            if turn < steps - 1:
+                mu = after
         off = self._off_the_line(mu, weight, background, signal)
-        return np.asarray(np.maximum(best, np.maximum(value, off) + gain))
+        found = np.maximum(best, np.maximum(value, off) + np.minimum(gain, STRENGTH_GAIN))
+        return np.asarray(found), after.astype(float), np.asarray(gain)
 
     def _total(self, m: ToyArray, background: ToyArray, signal: ToyArray) -> ToyArray:
         total = background.copy()
