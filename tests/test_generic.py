@@ -54,7 +54,7 @@ def counting(n_obs, bkg, bkg_error, signal_error=0.0):
         acts = np.ones((1, 1), dtype=bool)
         return BinnedLikelihood(
             ("bin",), np.array([n_obs]), np.array([bkg]), s, LogChanges(("s",), one, acts),
-            LogChanges(("b",), b, acts), np.full(len(s), 10.0),
+            LogChanges(("b",), b, acts),
         )  # fmt: skip
 
     return at, BackgroundFit(np.zeros(1), np.array([bkg]), np.eye(1), np.zeros(()))
