@@ -15,8 +15,8 @@ from .crossings import Crossings
 SPAN, NODES = (0.96, 1.25), 5
 #: Points around every crossing, over its x, where the asymptotic CLs is not monotonic.
 AROUND = (0.92, 0.97, 1.02, 1.08)
-#: A root of the observed curve is accepted where the straightened curve there is closer to 0 than this: 0.2 % in x.
-CLOSE = 0.004
+#: An observed root is accepted when a point at it moves it by less than this in ln x.
+CLOSE = 0.003
 #: Largest number of points added to narrow the observed root, and to reach roots outside the first points.
 MORE, REACH = 3, 6
 #: Points at which the curves between the nodes are looked at.
@@ -57,15 +57,14 @@ def refined_crossings(values: Values, asymptotic: Crossings, lowest: float, larg
         if not more:
             break
         t, y = _with_nodes(values, t, y, np.array(more))
-    for _ in range(MORE):
+    for _ in range(MORE):  # the observed limit is checked where it is found
         roots, _ = _roots(t, y[:, 0])
-        far = [r for r in roots if np.abs(t - r).min() > 1e-3 and np.abs(t - r).min() * 1.0 > CLOSE / 2]
-        if not far:
+        far = np.array([root for root in roots if np.abs(t - root).min() > CLOSE])
+        if not len(far):
             break
-        before = roots
-        t, y = _with_nodes(values, t, y, np.array(far))
-        after, _ = _roots(t, y[:, 0])
-        if len(after) == len(before) and np.abs(np.array(after) - np.array(before)).max(initial=0.0) < CLOSE:
+        t, y = _with_nodes(values, t, y, far)
+        again, _ = _roots(t, y[:, 0])
+        if len(again) == len(roots) and np.abs(np.subtract(again, roots)).max() < CLOSE:
             break
     found = [_roots(t, y[:, k]) for k in range(6)]
     return Crossings(

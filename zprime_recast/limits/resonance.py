@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from ..signal.resonance import resonance_template
 from ..signal.signal import Signal
 from ..signal.systematics import expected_limit
 from .crossings import CLsCurves, Crossings, crossings
+from .families import FEW_EVENTS, few_events_remark
 from .method import Method
 from .refined import refined_crossings
 from .result import ResonanceLimit
@@ -194,8 +195,20 @@ def resonance_limit(
         calculator=calculator,
         definition=folded.search.limit_definition,
         expected_bins=bins,
-        notes=folded.search.notes,
+        notes=(*folded.search.notes, *_remarks(asked, limits, calculator)),
     )
+
+
+def _remarks(asked: Resonances, limits: FloatArray, calculator: str) -> Iterator[str]:
+    """What asymptotic limits (n, 6) do not know."""
+    if calculator != "asymptotic":
+        return
+    events = np.maximum(asked.likelihood(limits[:, 3:4]).signal, 0.0).sum(axis=1)
+    if (events < FEW_EVENTS).any():
+        yield few_events_remark(float(events.min()))
+    if any(u.kind == "scale" for u in asked.peak_nuisances):
+        above = "the median limit of toys lies above this asymptotic one, by 5 to 20 % for a narrow peak"
+        yield f"the mass scale floats: {above}"
 
 
 def _asymptotic(asked: Resonances, method: Method | None = None) -> FloatArray:
