@@ -124,13 +124,14 @@ def toy_statistic(toys: Toys, hypothesis: Fitted, near: float | None = None) -> 
     With ``near`` only toys that may lie on either side of this -q~/2 are fitted, which takes half the time; the others
     have the value of a parabola in the strength from Fisher's quadratic forms.
     """
-    test = _Test(toys, hypothesis)
-    if near is None:
-        return test.of(np.arange(len(toys)), np.zeros(len(toys)))
-    estimate, ratio = test.estimate()
-    close = (estimate < near + NEAR_ABOVE) & (ratio > near - NEAR_BELOW)
-    uncertain = np.abs(toys.step_gain - toys.gain) > STEP_MISSES
-    return test.of(np.nonzero(close | (uncertain & (estimate < near + NEAR_UNCERTAIN)))[0], estimate)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        test = _Test(toys, hypothesis)
+        if near is None:
+            return test.of(np.arange(len(toys)), np.zeros(len(toys)))
+        estimate, ratio = test.estimate()
+        close = (estimate < near + NEAR_ABOVE) & (ratio > near - NEAR_BELOW)
+        uncertain = np.abs(toys.step_gain - toys.gain) > STEP_MISSES
+        return test.of(np.nonzero(close | (uncertain & (estimate < near + NEAR_UNCERTAIN)))[0], estimate)
 
 
 class _Test:
