@@ -9,12 +9,16 @@ import numpy as np
 from .background_fit import BackgroundFit
 from .binned import BinnedLikelihood
 from .cls import Tested
+from .expectations import expectations_of
 from .toy_ensemble import Toys
-from .toy_statistic import fitted, toy_statistic
+from .toy_statistic import ToyStatistic, fitted, toy_statistic
+from .toys import statistics
 from .weighted_cls import weighted_cls
 
 #: Statistic q~ of the Asimov data below which a hypothesis cannot be told from the background; its CLs is 1.
 BLIND = 1e-6
+#: Largest number of toys of a hypothesis that are fitted singly: a few in 10,000 need it.
+MOST_SINGLY = 64
 
 
 def shared_cls(likelihood: BinnedLikelihood, null: BackgroundFit, toys: Toys, asymptotic: Tested) -> Tested:
@@ -34,7 +38,23 @@ def shared_cls(likelihood: BinnedLikelihood, null: BackgroundFit, toys: Toys, as
                 faults[i] = "the fit of the signal hypothesis did not converge; try --calculator asymptotic"
                 observed[i], expected[i] = np.nan, np.nan
                 continue
-            found = weighted_cls(toys, toy_statistic(toys, hypothesis), float(asymptotic.q_observed[i]))
+            tested = toy_statistic(toys, hypothesis)
+            _fit_singly(tested, toys, likelihood, i)
+            found = weighted_cls(toys, tested, float(asymptotic.q_observed[i]))
             observed[i], expected[i] = found.cls_observed, found.cls_expected
     faulty = tuple(sorted(faults.items()))
     return replace(asymptotic, cls_observed=observed, cls_expected=expected, faults=faulty)
+
+
+def _fit_singly(tested: ToyStatistic, toys: Toys, likelihood: BinnedLikelihood, i: int) -> None:
+    """Replace the statistics of toys whose fast fit was given up by those of Newton fits; in place."""
+    rows = tested.unconverged[:MOST_SINGLY]
+    if not len(rows):
+        return
+    model = expectations_of(likelihood, np.array([i]))
+    n_bins, deviations = toys.n_bins, toys.deviations[rows].astype(float)
+    counts = np.rint(deviations[:, :n_bins] + toys.null.expected)
+    end = n_bins + len(toys.null.nuisances)
+    of_background = deviations[:, n_bins:end] + toys.null.nuisances
+    centers = np.concatenate([deviations[:, end:] @ model.rotation[0].T, of_background], axis=1)
+    tested.statistic[rows] = -0.5 * statistics(model, counts, centers, toys.null)
