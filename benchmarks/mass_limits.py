@@ -20,7 +20,7 @@ MODELS = (
     (ATLAS, "e6_psi", 4.5, (4100, 4800)),
     (ATLAS, "e6_chi", 4.8, (4300, 5000)),
 )
-SOURCES = {CMS: "arXiv:2103.02708, table 3", ATLAS: "arXiv:1903.06248, section 8"}
+SOURCES = {CMS: "arXiv:2103.02708", ATLAS: "arXiv:1903.06248"}
 STEP_GEV = 50.0
 
 

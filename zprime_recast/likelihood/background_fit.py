@@ -13,7 +13,7 @@ from ..arrays import FloatArray, Quiet
 from ..errors import LikelihoodError
 from ..signal.signal import Signal
 from .binned import BinnedLikelihood, Layouts, binned_likelihood
-from .expectations import background_expectations, expected_background
+from .expectations import Expectations, background_expectations, expected_background
 from .newton import fit
 
 if TYPE_CHECKING:
@@ -67,3 +67,12 @@ def fit_background(likelihood: BinnedLikelihood, n_obs: FloatArray | None = None
     if data.ndim == 2:
         return BackgroundFit(found.nuisances, expected, inverse, loglike)
     return BackgroundFit(found.nuisances[0], expected[0], inverse[0], loglike[0])
+
+
+def first_inverse(model: Expectations, null: BackgroundFit) -> FloatArray:
+    """Initial inverse Hessians, (n, n_nuisances, n_nuisances): a signal hardly changes that of the background."""
+    k = np.arange(model.n_signal)
+    inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
+    inverse[:, k, k] = 1 / (1 + model.information)
+    inverse[:, len(k) :, len(k) :] = null.inverse
+    return inverse

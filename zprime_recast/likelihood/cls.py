@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
 from ..errors import LikelihoodError
 from .asymptotics import cls_of, unprofiled_statistic
-from .background_fit import BackgroundFit, fit_background
+from .background_fit import BackgroundFit, first_inverse, fit_background
 from .binned import BinnedLikelihood
 from .expectations import Expectations, expectations_of
 from .newton import DECREMENT, fit, fit_regular
@@ -155,7 +155,7 @@ def log_ratios(likelihood: BinnedLikelihood, null: BackgroundFit) -> FloatArray:
                 model.padded(part.nuisances),
                 np.ones(len(i)),
                 accuracy=_accuracy(mu[i]),
-                inverse=_first_inverse(model, part),
+                inverse=first_inverse(model, part),
             )
             ratio[i] = _log_ratio(found.excess, found.slope, mu[i], part)
     if likelihood.faults:
@@ -193,7 +193,7 @@ def _statistics(
     ratio at strength 1, and whether the fits converged, each (n,).
     """
     at_null, one = model.padded(null.nuisances), np.ones(len(mu))
-    first = _first_inverse(model, null)
+    first = first_inverse(model, null)
     asimov = fit(model, null.expected, null.expected, at_null, one, centers=at_null, hopeless=HOPELESS, inverse=first)
     fixed = fit(model, n_obs, null.expected, asimov.nuisances, one, accuracy=_accuracy(mu), inverse=asimov.inverse)
     start = 0.5 * (null.nuisances**2).sum(axis=-1)
@@ -203,15 +203,6 @@ def _statistics(
     )
     log_ratio = _log_ratio(fixed.excess, fixed.slope, mu, null)
     return q, 2 * np.maximum(asimov.excess, 0.0), log_ratio, asimov.converged & converged
-
-
-def _first_inverse(model: Expectations, null: BackgroundFit) -> FloatArray:
-    """Initial inverse Hessians, (n, n_nuisances, n_nuisances): a signal hardly changes that of the background."""
-    k = np.arange(model.n_signal)
-    inverse = np.zeros((len(model.signal), model.n_nuisances, model.n_nuisances))
-    inverse[:, k, k] = 1 / (1 + model.information)
-    inverse[:, len(k) :, len(k) :] = null.inverse
-    return inverse
 
 
 def _tested_strength(likelihood: BinnedLikelihood, bound: FloatArray) -> FloatArray:

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from ..arrays import FloatArray, IndexArray, Quiet
-from .background_fit import BackgroundFit
+from .background_fit import BackgroundFit, first_inverse
 from .binned import BinnedLikelihood
 from .expectations import Expectations, expectations_of, expected_background, expected_signal
 from .newton import fit
@@ -82,11 +82,7 @@ def fitted(likelihood: BinnedLikelihood, null: BackgroundFit, rows: IndexArray |
     """
     model: Expectations = expectations_of(likelihood, rows, negligible=NEGLIGIBLE_INFORMATION)
     n = len(model.signal)
-    first = np.zeros((n, model.n_nuisances, model.n_nuisances))
-    own = np.arange(model.n_signal)
-    first[:, own, own] = 1 / (1 + model.information)
-    first[:, model.n_signal :, model.n_signal :] = null.inverse
-    start = model.padded(null.nuisances)
+    start, first = model.padded(null.nuisances), first_inverse(model, null)
     found = fit(model, likelihood.n_obs, null.expected, start, np.ones(n), inverse=first)
     background = expected_background(model, found.nuisances)
     signal = np.maximum(expected_signal(model, found.nuisances), (LEAST_TOTAL - 1) * background)
