@@ -41,8 +41,9 @@ print(f"K = {rate.k_factor:.3f}")
 # with the luminosities. PDF and scale uncertainties are nuisance parameters that the two searches share.
 analyses = zr.load_analyses(["atlas-139fb-dilepton", "cms-140fb-dilepton"], "CT18NNLO", order="nnlo")
 
-# Test of the point: CLs = CL_s+b / CL_b of the profile-likelihood ratio q~, asymptotic formulae (arXiv:1007.1727); the
-# signal is |SM + Z'|^2 - |SM|^2, interference included. Excluded at 95 % CL where CLs < 0.05.
+# Test of the point: CLs = CL_s+b / CL_b of the profile-likelihood ratio q~ (arXiv:1007.1727, eq. (16)), from weighted
+# pseudo-experiments that all hypotheses share, so that it is right where few events are expected; the signal is
+# |SM + Z'|^2 - |SM|^2, interference included. Excluded at 95 % CL where CLs < 0.05.
 point = zr.cls(model, mass, coupling, analyses)
 print(f"CLs = {point.cls_observed:.4f}, expected {point.cls_expected[2]:.4f}: excluded {bool(point.excluded)}")
 

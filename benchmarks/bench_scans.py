@@ -28,6 +28,7 @@ from zprime_recast.likelihood.workspace import workspace_of
 from zprime_recast.limits.analyses import load_analyses
 from zprime_recast.limits.contour import contour, default_masses
 from zprime_recast.limits.hypothesis import coupling_limits
+from zprime_recast.limits.method import Method
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths
 from zprime_recast.process.family import coupling_family
@@ -36,6 +37,8 @@ from zprime_recast.scan.evaluate import evaluator
 from zprime_recast.scan.sampling import Likelihood
 
 ATLAS, BOTH = ["atlas-139fb-dilepton"], ["atlas-139fb-dilepton", "cms-140fb-dilepton"]
+#: What the rates of many hypotheses are for.
+ASYMPTOTIC = Method(calculator="asymptotic")
 
 
 def seconds(call, times=1):
@@ -57,7 +60,7 @@ def random_plane(model, n, seed=1):
 def near_the_limit(model, searches, n, seed=2):
     """Hypotheses within a factor of 3 of the observed limit."""
     rng = np.random.default_rng(seed)
-    limits = contour(model, None, searches)
+    limits = contour(model, None, searches, calculator="asymptotic")
     known = np.isfinite(limits.coupling_95_observed)
     masses, log_limit = limits.mass_gev[known], np.log(limits.coupling_95_observed[known])
     mass = rng.uniform(masses[0], masses[-1], n)
@@ -70,7 +73,7 @@ def plane(model, mass_gev, coupling, searches):
     mass, g = (a.ravel() for a in np.meshgrid(mass_gev, coupling, indexing="ij"))
     family = coupling_family(model, mass)
     good = np.nonzero(family.gamma_gev(np.arange(len(mass)), g) <= GAMMA_OVER_M_MAX * mass)[0]
-    return searches.verdicts(family.take(good), g[good])
+    return searches.verdicts(family.take(good), g[good], ASYMPTOTIC)
 
 
 def pyhf_seconds(searches, hypotheses, n=5):
@@ -109,15 +112,19 @@ def main():
         h = random_plane(model, n, seed=3)
         each = seconds(lambda h=h: searches.joint.test(h)) / n
         rows.append((f"cost of a point among {n:,}", f"{1e6 * each:.0f} us", ""))
-    evaluate = evaluator(searches, model)
+    evaluate = evaluator(searches, model, calculator="asymptotic")
     rng = np.random.default_rng(4)
     table = {"mass_gev": rng.uniform(250, 5500, rows_wanted), "coupling": 10 ** rng.uniform(-4, 0, rows_wanted)}
     used = seconds(lambda: evaluate(table))
     rows.append((f"evaluate, {rows_wanted:,} rows", f"{used:.1f} s", f"{one * rows_wanted / used:.0f}"))
     masses = default_masses(searches)
     family = coupling_family(model, masses)
-    used = seconds(lambda: coupling_limits(model, family, searches, without_theory=True), 3)
-    rows.append(("limits at 25 masses, observed and expected", f"{used:.2f} s", ""))
+    used = seconds(lambda: coupling_limits(model, family, searches, ASYMPTOTIC, True), 3)
+    rows.append(("asymptotic limits at 25 masses, observed and expected", f"{used:.2f} s", ""))
+    one_mass = coupling_family(model, 3000.0)
+    for name in ("first limit near a mass", "limit near a mass, toys drawn"):
+        used = seconds(lambda: coupling_limits(model, one_mass, searches))
+        rows.append((f"{name}, six curves from toys", f"{used:.2f} s", ""))
     likelihood = Likelihood(searches, model)
     both = load_analyses(BOTH)
     points = [(float(m), float(g)) for m, g in zip(near.mass_gev[:200], near.coupling[:200], strict=True)]

@@ -135,8 +135,9 @@ def test_plane_of_a_model(searches):
     from zprime_recast.limits.hypothesis import cls, limit
 
     model = load_model("minimal_bl")
-    g_95 = limit(model, 2000.0, searches).coupling_95_observed
-    plane = cls(model, np.array([[2000.0], [3000.0]]), np.array([0.5, 1.0, 2.0]) * g_95, searches)
+    g_95 = limit(model, 2000.0, searches, calculator="asymptotic").coupling_95_observed
+    couplings = np.array([0.5, 1.0, 2.0]) * g_95
+    plane = cls(model, np.array([[2000.0], [3000.0]]), couplings, searches, calculator="asymptotic")
     assert plane.cls_observed.shape == plane.excluded.shape == (2, 3)
     assert plane.cls_expected.shape == (2, 3, 5)
     assert plane.cls_observed[0, 1] == pytest.approx(0.05, rel=1e-3)
@@ -151,7 +152,7 @@ def test_limits_are_the_roots_of_pyhfs_likelihood(searches, mass):
     from zprime_recast.limits.hypothesis import limit
 
     model = load_model("elusive_bl")
-    found = limit(model, mass, searches)
+    found = limit(model, mass, searches, calculator="asymptotic")
     null = None
     for k, g in ((None, found.coupling_95_observed), (2, found.coupling_95_expected[2])):
         values = []

@@ -29,7 +29,8 @@ B_L = {"g_uL": 1 / 3, "g_uR": 1 / 3, "g_dL": 1 / 3, "g_dR": 1 / 3, "g_lL": -1.0,
 
 @pytest.fixture(scope="module")
 def elusive_rows(searches):
-    return evaluator(searches, load_model("elusive_bl"))
+    """By asymptotic formulae, which are quick: most tests here are about tables."""
+    return evaluator(searches, load_model("elusive_bl"), calculator="asymptotic")
 
 
 def random_points(n, seed=1):
@@ -47,7 +48,8 @@ def test_rows_are_the_single_results(searches, elusive, elusive_rows):
     for i in range(2):
         model = elusive.with_parameters(m_chi=points["m_chi"][i])
         mass, g = points["mass_gev"][i], points["coupling"][i]
-        single, widths = cls(model, mass, g, searches), decay_widths(model, mass, g)
+        single = cls(model, mass, g, searches, calculator="asymptotic")
+        widths = decay_widths(model, mass, g)
         assert rows["gamma_gev"][i] == pytest.approx(float(widths.total_gev), rel=1e-12)
         assert rows["br_ll"][i] == pytest.approx(float(widths.branching_ratios["e"]), rel=1e-12)
         groups = widths.branching_ratios_by_group
@@ -100,9 +102,10 @@ def test_free_couplings_are_a_model(searches):
 def test_coupling_limits_are_those_of_limit(searches, elusive):
     """g_95 of rows with their own dark masses, whatever their coupling, as of the limit command; to 3e-5."""
     points = {"mass_gev": [1500.0, 3000.0, 5800.0], "coupling": [0.3, 0.001, 0.1], "m_chi": [500.0, 2000.0, 3e4]}
-    rows = evaluate(points, searches, elusive, limits=True)
+    rows = evaluate(points, searches, elusive, limits=True, calculator="asymptotic")
     for i in range(3):
-        single = limit(elusive.with_parameters(m_chi=points["m_chi"][i]), points["mass_gev"][i], searches)
+        model = elusive.with_parameters(m_chi=points["m_chi"][i])
+        single = limit(model, points["mass_gev"][i], searches, calculator="asymptotic")
         expected = [single.coupling_95_observed, *single.coupling_95_expected]
         found = [rows[f"coupling_95_{which}"][i] for which in LIMIT_COLUMNS]
         for ours, theirs in zip(found, expected, strict=True):
@@ -114,13 +117,13 @@ def test_strength_limits_scale_the_signal(searches):
     """Without interference a strength x is a factor sqrt(x) on the couplings of the leptons at the same width."""
     points = {"mass_gev": [1500.0, 3000.0], "gamma_gev": [60.0, 200.0], "g_uL": [0.02, 0.1]}
     points |= {"g_lL": [0.02, 0.02], "g_lR": [0.0, 0.03]}
-    rows = evaluate(points, searches, interference=False, limits=True)
+    rows = evaluate(points, searches, interference=False, limits=True, calculator="asymptotic")
     assert (rows["error"] == "").all()
     assert np.isnan(rows["coupling_95_observed"]).all()
     for which in ("observed", "expected", "expected_m2s"):
         scale = np.sqrt(rows[f"strength_95_{which}"])
         scaled = points | {name: scale * points[name] for name in ("g_lL", "g_lR")}
-        again = evaluate(scaled, searches, interference=False)
+        again = evaluate(scaled, searches, interference=False, calculator="asymptotic")
         np.testing.assert_allclose(again[f"cls_{which}"], 0.05, rtol=1e-4)
 
 
@@ -320,6 +323,8 @@ def test_command_survives_kill_9(tmp_path):
         "elusive_bl",
         "--chunk",
         "200",
+        "--calculator",
+        "asymptotic",
     ]
     command += ["-o", str(tmp_path / "out.parquet"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -148,15 +148,18 @@ def walk(tmp_path_factory, own_folders):
 
 def test_the_page_tells_the_walk(walk):
     told = functions_of_the_walk()
-    assert len(told) == 30
+    assert len(told) == 37
     calls = iter([name for _, name in walk.calls])
     for name in told:
         assert name in calls, f"{name} is not called after the one before it"  # goes on from there
 
 
 def test_the_walk_meets_widths_once_and_hardly_climbs(walk, house):
+    """Those of the model; toys are drawn towards a Z'_SSM at each of the two masses, which has widths of its own."""
     met = [caller for caller, name in walk.calls if name == "model.widths.all_partial_widths"]
-    assert met == ["process.family.coupling_family"]
+    families = [caller for caller, name in walk.calls if name == "process.family.coupling_family"]
+    assert met == ["process.family.coupling_family"] * 3
+    assert sorted(families) == ["limits.contour._several", *["limits.verdicts.JointLikelihood._resonance_at"] * 2]
     start = next(i for i, (_, name) in enumerate(walk.calls) if name == "limits.contour.contour")
     steps = [(a.split(".")[0], b.split(".")[0], b) for a, b in walk.calls[start:]]
     floor = house.floors(house.arrows())

@@ -67,39 +67,55 @@ def test_rates_with_qcd_widths_agree(searches):
 
 
 def test_one_path_for_one_and_for_many(searches):
-    """cls, evaluate, contour, the sampler and the workspace show the same digits."""
+    """cls, evaluate, contour, the sampler and the workspace show the same digits of the same calculator."""
     from zprime_recast.likelihood.pyhf_fit import pyhf_cls
 
     mass, g = np.array([700.0, 2500.0, 4100.0]), np.array([0.01, 0.05, 0.2])
-    table = evaluate({"mass_gev": mass, "coupling": g}, searches, "e6_chi", limits=True)
-    together = zr.cls("e6_chi", mass, g, searches)
+    formula = {"calculator": "asymptotic"}
+    table = evaluate({"mass_gev": mass, "coupling": g}, searches, "e6_chi", limits=True, **formula)
+    together = zr.cls("e6_chi", mass, g, searches, **formula)
     np.testing.assert_allclose(together.cls_observed, table["cls_observed"], rtol=1e-9)
-    limits, contour = zr.limit("e6_chi", mass, searches), zr.contour("e6_chi", mass, searches)
+    limits = zr.limit("e6_chi", mass, searches, **formula)
+    contour = zr.contour("e6_chi", mass, searches, **formula)
     np.testing.assert_allclose(limits.coupling_95_observed, table["coupling_95_observed"], rtol=1e-9)
     np.testing.assert_array_equal(contour.coupling_95_expected, limits.coupling_95_expected)
     likelihood = Likelihood(searches, "e6_chi")
     np.testing.assert_allclose(likelihood.loglikes(mass, g), table["loglike"], atol=1e-6)
     for i in range(3):
-        single = zr.cls("e6_chi", mass[i], g[i], searches)
+        single = zr.cls("e6_chi", mass[i], g[i], searches, **formula)
         assert single.cls_observed == pytest.approx(together.cls_observed[i], rel=1e-7)
         np.testing.assert_allclose(single.cls_expected, together.cls_expected[i], rtol=1e-7)
     judged = pyhf_cls(zr.workspace("e6_chi", mass[0], g[0], searches))
     assert judged.cls_observed == pytest.approx(float(together.cls_observed[0]), rel=2e-3)
 
 
+def test_shared_toys_are_those_of_every_command(searches):
+    """By default cls, limit and a table near the border of exclusion use the same toys: the same digits."""
+    mass, g = 4100.0, 0.25
+    single = zr.cls("e6_chi", mass, g, searches)
+    table = evaluate({"mass_gev": [2500.0, mass], "coupling": [0.5, g]}, searches, "e6_chi")
+    assert table["calculator_used"].tolist() == ["asymptotic", "toys"]
+    assert table["cls_observed"][1] == pytest.approx(float(single.cls_observed), rel=1e-7)
+    limits = zr.limit("e6_chi", mass, searches)
+    row = evaluate({"mass_gev": [mass], "coupling": [g]}, searches, "e6_chi", limits=True)
+    assert row["coupling_95_observed"][0] == pytest.approx(float(limits.coupling_95_observed), rel=1e-9)
+    assert row["coupling_95_expected"][0] == pytest.approx(float(limits.coupling_95_expected[2]), rel=1e-9)
+
+
 def test_the_shipped_benchmark_near_its_limit_has_a_verdict():
     """e6_chi at 2.5 TeV and its limit, ATLAS and CMS: pyhf's minimiser gives up there, ours does not."""
-    result = zr.cls("e6_chi", 2500.0, 0.049784872868161655)
+    result = zr.cls("e6_chi", 2500.0, 0.049784872868161655, calculator="asymptotic")
     assert result.cls_observed == pytest.approx(0.05, rel=1e-4)
 
 
 def test_the_judge_agrees(searches):
     """fitter='pyhf', the exact template and pyhf's fits: CLs to 1 %, limits to 0.3 %."""
-    ours, judge = (zr.cls("elusive_bl", 2000.0, 0.03, searches, fitter=f) for f in ("newton", "pyhf"))
+    formula = {"calculator": "asymptotic"}
+    ours, judge = (zr.cls("elusive_bl", 2000.0, 0.03, searches, fitter=f, **formula) for f in ("newton", "pyhf"))
     assert judge.cls_observed == pytest.approx(float(ours.cls_observed), rel=0.01)
     np.testing.assert_allclose(judge.cls_expected, ours.cls_expected, rtol=0.01)
     assert judge.provenance.fitter == "pyhf"
-    limits = [zr.limit("elusive_bl", 3000.0, searches, fitter=f) for f in ("newton", "pyhf")]
+    limits = [zr.limit("elusive_bl", 3000.0, searches, fitter=f, **formula) for f in ("newton", "pyhf")]
     assert limits[1].coupling_95_observed == pytest.approx(float(limits[0].coupling_95_observed), rel=3e-3)
     np.testing.assert_allclose(limits[1].coupling_95_expected, limits[0].coupling_95_expected, rtol=3e-3)
 

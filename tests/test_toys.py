@@ -75,14 +75,16 @@ def test_a_seed_gives_the_same_toys(atlas):
 @pytest.mark.slow
 def test_zero_events_exclude_three(atlas):
     """ee at 6 TeV: no event seen, 0.03 expected under the peak. Asymptotic formulas give 2.0 events (1.92 + a little),
-    toys 3.0 = -ln 0.05 (seen 2.90 with 2,000 toys, and 2.90 between 20,000 toys at 2.8 and 3.0). Bayes: 3.07.
+    toys 3.0 = -ln 0.05 (shared; and plain ones, of which 2,000 give 2.90). Bayes: 3.07.
     """
     hypotheses = resonances(atlas, 6000.0, 0.0, "ee")
     per_fb = float(hypotheses.likelihood(np.array([[1.0]])).signal.sum())
-    asymptotic = resonance_limit(atlas, 6000.0, 0.0, "ee").sigma_br_95_observed_fb * per_fb
-    bayes = resonance_limit(atlas, 6000.0, 0.0, "ee", "bayes").sigma_br_95_observed_fb * per_fb
-    toys = resonance_limit(atlas, 6000.0, 0.0, "ee", "toys", n_toys=2000, seed=1).sigma_br_95_observed_fb * per_fb
-    print(f"events: asymptotic {asymptotic:.2f}, toys {toys:.2f}, Bayes {bayes:.2f}")
-    assert asymptotic == pytest.approx(2.0, abs=0.1)
-    assert toys == pytest.approx(-np.log(0.05), rel=0.08)
-    assert bayes == pytest.approx(-np.log(0.05), rel=0.05)
+    found = {
+        name: resonance_limit(atlas, 6000.0, 0.0, "ee", name).sigma_br_95_observed_fb * per_fb
+        for name in ("asymptotic", "toys", "plain-toys", "bayes")
+    }
+    print("events:", ", ".join(f"{name} {events:.2f}" for name, events in found.items()))
+    assert found["asymptotic"] == pytest.approx(2.0, abs=0.1)
+    assert found["toys"] == pytest.approx(-np.log(0.05), rel=0.03)
+    assert found["plain-toys"] == pytest.approx(-np.log(0.05), rel=0.08)
+    assert found["bayes"] == pytest.approx(-np.log(0.05), rel=0.05)

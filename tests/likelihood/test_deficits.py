@@ -55,6 +55,14 @@ def test_a_deficit_beyond_it_is_left_out_and_named(search):
     assert found.faults == ()
 
 
+@pytest.mark.parametrize(("deficit", "said"), [(-3.64, False), (-3.66, True)])
+def test_a_twentieth_of_an_event_is_left_out_without_a_remark(search, deficit, said):
+    """0.04 events of 4 change no limit; 0.06 are named."""
+    found = likelihood_of(search, [1.0, deficit, 0.1, 0.1])
+    assert found.signal[0, 1] == pytest.approx(-3.6)
+    assert bool(found.warnings) == said
+
+
 @pytest.mark.parametrize(("deficits", "fault"), [((-4.05, -0.2), False), ((-4.05, -0.25), True), ((-4.12, 0.0), True)])
 def test_more_than_half_an_event_of_a_channel_is_no_likelihood(search, deficits, fault):
     """Sums over the bins of a channel: 0.45 + 0.02 events are left out, 0.45 + 0.07 or 0.52 are a fault.

@@ -35,7 +35,7 @@ def test_the_order_of_analyses_changes_no_number(two_energies):
     """Limits, rates, CLs, tables and provenance: the same in either order; rates are quoted at the highest energy."""
     swapped = Analyses(tuple(reversed(two_energies.prepared)))
     for model, mass in (("minimal_bl", 2000.0), ("ssm", 3500.0)):
-        one, other = (zr.limit(model, mass, a) for a in (two_energies, swapped))
+        one, other = (zr.limit(model, mass, a, calculator="asymptotic") for a in (two_energies, swapped))
         np.testing.assert_allclose(one.coupling_95_observed, other.coupling_95_observed, rtol=1e-9)
         np.testing.assert_allclose(one.sigma_br_95_observed_fb, other.sigma_br_95_observed_fb, rtol=1e-9)
         assert one.sigma_br_sqrt_s_gev == other.sigma_br_sqrt_s_gev == 13000.0
@@ -43,7 +43,7 @@ def test_the_order_of_analyses_changes_no_number(two_energies):
         rate = sigma_br_narrow(zr.load_model(model), mass, one.coupling_95_observed, lumi)
         assert one.sigma_br_95_observed_fb == pytest.approx(float(rate), rel=1e-9)
     table = {"mass_gev": [1500.0, 3000.0], "coupling": [0.02, 0.1]}
-    one, other = (zr.evaluate(table, a, "ssm") for a in (two_energies, swapped))
+    one, other = (zr.evaluate(table, a, "ssm", calculator="asymptotic") for a in (two_energies, swapped))
     for name in ("cls_observed", "cls_expected", "loglike", "sigma_br_fb", "loglike_cms-at-10-tev"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-9)
     assert two_energies.provenance().to_dict()["sqrt_s_gev"] == swapped.provenance().to_dict()["sqrt_s_gev"]
@@ -124,7 +124,11 @@ def test_natural_calls_are_understood(searches):
             InputError,
             "cannot be combined",
         ),
-        (lambda a: zr.limit("ssm", 2000.0, a, calculator="bayes"), InputError, "a limit on a model takes"),
+        (
+            lambda a: zr.limit("ssm", 2000.0, a, calculator="toys", fitter="pyhf"),
+            InputError,
+            "calculator toys with fitter pyhf: a verdict on a model takes",
+        ),
         (lambda a: zr.cls("ssm", 2000.0, 0.1, a, calculator="frequentist"), UnknownName, "calculator"),
         (lambda a: zr.cls("ssm", 2000.0, 0.1, a, fitter="minuit"), UnknownName, "fitter"),
         (lambda a: zr.cls("ssm", 2000.0, 30.0, a), InputError, "Gamma/M ="),

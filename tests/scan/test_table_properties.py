@@ -18,7 +18,7 @@ quick = settings(max_examples=12, deadline=None, derandomize=True, database=None
 
 @pytest.fixture(scope="module")
 def rows(searches):
-    return evaluator(searches, "elusive_bl")
+    return evaluator(searches, "elusive_bl", calculator="asymptotic")
 
 
 def table(seed, n=24):
@@ -71,7 +71,7 @@ def test_the_sign_of_all_couplings_does_not_matter(searches, seed):
     names = ("g_uL", "g_uR", "g_dL", "g_dR", "g_lL", "g_lR", "g_nuL")
     points = {"mass_gev": rng.uniform(400, 5000, 6)} | {n: rng.normal(0, 0.05, 6) for n in names}
     flipped = points | {n: -points[n] for n in names}
-    free = evaluator(searches)
+    free = evaluator(searches, calculator="asymptotic")
     one, other = free(points), free(flipped)
     for name in NUMBERS:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-9)

@@ -51,7 +51,7 @@ def test_public_bins_are_what_weakens_narrow_limits(channel):
     masses, reference = published.mass_gev[rows][::8], published.limit_exp_fb[rows][::8]
 
     def expected(of_search, spectrum_bins=False):
-        found = resonance_limit(fold_search(of_search), masses, 0.0, channel, spectrum_bins=spectrum_bins)
+        found = resonance_limit(fold_search(of_search), masses, 0.0, channel, "asymptotic", spectrum_bins)
         return found.sigma_br_95_expected_fb[:, 2]
 
     fine, coarse = expected(search), expected(search, True)
@@ -69,7 +69,8 @@ def test_coverage(mass):
     folded = fold_search(load_spectrum("atlas-139fb-dilepton"))
     hypotheses = resonances(folded, mass, 0.03, "ll")
     null = hypotheses.background
-    expected = resonance_limit(folded, mass, 0.03, "ll", spectrum_bins=True).sigma_br_95_expected_fb[2]
+    limits = resonance_limit(folded, mass, 0.03, "ll", "asymptotic", spectrum_bins=True)
+    expected = limits.sigma_br_95_expected_fb[2]
     likelihood = hypotheses.likelihood(np.array([[expected]]))
     model = expectations_of(likelihood)
     rng, n = np.random.default_rng(1), 5000
@@ -84,10 +85,13 @@ def test_coverage(mass):
 
 @pytest.mark.parametrize(("model_id", "published_tev"), [("ssm", 5.1), ("e6_chi", 4.8), ("e6_psi", 4.5)])
 def test_mass_limits_of_atlas(model_id, published_tev):
-    """Observed lower mass limits, ee + mumu, NNLO with CT18NNLO and no theory uncertainty, as ATLAS: 0.1 TeV."""
+    """Observed lower mass limits, ee + mumu, NNLO with CT18NNLO and no theory uncertainty, and asymptotic CLs, as
+    ATLAS: 0.1 TeV.
+    """
     model = load_model(model_id)
     masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
-    result = contour(model, masses, load_analyses(["atlas-139fb-dilepton"], theory=False), workers=1)
+    searches = load_analyses(["atlas-139fb-dilepton"], theory=False)
+    result = contour(model, masses, searches, workers=1, calculator="asymptotic")
     limit = result.mass_limit_gev(model.reference_coupling)[0]
     print(f"{model_id}: {limit:.0f} GeV, ATLAS {published_tev} TeV")
     assert limit == pytest.approx(1000 * published_tev, abs=100)
@@ -122,7 +126,7 @@ def test_dimuon_limit_of_atlas_is_predicted():
     table = read_csv(find_search("atlas-139fb-dilepton") / "rate_ssm.csv", ["mass_gev", "sigma_br_smoothed_fb"])
     masses = np.linspace(4000.0, 5000.0, 6)
     rate = np.exp(np.interp(masses, table["mass_gev"], np.log(table["sigma_br_smoothed_fb"])))
-    limits = resonance_limit("atlas-139fb-dilepton", masses, 0.03, "mumu")
+    limits = resonance_limit("atlas-139fb-dilepton", masses, 0.03, "mumu", "asymptotic")
     both = (limits.sigma_br_95_observed_fb, limits.sigma_br_95_expected_fb[:, 2])
     found = [np.interp(0.0, -np.log(rate / limit), masses) for limit in both]
     print("SSM mumu, observed and expected:", np.round(found))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, Quiet
 from .asymptotics import EXPECTED_SIGMAS
 from .toy_ensemble import Toys
 from .toy_statistic import ToyStatistic
@@ -17,8 +17,8 @@ from .toy_statistic import ToyStatistic
 TIE = 1e-3
 
 
-@dataclass(frozen=True)
-class WeightedCLs:
+@dataclass(frozen=True, eq=False, repr=False)
+class WeightedCLs(Quiet):
     """CLs of one hypothesis from weighted toys."""
 
     cls_observed: float

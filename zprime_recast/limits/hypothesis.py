@@ -102,7 +102,7 @@ def limit(
     >>> import zprime_recast as zr
     >>> limit = zr.limit("elusive_bl", 2000.0, "atlas-139fb-dilepton")
     >>> f"{limit.coupling_95_observed:.3f}"
-    '0.018'
+    '0.019'
     """
     model, searches = load_model(model), load_analyses(analyses)
     mass = checked_positive("mass_gev", mass_gev)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..arrays import FloatArray
-from ..likelihood.asymptotics import CLS_EXCLUDED
+from ..likelihood.asymptotics import sqrt_q_thresholds
 from .crossings import Crossings
 
 #: First points, over the lowest and the highest of the six asymptotic limits, and their number.
@@ -32,7 +32,7 @@ def straightened(cls: FloatArray) -> FloatArray:
     It is ln(c/z) with z = -Phi^-1(CLs/2) and c its value at 0.05: z is proportional to x for a Gaussian measurement.
     """
     z = -ndtri(np.clip(cls, 1e-12, 1 - 1e-9) / 2)
-    return np.asarray(np.log(-ndtri(CLS_EXCLUDED / 2)) - np.log(np.maximum(z, 1e-6)))
+    return np.asarray(np.log(sqrt_q_thresholds()[2]) - np.log(np.maximum(z, 1e-6)))
 
 
 def refined_crossings(values: Values, asymptotic: Crossings, lowest: float, largest: float) -> Crossings:
