@@ -3,7 +3,8 @@
 A fit function floats, as in the fit of the collaboration: its parameters (norm, b, p0 ...) enter as uncorrelated
 combinations (eigenmodes of the Poisson information of the background). One unit of a mode's nuisance is
 :data:`MODE_UNIT` standard deviations of the fit to the spectrum, so its unit-Gaussian constraint adds
-1/MODE_UNIT^2 = 4 % to the information of the data, which in effect leaves it free.
+1/MODE_UNIT^2 = 4 % to the information of the data, which in effect leaves it free. A parameter with a range is held to
+it where the data do not say more: an exponent that no data reach would otherwise float to unphysical values.
 
 A predicted background moves within its published uncertainty: one nuisance per fully correlated source, and the
 eigenmodes of the covariance of the rest.
@@ -73,14 +74,20 @@ def _nodes(edges: FloatArray, function: BackgroundFunction) -> tuple[FloatArray,
 
 def _function_modes(channel: Channel, function: BackgroundFunction) -> FloatArray:
     """Derivatives of the log of the bin contents with respect to norm and floating parameters, made orthonormal under
-    the Poisson information sum_j bkg_j d_kj d_lj, times MODE_UNIT, capped at MODE_CAP.
+    the Poisson information sum_j bkg_j d_kj d_lj and that of the ranges, times MODE_UNIT, capped at MODE_CAP.
     """
     m, weights = _nodes(channel.edges_gev, function)
     density = np.exp(function.log_shape(m)) * weights
     derivatives = (function.log_derivatives(m) * density).sum(axis=-1) / density.sum(axis=-1)
     basis = np.vstack([np.ones(len(channel.bkg)), derivatives])
     root = np.sqrt(channel.bkg)
-    orthonormal, triangle = np.linalg.qr((basis * root).T)
+    # a range is information as well: with MODE_UNIT it is one standard deviation where the data say nothing
+    bounds = np.array(
+        [[MODE_UNIT / function.ranges[p] * (p == q) for q in ("", *function.floating)] for p in function.ranges]
+    )
+    informed = np.concatenate([(basis * root).T, bounds.reshape(len(bounds), len(basis))])
+    orthonormal, triangle = np.linalg.qr(informed)
+    orthonormal = orthonormal[: len(root)]
     if np.abs(np.diag(triangle)).min() < 1e-12 * np.abs(triangle).max():
         raise InputError(f"channel {channel.name}: floating background parameters are degenerate in this spectrum")
     return np.clip(MODE_UNIT * orthonormal.T / root, -MODE_CAP, MODE_CAP)

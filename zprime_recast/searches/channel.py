@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,8 @@ class BackgroundFunction:
     sqrt_s_gev: float
     m_z_gev: float
     gamma_z_gev: float
+    ranges: Mapping[str, float] = field(default_factory=dict)
+    """One standard deviation by which floating parameters may leave their values; those not named are free."""
 
     def log_shape(self, m_gev: FloatArray, parameters: Mapping[str, float] | None = None) -> FloatArray:
         """Logarithm of the shape at masses in GeV, with parameters changed where given."""
@@ -244,9 +246,23 @@ def _read_background(section: Section, sqrt_s_gev: float) -> BackgroundFunction:
         sqrt_s_gev,
         section.number("m_z_gev", low=1.0),
         section.number("gamma_z_gev", low=0.0),
+        _read_ranges(section, floating),
     )
     section.finish()
     return function
+
+
+def _read_ranges(section: Section, floating: tuple[str, ...]) -> dict[str, float]:
+    """Ranges of floating parameters: the table ``range`` of a background, if there is one."""
+    if "range" not in section.values:
+        return {}
+    ranges = section.section("range")
+    found = {name: ranges.number(name, low=0.0) for name in list(ranges.values)}
+    for name, size in found.items():
+        if name not in floating or size == 0:
+            raise ranges.fault(name, size, f"a number > 0 for some of {', '.join(floating)}")
+    ranges.finish()
+    return found
 
 
 def _read_background_table(section: Section, spectrum: Path, bkg: FloatArray) -> BackgroundTable:

@@ -1,7 +1,7 @@
 """Detector response to a true dilepton mass: selection efficiency, and distribution of the measured mass.
 
-The mass response r = (m_reco - m)/m is a Crystal Ball plus a Gaussian, truncated to |r| <= 0.5, as ATLAS publishes it
-(arXiv:1903.06248, HEPData tables t23 and t24).
+The mass response r = (m_reco - m)/m is a sum of a Crystal Ball and a Gaussian, each normalised within |r| <= 0.5, as
+ATLAS publishes it (arXiv:1903.06248, HEPData tables t23 and t24).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..io.cache import cached_array
 from .channel import R_MAX, Channel, ResponseTable
 
 #: To be raised whenever the functions of this module change, so that cached arrays are computed again.
-_RESPONSE_VERSION = 1
+_RESPONSE_VERSION = 2
 
 
 def crystal_ball_cdf(
@@ -80,19 +80,23 @@ def _tail_area(alpha: FloatArray, n: FloatArray) -> FloatArray:
 
 
 def response_cdf(response: Mapping[str, FloatArray], r: FloatArray) -> FloatArray:
-    """P(response <= r), truncated to |r| <= R_MAX and normalised; parameters (n, 1) against r (n, k)."""
+    """P(response <= r) of a Crystal Ball (share kappa) plus a Gaussian; parameters (n, 1) against r (n, k).
+
+    Each component is truncated to |r| <= R_MAX and normalised there: with powers n near 1 a quarter of a Crystal Ball
+    lies outside, and kappa is its share of the measured response.
+    """
     p = response
     cb = (p["mu_cb"], p["sigma_cb"], p["alpha_cb"], p["n_cb"])
-    # normalisation of the Crystal Ball over the whole line, so that kappa is its share before truncation
-    total = _tail_area(p["alpha_cb"], p["n_cb"]) + np.sqrt(2 * np.pi) * ndtr(p["alpha_cb"])
+    kappa, n = p["kappa"], len(p["kappa"])
 
-    def cdf(at: FloatArray, row: IndexArray) -> FloatArray:
-        crystal_ball = crystal_ball_cdf(at, *(v[row, 0] for v in cb)) / total[row, 0]
-        gauss = ndtr((at - p["mu_g"][row, 0]) / p["sigma_g"][row, 0])
-        kappa = p["kappa"][row, 0]
-        return np.asarray(kappa * crystal_ball + (1 - kappa) * gauss)
+    def crystal_ball(at: FloatArray, row: IndexArray) -> FloatArray:
+        return crystal_ball_cdf(at, *(v[row, 0] for v in cb))
 
-    return _truncated(cdf, np.broadcast_to(r, (len(total), r.shape[-1])), np.full(len(total), R_MAX))
+    def gauss(at: FloatArray, row: IndexArray) -> FloatArray:
+        return np.asarray(ndtr((at - p["mu_g"][row, 0]) / p["sigma_g"][row, 0]))
+
+    r, end = np.broadcast_to(r, (n, r.shape[-1])), np.full(n, R_MAX)
+    return np.asarray(kappa * _truncated(crystal_ball, r, end) + (1 - kappa) * _truncated(gauss, r, end))
 
 
 def _truncated(cdf: Callable[[FloatArray, IndexArray], FloatArray], r: FloatArray, r_max: FloatArray) -> FloatArray:
