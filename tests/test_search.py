@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,7 @@ def test_background_modes_are_the_fit_of_the_spectrum(atlas, name):
     only bins with few events: the largest loss is 27 % of one mode. What that does to limits: test_limits.
     """
     channel = atlas.channel(name)
+    channel = replace(channel, background=replace(channel.background, ranges={}))
     modes = background_modes(channel)
     assert modes.shape == (6, len(channel.bkg))
     capped = (np.abs(modes) >= MODE_CAP * (1 - 1e-12)).any(axis=0)
@@ -133,7 +135,7 @@ def test_response_is_a_probability(atlas, name):
     matrix = response_matrix(channel, m)
     assert (matrix >= 0).all()
     assert (matrix.sum(axis=1) <= 1 + 1e-12).all()
-    inside = (m * (1 - R_MAX) > 225) & (m * (1 + R_MAX) < 13000)
+    inside = (m * (1 - R_MAX) > 225) & (m * (1 + R_MAX) < channel.edges_gev[-1])
     np.testing.assert_allclose(matrix[inside].sum(axis=1), 1.0, rtol=1e-12)
     parameters = {key: f(m)[:, None] for key, f in channel.response.items()}
     ends = response_cdf(parameters, np.tile([-R_MAX, R_MAX], (len(m), 1)))
