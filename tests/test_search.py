@@ -223,6 +223,8 @@ FAULTS = {
     "lepton": ("card.toml", 'lepton = "mu"', 'lepton = "muon"', "found 'muon', expected one of e, mu, tau"),
     "mass range": ("card.toml", "[250.0, 6000.0]", "[6000.0, 250.0]", "mass_range_gev"),
     "floating": ("card.toml", '["b", "p0"', '["a", "p0"', "floating: found 'a'"),
+    "range of a fixed parameter": ("card.toml", "range = { b = 10.0 }     #", "range = { c = 1.0 }  #", "range.c: found 1"),
+    "range without a size": ("card.toml", "range = { b = 10.0 }     #", "range = { b = 0 }  #", "range.b: found 0"),
     "status": ("card.toml", '"official"', '"sure"', "found 'sure', expected one of official"),
     "channel of uncertainty": ("card.toml", 'channels = ["ee"]', 'channels = ["tautau"]', "found 'tautau'"),
     "table lengths": ("card.toml", "m_gev = [300.0, 5000.0]", "m_gev = [300.0]", "2 ascending masses"),
