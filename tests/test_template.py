@@ -54,7 +54,7 @@ def test_narrow_state_sums_exactly_on_its_own_acceptance(searches):
         gamma = 1e-8 * mass
         nodes, shares = (a[0] for a in folded.grid.values_at(np.array([mass])))
         rate = folded.parton_rate[:, nodes] @ shares
-        events = coupling_products(model).zprime_squared @ rate * 0.1**4 * np.pi / (mass * gamma)
+        events = coupling_products(model).summed.zprime_squared @ rate * 0.1**4 * np.pi / (mass * gamma)
         template = signal_template(folded, model, mass, 0.1, interference=False, gamma_gev=gamma).yields
         detector = folded.fold("ee").detector[nodes].sum(axis=1) @ shares
         assert template["ee"].sum() == pytest.approx(events * detector, rel=1e-4)

@@ -47,7 +47,7 @@ def products(model, lepton="e"):
 
 
 def parts(found):
-    return found.zprime_squared, found.zprime_photon, found.zprime_z
+    return found.summed.zprime_squared, found.summed.zprime_photon, found.summed.zprime_z
 
 
 def spectra(model, gamma=POLE[2], lepton="e"):
@@ -120,22 +120,24 @@ def test_charges_times_k_are_a_coupling_times_k(values, k):
 @few
 @given(charges)
 def test_products_by_hand(values):
-    """Sums over four chirality amplitudes, term by term; the photon is e^2 Q_q Q_l, the Z g_z^2 (T3 - Q sw2)(...)."""
+    """Four chirality amplitudes, term by term, those of equal and of opposite chirality apart; the photon is e^2 Q_q Q_l, the Z g_z^2 (T3 - Q sw2)(...)."""
     sm = standard_model()
     q = {key: float(value) for key, value in values.items()}
     e2, sw2 = 4 * np.pi * sm.alpha_em, sm.sin2_theta_w
-    found = products(model_of(values))
+    found = coupling_products(model_of(values))
     for k, flavor in enumerate(FLAVORS):
         up = flavor in ("u", "c")
         charge, isospin = (2 / 3, 0.5) if up else (-1 / 3, -0.5)
         quark = [q[("u" if up else "d") + side] for side in ("_left", "_right")]
-        expected = np.zeros(3)
+        expected = np.zeros((2, 3))
         for i, t_quark in enumerate((isospin, 0.0)):
             for j, t_lepton in enumerate((-0.5, 0.0)):
                 both = quark[i] * q["e" + ("_left", "_right")[j]]
                 z = e2 / (sw2 * (1 - sw2)) * (t_quark - charge * sw2) * (t_lepton + sw2)
-                expected += np.array([both**2, both * e2 * -charge, both * z])
-        np.testing.assert_allclose([p[k] for p in found], expected, rtol=1e-10, atol=1e-13)
+                expected[int(i != j)] += np.array([both**2, both * e2 * -charge, both * z])
+        np.testing.assert_allclose(found.same.values[:, k], expected[0], rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(found.opposite.values[:, k], expected[1], rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(found.summed.values[:, k], expected.sum(axis=0), rtol=1e-10, atol=1e-13)
 
 
 @few
@@ -164,14 +166,15 @@ def test_relabelled_generations(values):
 @few
 @given(st.lists(charges, min_size=1, max_size=5))
 def test_many_models_at_once_are_each_alone(all_values):
-    """(5, 2, n) and (2, n) give (n, 5) of the same numbers."""
+    """(5, 2, n) and (2, n) give the same numbers, row by row."""
     each = [model_of(values) for values in all_values]
     quarks = np.array([[m.couplings(f) for f in FLAVORS] for m in each]).transpose(1, 2, 0)
     leptons = np.array([m.couplings("e") for m in each]).T
     together = products_of(quarks, leptons, each[0].sm)
     for i, model in enumerate(each):
-        for a, b in zip(parts(together), products(model), strict=True):
-            np.testing.assert_allclose(a[i], b, rtol=1e-12, atol=1e-15)
+        alone, own = coupling_products(model), together.rows(slice(i, i + 1))
+        for a, b in ((own.same, alone.same), (own.opposite, alone.opposite), (own.summed, alone.summed)):
+            np.testing.assert_allclose(a.values[:, 0], b.values, rtol=1e-12, atol=1e-15)
 
 
 @few

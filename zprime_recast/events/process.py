@@ -28,7 +28,7 @@ from ..partons.grid import PartonGrid, parton_grid
 from ..partons.luminosity import LuminosityTable
 from ..partons.pdf import PDFMember
 from ..process.amplitudes import Component, z_propagator
-from ..process.couplings import chirality_sums, standard_couplings
+from ..process.couplings import chirality_sums, coupling_products, standard_couplings
 from ..process.final_state import LeptonCuts
 from ..process.poles import pole
 from ..units import HBARC2_GEV2_FB
@@ -203,7 +203,8 @@ def _k_factors(lumi: LuminosityTable) -> FloatArray:
 
 def _channel_couplings(model: ZprimeModel, lepton: str) -> FloatArray:
     """Chirality sums per channel, (10, 6): flavour by flavour, equal chiralities of quark and lepton first."""
-    p, z = standard_couplings(model.sm)
-    k = np.array([model.couplings(flavor) for flavor in FLAVORS]), np.array(model.couplings(lepton))
-    sums = [chirality_sums(*pair) for pair in ((p, p), (p, z), (z, z), (k, k), (k, p), (k, z))]
-    return np.stack(sums, axis=-1).transpose(1, 0, 2).reshape(CHANNELS, len(sums))
+    photon, z = standard_couplings(model.sm)
+    own = coupling_products(model, lepton)
+    of_zprime = np.stack([own.same.values, own.opposite.values], axis=1)  # k^2, k p, k z: (3, 2, pairs)
+    of_sm = np.stack([chirality_sums(*pair) for pair in ((photon, photon), (photon, z), (z, z))])
+    return np.concatenate([of_sm, of_zprime]).transpose(2, 1, 0).reshape(CHANNELS, 6)

@@ -1,4 +1,4 @@
-"""Products of the couplings of quarks and leptons, summed over chiralities."""
+"""Products of the couplings of quarks and leptons, summed over equal and over opposite chiralities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from ..arrays import FloatArray, Quiet
+from ..arrays import FloatArray, IndexArray, Quiet
 from ..io.memo import Memo, PickledByFields
 from ..model.standard_model import StandardModel
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
@@ -17,20 +17,63 @@ from .final_state import WEAK_CHARGES
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CouplingProducts(Quiet, PickledByFields):
-    """Products of quark and lepton couplings summed over chiralities, per quark flavour (first axis as FLAVORS)."""
+class PairProducts(Quiet, PickledByFields):
+    """Sums over chiralities of products of quark and lepton couplings, per parton pair."""
 
-    zprime_squared: FloatArray
-    """Sum over ij of (q_i^q q_j^l)^2 at unit coupling, (5,)."""
-    zprime_photon: FloatArray
-    """Sum of q_i^q q_j^l times the photon's e^2 Q_q Q_l, (5,)."""
-    zprime_z: FloatArray
-    """Sum of q_i^q q_j^l times the Z's, (5,)."""
+    values: FloatArray
+    """The three sums named below one after the other, (3, [n,] pairs)."""
+
+    @property
+    def zprime_squared(self) -> FloatArray:
+        """Sum over ij of (q_i^q q_j^l)^2 at unit coupling, ([n,] pairs)."""
+        return np.asarray(self.values[0])
+
+    @property
+    def zprime_photon(self) -> FloatArray:
+        """Sum of q_i^q q_j^l times the photon's e^2 Q_q Q_l, ([n,] pairs)."""
+        return np.asarray(self.values[1])
+
+    @property
+    def zprime_z(self) -> FloatArray:
+        """Sum of q_i^q q_j^l times the Z's, ([n,] pairs)."""
+        return np.asarray(self.values[2])
+
+    @property
+    def shared(self) -> bool:
+        """Whether all hypotheses share these products, which then have no axis n."""
+        return self.values.ndim == 2
 
     @cached_property
     def key(self) -> bytes:
         """The numbers, as a key for what is computed from them."""
-        return self.zprime_squared.tobytes() + self.zprime_photon.tobytes() + self.zprime_z.tobytes()
+        return self.values.tobytes()
+
+    def rows(self, i: IndexArray | slice) -> PairProducts:
+        """Select the products of some hypotheses; products that all share are returned unchanged."""
+        return self if self.shared else PairProducts(self.values[:, i])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CouplingProducts(Quiet, PickledByFields):
+    """Products of quark and lepton couplings, apart for equal and for opposite chiralities of quark and lepton.
+
+    With c the cosine of the angle between lepton and quark in the rest frame of the pair, the former go as (1 + c)^2,
+    the latter as (1 - c)^2. Rates and acceptances that are even in c need only :attr:`summed`.
+    """
+
+    same: PairProducts
+    """Quark and lepton left-handed, plus both right-handed."""
+    opposite: PairProducts
+    """One left-handed and the other right-handed."""
+
+    @cached_property
+    def summed(self) -> PairProducts:
+        """Sum over all chiralities, which the rate integrated over the angle depends on."""
+        return PairProducts(self.same.values + self.opposite.values)
+
+    def rows(self, i: IndexArray | slice) -> CouplingProducts:
+        """Select the products of some hypotheses; products that all share are returned unchanged."""
+        return self if self.same.shared else CouplingProducts(self.same.rows(i), self.opposite.rows(i))
 
 
 def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts:
@@ -62,8 +105,10 @@ def products_of(quarks: FloatArray, leptons: FloatArray, sm: StandardModel) -> C
     """
     zprime = (quarks, leptons)
     photon, z = standard_couplings(sm)
-    squared, of_photon, of_z = (chirality_sums(zprime, other).sum(axis=0) for other in (zprime, photon, z))
-    return CouplingProducts(squared.T, of_photon.T, of_z.T)
+    # (2, 3, [n,] pairs): chirality, boson that multiplies the Z'
+    sums = np.stack([chirality_sums(zprime, other) for other in (zprime, photon, z)], axis=1)
+    same, opposite = np.ascontiguousarray(sums if sums.ndim == 3 else np.swapaxes(sums, 2, 3))
+    return CouplingProducts(PairProducts(same), PairProducts(opposite))
 
 
 #: Chiral couplings (g_L, g_R) of a boson to the quarks, (5, 2, *n), and to a charged lepton, (2, *n).

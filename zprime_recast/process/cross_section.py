@@ -32,7 +32,7 @@ from ..partons.drell_yan import FLAVORS
 from ..partons.luminosity import LuminosityTable
 from ..partons.pdf_errors import ONE_SIGMA, pdf_uncertainty
 from ..units import HBARC2_GEV2_FB
-from .amplitudes import Component, interference_amplitude, partonic_sm
+from .amplitudes import Component, interference_amplitude, partonic_sm, partonic_zprime
 from .couplings import coupling_products
 from .poles import panels, pole, pole_weights
 
@@ -68,28 +68,18 @@ def spectrum(
     model = load_model(model)
     m_ll = checked_positive("m_ll_gev", m_ll_gev)
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
-    s = m_ll**2
-    partonic = np.zeros((len(FLAVORS), *m_ll.shape))
+    partonic = np.zeros(())
     if component in ("sm", "full"):
-        partonic += partonic_sm(model, s)
+        partonic = partonic + partonic_sm(model, m_ll**2)
     if component != "sm":
         gamma = (
             float(decay_widths(model, mass, g).total_gev)
             if gamma_gev is None
             else float(checked_positive("gamma_gev", gamma_gev))
         )
-        products = coupling_products(model, lepton)
-        m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
-        propagator = residue / (s - m_pole**2 + 1j * m_pole * gamma_pole)
-        zprime = g**4 * np.multiply.outer(products.zprime_squared, np.abs(propagator) ** 2)
-        if component != "zprime":
-            zprime = (
-                zprime
-                + g**2
-                * (interference_amplitude(products, s, model.sm.m_z_gev, model.sm.gamma_z_gev).conj() * propagator).real
-            )
-        partonic += s / (144 * np.pi) * zprime
-    return np.asarray(HBARC2_GEV2_FB * 2 * m_ll / lumi.sqrt_s_gev**2 * (partonic * lumi(m_ll)).sum(axis=0))
+        partonic = partonic + partonic_zprime(model, m_ll**2, mass, g, gamma, component != "zprime", lepton)
+    per_pair = partonic.sum(axis=0)  # of both chiralities
+    return np.asarray(HBARC2_GEV2_FB * 2 * m_ll / lumi.sqrt_s_gev**2 * (per_pair * lumi(m_ll)).sum(axis=0))
 
 
 def sigma_br_narrow(
@@ -212,7 +202,7 @@ def full_coefficients(
     )
     m_pole, gamma_pole, residue = pole(mass, gamma, model.running_width)
     grid = panels(low, high, panel)
-    products = coupling_products(model, lepton)
+    products = coupling_products(model, lepton).summed
     smooth = HBARC2_GEV2_FB * grid.s / (144 * np.pi * lumi.sqrt_s_gev**2)
     propagator = pole_weights(grid, m_pole, gamma_pole)
     squared = -propagator.imag / (m_pole * gamma_pole)

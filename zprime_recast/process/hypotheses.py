@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from ..arrays import FloatArray, IndexArray, Quiet
 from ..model.zprime import ZprimeModel
@@ -24,7 +24,7 @@ class Hypotheses(Quiet):
     coupling: FloatArray
     """Gauge couplings g, (n,)."""
     products: Mapping[str, CouplingProducts]
-    """Coupling products per lepton flavour at g = 1: arrays (5,) if all hypotheses share them, otherwise (n, 5)."""
+    """Coupling products per lepton flavour at g = 1, shared by all hypotheses or one row for each."""
     running_width: bool
     """Whether the width in the propagators is s Gamma/M^2 instead of Gamma."""
     m_z_gev: float
@@ -34,7 +34,7 @@ class Hypotheses(Quiet):
 
     def take(self, i: IndexArray | slice) -> Hypotheses:
         """Select hypotheses by index or slice."""
-        taken = {id(p): rows_of(p, i) for p in self.products.values()}
+        taken = {id(p): p.rows(i) for p in self.products.values()}
         products = {lepton: taken[id(p)] for lepton, p in self.products.items()}
         strength = None if self.strength is None else self.strength[i]
         mass, gamma, coupling = self.mass_gev[i], self.gamma_gev[i], self.coupling[i]
@@ -45,10 +45,3 @@ def hypotheses_of(model: ZprimeModel, mass_gev: FloatArray, coupling: FloatArray
     """Hypotheses of one model, from masses and widths in GeV and couplings, each (n,)."""
     sm, products = model.sm, lepton_products(model)
     return Hypotheses(mass_gev, gamma_gev, coupling, products, model.running_width, sm.m_z_gev, sm.gamma_z_gev)
-
-
-def rows_of(products: CouplingProducts, i: IndexArray | slice) -> CouplingProducts:
-    """Select the coupling products of some hypotheses; products (5,) that all share are returned unchanged."""
-    if products.zprime_squared.ndim == 1:
-        return products
-    return CouplingProducts(*(getattr(products, f.name)[i] for f in fields(products)))

@@ -40,7 +40,7 @@ def _exact_template(folded: FoldedSearch, hypotheses: Hypotheses, interference: 
     with_theory = theory and folded.theory is not None
     yields, changes = {}, {}
     for fold in folded.channels:
-        name, products = fold.channel.name, h.products[fold.channel.final_state.fermion]
+        name, products = fold.channel.name, h.products[fold.channel.final_state.fermion].summed
         squared = strength * (h.coupling**4)[:, None] * weights * (products.zprime_squared @ rates)
         spectrum = squared
         if interference:

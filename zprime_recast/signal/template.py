@@ -13,8 +13,8 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..process.amplitudes import z_propagator
-from ..process.couplings import CouplingProducts
-from ..process.hypotheses import Hypotheses, rows_of
+from ..process.couplings import PairProducts
+from ..process.hypotheses import Hypotheses
 from ..process.levels import PoleNodes, Ranges, by_panel
 from ..process.poles import Panels, pole
 from .fold import MEAN_RANGE, FoldedSearch, PartonRates, RateSums
@@ -78,9 +78,9 @@ def _template(
     return Signal(folded.search, yields, names, {name: all_changes[:, :, own.bins] for name, own in columns.items()})
 
 
-def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[CouplingProducts, slice]]:
-    """Coupling products and the bins they apply to: all bins at once if all channels have the same couplings."""
-    own = [hypotheses.products[fold.channel.final_state.fermion] for fold in folded.channels]
+def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[PairProducts, slice]]:
+    """Coupling products, summed over chiralities, and the bins they apply to: all at once if all channels are alike."""
+    own = [hypotheses.products[fold.channel.final_state.fermion].summed for fold in folded.channels]
     if all(other is own[0] for other in own):
         return [(own[0], slice(None))]
     return [(p, folded.columns[fold.channel.name].bins) for p, fold in zip(own, folded.channels, strict=True)]
@@ -114,7 +114,7 @@ def _folded(
             for k in same:
                 signal, squared = sums[k]
                 for products, of_signal, of_squared in alike[k]:
-                    rate, amplitude = _rates(searches[k], nodes, rows_of(products, rows), *boson)
+                    rate, amplitude = _rates(searches[k], nodes, products.rows(rows), *boson)
                     size = pure * rate
                     if with_squared:
                         for at, part in searches[k].levels.windows(nodes, True, of_squared):
@@ -138,7 +138,7 @@ def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
 
 
 def _rates(
-    folded: FoldedSearch, nodes: PoleNodes, products: CouplingProducts, m_z_gev: float, gamma_z_gev: float
+    folded: FoldedSearch, nodes: PoleNodes, products: PairProducts, m_z_gev: float, gamma_z_gev: float
 ) -> RateSums:
     """Rates times couplings at nodes, summed over flavours, ([n,] n_nodes).
 
@@ -150,7 +150,7 @@ def _rates(
         amplitude = products.zprime_photon @ with_photon + products.zprime_z @ with_z
         return products.zprime_squared @ rate, np.asarray(amplitude, dtype=complex)
 
-    if products.zprime_squared.ndim == 1:  # shared by all hypotheses and independent of their poles
+    if products.shared:  # shared by all hypotheses and independent of their poles
         return folded.rate_sums.get((nodes.panel, products.key, m_z_gev, gamma_z_gev), summed)
     return summed()
 
