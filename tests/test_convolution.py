@@ -9,17 +9,18 @@ import pytest
 
 from zprime_recast.errors import InputError, RangeError
 from zprime_recast.partons.drell_yan import (
-    FLAVORS,
+    PairLuminosities,
     _nodes,
-    _parton_pairs,
     corrected_luminosity,
     corrected_terms,
     first_order,
+    pair_luminosities,
     second_order,
 )
 from zprime_recast.partons.drell_yan_nnlo import C_F, li3, s12
 from zprime_recast.partons.luminosity import luminosity_table
 from zprime_recast.partons.n3lo import n3lo_over_nnlo, scale_points, tabulated_range_gev
+from zprime_recast.partons.pairs import FLAVORS
 from zprime_recast.partons.pdf import PDFMember, load_pdf
 
 TYPES = {"up": [FLAVORS.index(q) for q in "uc"], "down": [FLAVORS.index(q) for q in "dsb"]}
@@ -43,7 +44,7 @@ def k_factor(pdf, order, mass, sqrt_s, mu_f=1.0, mu_r=1.0, quarks="up", **panels
 def expansion(pdf, terms, mass, **options):
     """first_order or second_order of the u flavour by pair of partons at 13 TeV."""
     nodes = _nodes(mass, 13000.0, 6)
-    pairs = _parton_pairs(pdf, nodes, mass * options.get("mu_f_over_m", 1.0), 8)
+    pairs = pair_luminosities(pdf, nodes, mass * options.get("mu_f_over_m", 1.0), 8)
     return {name: float(np.broadcast_to(v, 5)[1]) for name, v in terms(pairs, nodes, **options).items()}
 
 
@@ -150,9 +151,7 @@ def test_quark_number_is_conserved_at_the_scale_logarithm():
     nodes = _nodes(1e-4, 1.0, 40)  # tau = 1e-8: integrals over all z
     flat = np.ones((5, len(nodes.z) + 1))
     flat[:, :-1] *= nodes.z  # a luminosity with L(tau/z)/z constant
-    pairs = type(_parton_pairs(load_pdf("CT18NNLO_central"), _nodes(900.0, 13000.0, 6), 900.0, 4))(
-        flat, 0 * flat, 0 * flat[:1], 0 * flat, 0 * flat
-    )
+    pairs = PairLuminosities(flat, flat, flat[:1], *(0 * flat for _ in range(5)))
     moments = [sum(np.broadcast_to(v, 5)[0] for v in first_order(pairs, nodes, f).values()) for f in (1.0, 0.5)]
     assert plus_0 == 4
     assert moments[1] - moments[0] == pytest.approx(0, abs=1e-5)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, RangeError
-from zprime_recast.partons.drell_yan import FLAVORS, parton_luminosity, rapidity_density, rapidity_integral
+from zprime_recast.partons.drell_yan import parton_luminosity, rapidity_density, rapidity_integral
 from zprime_recast.partons.luminosity import LuminosityTable, luminosity_table
+from zprime_recast.partons.pairs import FLAVORS
 from zprime_recast.partons.pdf import PDFMember
 
 

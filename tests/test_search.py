@@ -157,7 +157,8 @@ def test_response_width_agrees_with_an_independent_one(atlas, name, low, high):
 
 def test_acceptance_against_a_toy_monte_carlo(atlas, pdf):
     """Fiducial acceptance by hand: sample y from dL/dy and cos theta from 1 + c^2, cut pt and eta. 4e5 pairs, 5 sigma."""
-    from zprime_recast.partons.drell_yan import FLAVORS, rapidity_density
+    from zprime_recast.partons.drell_yan import rapidity_density
+    from zprime_recast.partons.pairs import FLAVORS
 
     rng = np.random.default_rng(3)
     n = 400_000

@@ -108,7 +108,7 @@ def make_flavor_only(model, mass, g, m, lumi, component, flavors):
     """dsigma/dm from some quark flavours only."""
     from dataclasses import replace
 
-    from zprime_recast.partons.drell_yan import FLAVORS
+    from zprime_recast.partons.pairs import FLAVORS
     from zprime_recast.process.cross_section import spectrum
 
     keep = np.array([f in flavors for f in FLAVORS])[:, None]

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
 from ..errors import UnknownName
-from ..partons.drell_yan import FLAVORS
+from ..partons.grid import QUARK_PIDS
 from ..process.final_state import share_within
-from .process import Process
+from .process import ANTIQUARK_ROWS, PAIRS, QUARK_ROWS, Process
 from .proposal import block_edges, mass_nodes
 
 VARIABLES = ("m_ll", "y_ll", "cos_theta_cs", "lepton_pt", "lminus_eta", "lplus_eta")
@@ -48,8 +48,8 @@ def _below(
 ) -> FloatArray:
     """Rate below each value of a variable at one mass, (edges,).
 
-    ``terms`` (2, 5, ny): luminosity with the quark along +z and -z, times the weight of the node; ``strength``
-    (5, 2): of the two angular terms.
+    ``terms`` (2, pairs, ny): luminosity with the quark along +z and -z, times the weight of the node; ``strength``
+    (pairs, 2): of the two angular terms.
     """
     limit = process.cuts.largest_cosine(m, y)
     # rate per sign of the angle's slope along +z: (1 + c)^2 and (1 - c)^2
@@ -99,7 +99,7 @@ def _mass_histogram(process: Process, edges: FloatArray) -> FloatArray:
 
 
 def _by_mass(process: Process, more_edges: FloatArray | None = None) -> list[tuple[float, FloatArray]]:
-    """Blocks of masses: mean mass (GeV) weighted with |strength|, and K P integrated over the block, (5, 2) in fb."""
+    """Blocks of masses: mean mass (GeV) weighted with |strength|, and K P integrated over it, (pairs, 2) in fb."""
     blocks = block_edges(process)
     blocks = np.append(
         blocks[:-1, None] * (blocks[1:] / blocks[:-1])[:, None] ** (np.arange(_PARTS) / _PARTS), blocks[-1]
@@ -118,11 +118,11 @@ def _by_mass(process: Process, more_edges: FloatArray | None = None) -> list[tup
     size = np.add.reduceat(np.abs(rate).sum(axis=0), starts)
     mean = np.add.reduceat(np.abs(rate).sum(axis=0) * m, starts) / np.where(size > 0, size, 1.0)
     sums = np.add.reduceat(rate, starts, axis=1)
-    return [(float(mean[i]), sums[:, i].reshape(len(FLAVORS), 2)) for i in range(len(starts)) if size[i] > 0]
+    return [(float(mean[i]), sums[:, i].reshape(len(PAIRS), 2)) for i in range(len(starts)) if size[i] > 0]
 
 
 def _rapidity_terms(process: Process, m: float, breaks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rapidity nodes (ny,) and f_q f_qbar with the quark along +z, along -z, times the weight of each, (2, 5, ny)."""
+    """Rapidity nodes (ny,) and f_q f_qbar with the quark along +z, along -z, times their weights, (2, pairs, ny)."""
     y_max = np.log(process.sqrt_s_gev / m)
     kinks = [k for k in (*process.cuts.rapidity_kinks(m), *np.abs(breaks)) if 0 < k < y_max]
     positive = np.unique([0.0, *np.linspace(0, y_max, _Y_PANELS // 2 + 1), *kinks])
@@ -132,7 +132,7 @@ def _rapidity_terms(process: Process, m: float, breaks: FloatArray) -> tuple[Flo
     y = (edges[:-1, None] + half * (1 + nodes)).ravel()
     root_tau, x_max = m / process.sqrt_s_gev, process.pdf.info.x_max
     x = np.minimum(root_tau * np.exp(np.stack([y, -y])), x_max)
-    xf = process.pdf.xf([1, 2, 3, 4, 5, -1, -2, -3, -4, -5], x, m * process.lumi.mu_f_over_m)
-    quark, anti = xf[:5], xf[5:]
+    xf = process.pdf.xf(QUARK_PIDS, x, m * process.lumi.mu_f_over_m)
+    quark, anti = xf[QUARK_ROWS], xf[ANTIQUARK_ROWS]
     pair = np.stack([quark[:, 0] * anti[:, 1], quark[:, 1] * anti[:, 0]])
     return y, pair * (half * weights).ravel() / root_tau**2

@@ -6,7 +6,7 @@ in the rest frame of the pair, and A_ij the chirality amplitudes of :mod:`zprime
 .. math:: \frac{d\sigma}{ds\,dy\,dc} = \frac{1}{S} \sum_q K_q(m)\, 2 f_q(x_1) f_{\bar q}(x_2) \frac{s}{384\pi}
    \left[(1+c)^2 (|A_{LL}|^2 + |A_{RR}|^2) + (1-c)^2 (|A_{LR}|^2 + |A_{RL}|^2)\right]
 
-x_1,2 = m/sqrt(S) exp(+-y), and the factor 2 because the quark may come from either beam. A *channel* is a quark flavour
+x_1,2 = m/sqrt(S) exp(+-y), and the factor 2 because the quark may come from either beam. A *channel* is a parton pair
 and one of the two angular terms. In each of the 10 channels the density is a product of a function of s, one of (s, y)
 and one of c. Beyond leading order K_q = LQ_q/L_q: mass and flavour follow the order, while the kinematics stay those of
 leading order.
@@ -23,9 +23,9 @@ from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, RangeError, UnknownName
 from ..model.widths import decay_widths
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
-from ..partons.drell_yan import FLAVORS
 from ..partons.grid import PartonGrid, parton_grid
 from ..partons.luminosity import LuminosityTable
+from ..partons.pairs import FLAVORS, NEUTRAL_CURRENT
 from ..partons.pdf import PDFMember
 from ..process.amplitudes import Component, z_propagator
 from ..process.couplings import chirality_sums, coupling_products, standard_couplings
@@ -35,8 +35,11 @@ from ..units import HBARC2_GEV2_FB
 
 #: Largest K factor of a flavour.
 K_MAX = 4.0
-#: Channels: flavour (as FLAVORS) times angular term, (1+c)^2 first.
-CHANNELS = 2 * len(FLAVORS)
+#: The pairs of quark and antiquark that make the events, and the rows of their densities in a :class:`PartonGrid`.
+PAIRS = NEUTRAL_CURRENT
+QUARK_ROWS, ANTIQUARK_ROWS = PAIRS.quarks, PAIRS.antiquarks + len(FLAVORS)
+#: Channels: pair times angular term, (1+c)^2 first.
+CHANNELS = 2 * len(PAIRS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,7 +67,7 @@ class Process(Quiet):
     log_mass_knots: FloatArray
     """ln m of the luminosity table, (n,)."""
     k_knots: FloatArray
-    """K factors at these masses, (5, n)."""
+    """K factors at these masses, (pairs, n)."""
     couplings: FloatArray
     """(10, 6): sums over the two chirality pairs of a channel of p^2, p z, z^2, k^2, k p, k z; p, z, k the products of
     quark and lepton couplings to photon, Z and Z' (the last at unit g)."""
@@ -99,7 +102,7 @@ class Process(Quiet):
         return np.asarray(HBARC2_GEV2_FB * s / (144 * np.pi * self.sqrt_s_gev**2) * total)
 
     def k_factor(self, m_gev: FloatArray) -> FloatArray:
-        """LQ_q/L_q at masses in GeV, (5, n): linear in ln m between the masses of the luminosity table.
+        """LQ_q/L_q at masses in GeV, (pairs, n): linear in ln m between the masses of the luminosity table.
 
         It is kept between 0 and K_MAX. Where a flavour has no luminosity, because that of some sets passes through
         zero, it is the K factor of all flavours together.
@@ -110,14 +113,14 @@ class Process(Quiet):
         """d sigma/(ds dy) of one channel per point, in fb/GeV^2; y along the quark, both beams summed."""
         s = self.pole_gev2 + u
         m, root_tau = np.sqrt(s), np.sqrt(s) / self.sqrt_s_gev
-        flavor = channel >> 1
+        pair = channel >> 1
         boost = np.exp(y)
         x_max = self.pdf.info.x_max
         x1, x2 = np.minimum(root_tau * boost, x_max), np.minimum(root_tau / boost, x_max)
-        pair = self.partons.xf(flavor, x1, m) * self.partons.xf(flavor + len(FLAVORS), x2, m)
-        value = self.strength(channel, u) * 2 * pair / root_tau**2
+        both = self.partons.xf(QUARK_ROWS[pair], x1, m) * self.partons.xf(ANTIQUARK_ROWS[pair], x2, m)
+        value = self.strength(channel, u) * 2 * both / root_tau**2
         if self.lumi.order != "lo":
-            value = value * self.k_factor(m)[flavor, np.arange(len(m))]
+            value = value * self.k_factor(m)[pair, np.arange(len(m))]
         return np.asarray(value)
 
 
@@ -154,6 +157,7 @@ def make_process(
         raise UnknownName("mode", mode, get_args(Component))
     if lepton not in CHARGED_LEPTONS:
         raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
+    lumi = lumi.of(PAIRS)
     if lumi.pdf_set.removesuffix("_central") != pdf.info.name.removesuffix("_central"):
         raise InputError(f"the luminosities are of {lumi.pdf_set}, the partons of {pdf.info.name}: use one PDF set")
     low_end, high_end = lumi.range_gev
@@ -202,8 +206,8 @@ def _k_factors(lumi: LuminosityTable) -> FloatArray:
 
 
 def _channel_couplings(model: ZprimeModel, lepton: str) -> FloatArray:
-    """Chirality sums per channel, (10, 6): flavour by flavour, equal chiralities of quark and lepton first."""
-    photon, z = standard_couplings(model.sm)
+    """Chirality sums per channel, (10, 6): pair by pair, equal chiralities of quark and lepton first."""
+    photon, z = standard_couplings(model.sm, PAIRS)
     own = coupling_products(model, lepton)
     of_zprime = np.stack([own.same.values, own.opposite.values], axis=1)  # k^2, k p, k z: (3, 2, pairs)
     of_sm = np.stack([chirality_sums(*pair) for pair in ((photon, photon), (photon, z), (z, z))])

@@ -20,9 +20,8 @@ import numpy.typing as npt
 
 from ..arrays import FloatArray, Quiet
 from ..errors import InputError
-from ..partons.drell_yan import FLAVORS
 from .alias import IntArray, alias_table, alias_tables
-from .process import CHANNELS, Process
+from .process import ANTIQUARK_ROWS, CHANNELS, PAIRS, QUARK_ROWS, Process
 
 #: Spacing of mass cells: relative in m, and in asinh(u/(M Gamma)) around a resonance.
 MASS_STEP, RESONANCE_STEP = 1e-3, 0.006
@@ -79,7 +78,7 @@ def make_proposal(process: Process) -> Proposal:
     low, high, block = _mass_bounds(process, u, blocks, log_lumi)
     eta_bound = np.maximum(np.abs(eta_low), np.abs(eta_high))
     mass_bound = np.maximum(np.abs(low), np.abs(high))
-    row_integral = eta_bound.sum(axis=-1) * (2.0 / ETA_CELLS)  # (5, blocks)
+    row_integral = eta_bound.sum(axis=-1) * (2.0 / ETA_CELLS)  # (pairs, blocks)
     weight = mass_bound * np.diff(u) * np.repeat(row_integral, 2, axis=0)[:, block]
     total = float(weight.sum())
     if not (np.isfinite(total) and total > 0):
@@ -141,17 +140,17 @@ def mass_nodes(process: Process, blocks: FloatArray) -> FloatArray:
 
 
 def _eta_bounds(process: Process, blocks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """ln Lbar (5, blocks + 1) on the block edges; lower and upper bounds of R, (5, blocks, ETA_CELLS) each."""
+    """ln Lbar (pairs, blocks + 1) on the block edges; lower and upper bounds of R, (pairs, blocks, ETA_CELLS) each."""
     m = np.empty(2 * len(blocks) - 1)  # edges and middles
     m[::2], m[1::2] = blocks, np.sqrt(blocks[1:] * blocks[:-1])
     eta = np.linspace(-1, 1, 2 * ETA_CELLS + 1)
     sqrt_s, x_max = process.sqrt_s_gev, process.pdf.info.x_max
-    values = np.empty((len(FLAVORS), len(m), len(eta)))
+    values = np.empty((len(PAIRS), len(m), len(eta)))
     for i, mass in enumerate(m):  # one row of parton densities per Q
         y_max = np.log(sqrt_s / mass)
         x = np.minimum(mass / sqrt_s * np.exp(eta * y_max), x_max)
         xf = process.partons.xf_all(x, mass)
-        values[:, i] = 2 * y_max * (sqrt_s / mass) ** 2 * xf[:5] * xf[5:, ::-1]
+        values[:, i] = 2 * y_max * (sqrt_s / mass) ** 2 * xf[QUARK_ROWS] * xf[ANTIQUARK_ROWS, ::-1]
     integral = np.abs(values).sum(axis=-1) * (1 / ETA_CELLS)
     log_lumi = np.log(np.maximum(integral[:, ::2], 1e-300))
     middle = 0.5 * (log_lumi[:, 1:] + log_lumi[:, :-1])

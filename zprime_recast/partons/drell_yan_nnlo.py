@@ -6,6 +6,10 @@ of the erratum (B 644 (2002) 403) and of Harlander, Kilgore, Phys. Rev. Lett. 88
 graphs as in that paper: A annihilation, B annihilation into a gluon, C and D emission off either quark line, E and F
 the same with identical quarks in the final state.
 
+A boson that couples to the pair (q_i, qbar_j) is emitted as q_i turns into q_j, or qbar_j into qbar_i, so that each
+interference belongs to the incoming partons for which both graphs end alike: AC to q_i qbar_j, BC to q_i qbar_i and
+q_j qbar_j, CE to q_i q_j and qbar_i qbar_j, CF to q_i q_i and qbar_j qbar_j. For i = j these are one.
+
 Left out: interference of emission off lines of different quarks (CD; it is proportional to the product of two
 couplings, not to a square) and the axial triangle (AB). For equal couplings the CD term is part of the difference
 to n3loxs, which is at most 5e-4.
@@ -114,8 +118,8 @@ class SecondOrder(Quiet):
         return C_F * d0, C_F * d1, C_F * d2, C_F * C_F * 128
 
     def annihilation(self) -> FloatArray:
-        """Regular part for q qbar of one flavour: A^2, AC and BC."""
-        return N_F * self._quark_loops() + self._gluons() + self._abelian() + 2 * self._ac() + 2 * self._bc()
+        """Regular part for the pair q qbar that couples: A^2 and AC."""
+        return N_F * self._quark_loops() + self._gluons() + self._abelian() + 2 * self._ac()
 
     def _quark_loops(self) -> FloatArray:
         z, w, L = self.z, self.one_minus_z, self.scale_log
@@ -186,7 +190,8 @@ class SecondOrder(Quiet):
         value += L * (4 * (lz**2 + 2 * d) * (1 + z - 2 / w) - lz * (8 * (1 + z) + 12 / w) + 28 * z - 32)
         return C_F * (C_F - C_A / 2) * value
 
-    def _bc(self) -> FloatArray:
+    def annihilation_emission(self) -> FloatArray:
+        """2 BC: q qbar of one flavour, either of which may also emit the boson."""
         z = self.z
         lz, _, lp = self._logs
         d, _, s, dm, tm, sm = self._polylogs
@@ -200,7 +205,7 @@ class SecondOrder(Quiet):
             )
             + lz * (36 + 44 * z) + 36 * d * (1 - z**2) + 54 - 26 * z**2 - 28 * z
         )  # fmt: skip
-        return C_F * (C_F - C_A / 2) * value
+        return 2 * C_F * (C_F - C_A / 2) * value
 
     def gluon_splitting(self) -> FloatArray:
         """B^2: q qbar of any flavour into a pair of the flavour that couples."""
@@ -234,9 +239,9 @@ class SecondOrder(Quiet):
         )  # fmt: skip
         return (C_A**2 - 1) / C_A * value
 
-    def identical(self) -> FloatArray:
-        """2 CE + CF: two quarks, or two antiquarks, of the flavour that couples."""
-        z, w, L = self.z, self.one_minus_z, self.scale_log
+    def exchange(self) -> FloatArray:
+        """2 CE: two quarks, or two antiquarks, of the two flavours of the pair, which become identical."""
+        z, L = self.z, self.scale_log
         lz, lw, lp = self._logs
         d, t, s, dm, tm, sm = self._polylogs
         tp, tn = self._li3_ratio
@@ -252,11 +257,18 @@ class SecondOrder(Quiet):
             + 16 * (k - r) * tm - 32 * r * sm + ZETA3 * (12 * k - 8 * r) - 34 * k
         )  # fmt: skip
         ce += L * ((k - 2 * r) * (16 * lz * lp - 4 * lz**2 + 16 * dm + 8 * ZETA2) + 8 * lz * (1 + z) + 16 * k)
+        return 2 * C_F * (C_F - C_A / 2) * ce
+
+    def identical(self) -> FloatArray:
+        """CF: two quarks, or two antiquarks, of the flavour that couples."""
+        z, w = self.z, self.one_minus_z
+        lz = self._logs[0]
+        d, t, s = self._polylogs[:3]
         cf = (
             w**2 * (8 * t - 8 * s - 4 / 3 * lz**3 - 6 * lz**2 - 8 * lz * d - 12 * d)
             + lz * (12 * z - 14) - 15 - 13 * z**2 + 28 * z
         )  # fmt: skip
-        return 2 * C_F * (C_F - C_A / 2) * (ce + cf)
+        return 2 * C_F * (C_F - C_A / 2) * cf
 
     def quark_gluon(self) -> FloatArray:
         """A gluon with the quark or antiquark that couples."""

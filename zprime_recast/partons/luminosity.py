@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray, Quiet, checked_positive
+from ..arrays import FloatArray, IndexArray, Quiet, checked_positive
 from ..errors import InputError, RangeError
 from ..io.cache import cached_array
-from .drell_yan import FLAVORS, corrected_luminosity, corrected_terms
+from .drell_yan import corrected_luminosity, corrected_terms
 from .n3lo import checked_order, n3lo_over_nnlo, tabulated_range_gev
+from .pairs import NEUTRAL_CURRENT, PartonPairs
 from .pdf import PDFMember
 from .pdf_errors import ErrorSet
 
@@ -31,7 +32,7 @@ TABLE_HIGH_OVER_SQRT_S = 0.95
 TABLE_POINTS = 320
 
 #: To be raised whenever the numbers of a cached table change.
-_CACHE_VERSION = 5
+_CACHE_VERSION = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,12 +40,17 @@ class Variations(Quiet):
     """Luminosities of the error members and of other scales, on the grid of their table; never negative."""
 
     members: FloatArray | None
-    """Luminosities of the members, (members, 5, n), the central one first; None for a set without error members."""
+    """Luminosities of the members, (members, pairs, n), the central one first; None for a set without error members."""
     errors: ErrorSet | None
     scale_points: tuple[tuple[float, float], ...]
     """Scale choices (mu_F/M, mu_R/M), the central one first."""
     scales: FloatArray
-    """Luminosities at the scale choices, (scale choices, 5, n)."""
+    """Luminosities at the scale choices, (scale choices, pairs, n)."""
+
+    def rows(self, i: IndexArray) -> Variations:
+        """The variations of some pairs."""
+        members = None if self.members is None else self.members[:, i]
+        return replace(self, members=members, scales=self.scales[:, i])
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,9 @@ class LuminosityTable(Quiet):
     mass_gev: FloatArray
     """Grid (n,), ascending."""
     values: FloatArray
-    """LQ_q on the grid (5, n), never negative."""
+    """LQ_q on the grid (pairs, n), never negative."""
     leading_order: FloatArray
-    """L_q of the same PDF and mu_F, (5, n): the denominator of K factors."""
+    """L_q of the same PDF and mu_F, (pairs, n): the denominator of K factors."""
     sqrt_s_gev: float
     pdf_set: str
     pdf_member: int
@@ -75,6 +81,8 @@ class LuminosityTable(Quiet):
     order: str = "lo"
     variations: Variations | None = None
     remarks: tuple[Remark, ...] = ()
+    pairs: PartonPairs = NEUTRAL_CURRENT
+    """The pairs of quark and antiquark whose luminosities these are."""
 
     @property
     def range_gev(self) -> tuple[float, float]:
@@ -82,8 +90,22 @@ class LuminosityTable(Quiet):
         return float(self.mass_gev[0]), float(self.mass_gev[-1])
 
     def __call__(self, mass_gev: ArrayLike) -> FloatArray:
-        """LQ_q at masses in GeV, shape (5, *mass.shape). RangeError states the range."""
+        """LQ_q at masses in GeV, shape (pairs, *mass.shape). RangeError states the range."""
         return self.interpolated(self.values, mass_gev)
+
+    def of(self, pairs: PartonPairs) -> LuminosityTable:
+        """The luminosities of some pairs, in their order; InputError for a pair that the table does not hold."""
+        if pairs == self.pairs:
+            return self
+        if missing := self.pairs.missing(pairs):
+            raise InputError(
+                f"these luminosities of {self.pdf_set} do not hold {', '.join(missing)}; "
+                "load them with load_luminosities(pdf, sqrt_s_gev, pairs=...)"
+            )
+        i = self.pairs.rows(pairs)
+        variations = None if self.variations is None else self.variations.rows(i)
+        values, leading = self.values[i], self.leading_order[i]
+        return replace(self, values=values, leading_order=leading, variations=variations, pairs=pairs)
 
     def warnings_at(self, low_gev: float, high_gev: float | None = None) -> tuple[str, ...]:
         """Warnings that apply to results using masses (GeV) from low to high (default: low alone)."""
@@ -95,19 +117,19 @@ class LuminosityTable(Quiet):
         return replace(self, values=self.leading_order, order="lo", variations=None)
 
     def of_members(self, mass_gev: ArrayLike) -> FloatArray:
-        """LQ_q of every error member, (members, 5, *mass.shape); InputError for a set that has none."""
+        """LQ_q of every error member, (members, pairs, *mass.shape); InputError for a set that has none."""
         if self.variations is None or self.variations.members is None:
             raise InputError(f"PDF set {self.pdf_set} has no error members here, so its PDF uncertainty is not known")
         return self.interpolated(self.variations.members, mass_gev)
 
     def of_scales(self, mass_gev: ArrayLike) -> FloatArray:
-        """LQ_q at every scale choice, (scale choices, 5, *mass.shape); InputError for a table without them."""
+        """LQ_q at every scale choice, (scale choices, pairs, *mass.shape); InputError for a table without them."""
         if self.variations is None:
             raise InputError("this luminosity table was made without scale variations")
         return self.interpolated(self.variations.scales, mass_gev)
 
     def interpolated(self, values: FloatArray, mass_gev: ArrayLike) -> FloatArray:
-        """Values on the grid, (..., 5, n), at masses in GeV: (..., 5, *mass.shape). RangeError states the range."""
+        """Values on the grid, (..., pairs, n), at masses in GeV, (..., pairs, *mass.shape); RangeError outside it."""
         mass = np.asarray(mass_gev, dtype=float)
         low, high = self.range_gev
         ok = (mass >= low) & (mass <= high)
@@ -190,6 +212,7 @@ def luminosity_table(
     cache: bool = True,
     order: str = "lo",
     mu_r_over_m: float = 1.0,
+    pairs: PartonPairs = NEUTRAL_CURRENT,
 ) -> LuminosityTable:
     """Tabulate the luminosities of one PDF member, without variations.
 
@@ -205,12 +228,13 @@ def luminosity_table(
             files, so an integral of a changed set is never used.
         order: ``lo``, ``nlo``, ``nnlo`` or ``n3lo``.
         mu_r_over_m: renormalisation scale over the mass.
+        pairs: the pairs of quark and antiquark; InputError at ``n3lo`` unless they are those of the neutral current.
     """
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
     grid = mass_grid(sqrt_s, *set_range_gev(pdf, sqrt_s, float(checked_positive("mu_f_over_m", mu_f_over_m))), points)
-    terms = integrals(pdf, grid, sqrt_s, mu_f_over_m, cache)
+    terms = integrals(pdf, grid, sqrt_s, mu_f_over_m, cache, pairs)
     alpha_s = None if checked_order(order) == "lo" else running_coupling(pdf, grid, mu_r_over_m)
-    raw = corrected(terms, alpha_s, grid, sqrt_s, order, mu_f_over_m, mu_r_over_m)
+    raw = corrected(terms, alpha_s, grid, sqrt_s, order, mu_f_over_m, mu_r_over_m, pairs)
     return LuminosityTable(
         mass_gev=grid,
         values=np.maximum(raw, 0.0),
@@ -223,9 +247,10 @@ def luminosity_table(
         mu_r_over_m=mu_r_over_m,
         order=order,
         remarks=(
-            *negative_remarks(raw, grid, f"PDF set {pdf.info.name} member {pdf.member}"),
+            *negative_remarks(raw, grid, f"PDF set {pdf.info.name} member {pdf.member}", pairs),
             *order_remarks(order, sqrt_s),
         ),
+        pairs=pairs,
     )
 
 
@@ -235,13 +260,13 @@ def running_coupling(pdf: PDFMember, grid: FloatArray, mu_r_over_m: float = 1.0)
     return np.array([pdf.alpha_s(m) for m in grid * ratio])
 
 
-def negative_remarks(raw: FloatArray, grid: FloatArray, name: str) -> list[Remark]:
-    """Warnings on the masses where luminosities (5, n) of a member are negative."""
+def negative_remarks(raw: FloatArray, grid: FloatArray, name: str, pairs: PartonPairs) -> list[Remark]:
+    """Warnings on the masses where luminosities (pairs, n) of a member are negative."""
     remarks = []
-    for flavor, row in zip(FLAVORS, raw, strict=True):
+    for pair, row in zip(pairs.names, raw, strict=True):
         if (row < 0).any():
             first, last = grid[row < 0][[0, -1]]
-            text = f"{name}: negative {flavor} {flavor}bar luminosity from {first:.0f} GeV on; set to 0"
+            text = f"{name}: negative {pair} luminosity from {first:.0f} GeV on; set to 0"
             remarks.append(Remark(float(first), float(last), text))
     return remarks
 
@@ -260,9 +285,14 @@ def order_remarks(order: str, sqrt_s_gev: float) -> list[Remark]:
 
 
 def integrals(
-    pdf: PDFMember, grid: FloatArray, sqrt_s_gev: float, mu_f_over_m: float = 1.0, cache: bool = True
+    pdf: PDFMember,
+    grid: FloatArray,
+    sqrt_s_gev: float,
+    mu_f_over_m: float = 1.0,
+    cache: bool = True,
+    pairs: PartonPairs = NEUTRAL_CURRENT,
 ) -> FloatArray:
-    """Compute :func:`zprime_recast.partons.drell_yan.corrected_terms` on a grid of masses, (3, 5, n).
+    """Compute :func:`zprime_recast.partons.drell_yan.corrected_terms` on a grid of masses, (3, pairs, n).
 
     Arguments:
         pdf: the PDF member.
@@ -270,10 +300,11 @@ def integrals(
         sqrt_s_gev: collider energy in GeV.
         mu_f_over_m: factorisation scale over the mass.
         cache: whether the disk cache is used.
+        pairs: the pairs of quark and antiquark.
     """
-    key = (_CACHE_VERSION, pdf.digest, sqrt_s_gev, mu_f_over_m, grid[0], grid[-1], len(grid))
-    shape = (3, len(FLAVORS), len(grid))
-    return cached_array(key, lambda: corrected_terms(pdf, grid, sqrt_s_gev, mu_f_over_m), shape, cache)
+    key = (_CACHE_VERSION, pdf.digest, sqrt_s_gev, mu_f_over_m, grid[0], grid[-1], len(grid), pairs.names)
+    shape = (3, len(pairs), len(grid))
+    return cached_array(key, lambda: corrected_terms(pdf, grid, sqrt_s_gev, mu_f_over_m, pairs=pairs), shape, cache)
 
 
 def corrected(
@@ -284,21 +315,26 @@ def corrected(
     order: str,
     mu_f_over_m: float = 1.0,
     mu_r_over_m: float = 1.0,
+    pairs: PartonPairs = NEUTRAL_CURRENT,
 ) -> FloatArray:
-    """Corrected luminosities LQ_q of any order, (..., 5, n); they may be negative.
+    """Corrected luminosities LQ_q of any order, (..., pairs, n); they may be negative.
 
     Arguments:
-        terms: the terms of :func:`zprime_recast.partons.drell_yan.corrected_terms`, (3, ..., 5, n).
+        terms: the terms of :func:`zprime_recast.partons.drell_yan.corrected_terms`, (3, ..., pairs, n).
         alpha_s: alpha_s(mu_R) at each mass, (n,); not needed at ``lo``.
         mass_gev: masses in GeV, (n,).
         sqrt_s_gev: collider energy in GeV.
         order: ``lo``, ``nlo``, ``nnlo`` or ``n3lo``.
         mu_f_over_m: factorisation scale over the mass.
         mu_r_over_m: renormalisation scale over the mass; InputError at ``n3lo`` unless it is ``mu_f_over_m``.
+        pairs: the pairs of quark and antiquark; InputError at ``n3lo``, which is tabulated for the neutral current,
+            for a pair of two flavours.
     """
     below = corrected_luminosity(terms, alpha_s, order, mu_r_over_m)
     if order != "n3lo":
         return below
+    if not pairs.diagonal:
+        raise InputError(f"n3lo is tabulated for the neutral current, not for {', '.join(pairs.names)}; use nnlo")
     if mu_f_over_m != mu_r_over_m:
         raise InputError(f"n3lo needs mu_F = mu_R, found mu_F/M = {mu_f_over_m:g} and mu_R/M = {mu_r_over_m:g}")
     return below * n3lo_over_nnlo(mass_gev, sqrt_s_gev, mu_f_over_m)

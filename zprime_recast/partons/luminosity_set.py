@@ -20,7 +20,6 @@ from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, PDFError
 from ..io.cards import digest
 from ..io.paths import shipped
-from .drell_yan import FLAVORS
 from .luminosity import (
     LuminosityTable,
     Remark,
@@ -34,6 +33,7 @@ from .luminosity import (
     set_range_gev,
 )
 from .n3lo import checked_order, scale_points
+from .pairs import NEUTRAL_CURRENT, PartonPairs
 from .pdf import DEFAULT_SET, PDFMember, load_pdf
 from .pdf_errors import ErrorSet, error_set
 from .pdf_files import list_sets, read_set_info
@@ -58,15 +58,17 @@ class SetIntegrals(Quiet):
     mass_gev: FloatArray
     """(n,)."""
     members: FloatArray
-    """L_q, T1_q and T2_q (:mod:`zprime_recast.partons.drell_yan`) of each member at mu_F = M, (3, members, 5, n)."""
+    """L_q, T1_q, T2_q (:mod:`zprime_recast.partons.drell_yan`) of each member at mu_F = M, (3, members, pairs, n)."""
     scales: FloatArray
-    """L_q, T1_q and T2_q of the central member at mu_F = M/2 and 2 M, (2, 3, 5, n): factor, term, flavour, mass."""
+    """L_q, T1_q and T2_q of the central member at mu_F = M/2 and 2 M, (2, 3, pairs, n): factor, term, pair, mass."""
     alpha_s: FloatArray | None
     """alpha_s at M, M/2 and 2 M, (3, n); None for a set without it."""
     errors: ErrorSet | None
+    pairs: PartonPairs = NEUTRAL_CURRENT
+    """The pairs of quark and antiquark whose integrals these are."""
 
     def terms(self, mu_f_over_m: float) -> FloatArray:
-        """Terms of the central member at a factorisation scale, (3, 5, n)."""
+        """Terms of the central member at a factorisation scale, (3, pairs, n)."""
         return self.members[:, 0] if mu_f_over_m == 1.0 else self.scales[SCALE_FACTORS.index(mu_f_over_m) - 1]
 
     def table(self, order: str, member: int = 0) -> LuminosityTable:
@@ -79,7 +81,7 @@ class SetIntegrals(Quiet):
 
         def of(terms: FloatArray, mu_f: float = 1.0, mu_r: float = 1.0) -> FloatArray:
             alpha_s = None if self.alpha_s is None else self.alpha_s[SCALE_FACTORS.index(mu_r)]
-            return corrected(terms, alpha_s, grid, sqrt_s, order, mu_f, mu_r)
+            return corrected(terms, alpha_s, grid, sqrt_s, order, mu_f, mu_r, self.pairs)
 
         members = of(self.members)
         points = scale_points(order)
@@ -87,7 +89,7 @@ class SetIntegrals(Quiet):
             points = ((1.0, 1.0), (0.5, 1.0), (2.0, 1.0))
         raw = members[member]
         remarks = [
-            *negative_remarks(raw, grid, f"PDF set {self.pdf_set} member {member}"),
+            *negative_remarks(raw, grid, f"PDF set {self.pdf_set} member {member}", self.pairs),
             *self._negative_members(members),
             *order_remarks(order, sqrt_s),
         ]
@@ -110,11 +112,13 @@ class SetIntegrals(Quiet):
                 scales=np.maximum(np.stack([of(self.terms(f), f, r) for f, r in points]), 0.0),
             ),
             remarks=tuple(remarks),
+            pairs=self.pairs,
         )
 
     def _negative_members(self, members: FloatArray) -> list[Remark]:
-        """One warning on all error members, at masses from where the u or d luminosity of any of them is negative."""
-        negative = np.asarray(np.any(members[1:, :2] < 0, axis=1))  # (members - 1, n)
+        """One warning on all error members, at masses from where the luminosity of u and d of any is negative."""
+        light = [k for k, pair in enumerate(self.pairs) if set(pair) <= {"u", "d"}]
+        negative = np.asarray(np.any(members[1:, light] < 0, axis=1))  # (members - 1, n)
         if not negative.any():
             return []
         columns = np.nonzero(negative.any(axis=0))[0]
@@ -133,6 +137,7 @@ def load_luminosities(
     member: int = 0,
     cache: bool = True,
     on_member: Callable[[int, int], None] | None = None,
+    pairs: PartonPairs = NEUTRAL_CURRENT,
 ) -> LuminosityTable:
     """Load corrected luminosities with their PDF and scale variations.
 
@@ -147,17 +152,26 @@ def load_luminosities(
         member: member of the set; one other than 0, or one already loaded, has no variations.
         cache: whether the disk cache is used.
         on_member: called with (members done, all members) while a set is computed.
+        pairs: the pairs of quark and antiquark. The shipped tables hold those of the neutral current; any other, as a
+            W' needs, is computed from the grids.
+
+    >>> from zprime_recast.partons.pairs import PartonPairs
+    >>> charged = PartonPairs((("u", "d"), ("d", "u")))
+    >>> both = load_luminosities("CT18NNLO_central", 13000.0, order="lo", pairs=charged)
+    >>> plus, minus = both(3000.0)
+    >>> f"{plus / minus:.1f}"  # a W'+ is made more often than a W'-
+    '4.1'
     """
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
     checked_order(order)
     if isinstance(pdf, PDFMember):
         from .luminosity import luminosity_table
 
-        return luminosity_table(pdf, sqrt_s, cache=cache, order=order)
+        return luminosity_table(pdf, sqrt_s, cache=cache, order=order, pairs=pairs)
     found = _shipped_integrals(pdf, sqrt_s)
-    if found is None:
-        found = set_integrals(pdf, sqrt_s, cache=cache, on_member=on_member)
-    return found.table(order, member)
+    if found is None or found.pairs.missing(pairs):
+        found = set_integrals(pdf, sqrt_s, cache=cache, on_member=on_member, pairs=pairs)
+    return found.table(order, member).of(pairs)
 
 
 def set_integrals(
@@ -166,6 +180,7 @@ def set_integrals(
     points: int = SET_POINTS,
     cache: bool = True,
     on_member: Callable[[int, int], None] | None = None,
+    pairs: PartonPairs = NEUTRAL_CURRENT,
 ) -> SetIntegrals:
     """Compute the integrals of every member of a set; PDFError names a member that is missing or does not fit.
 
@@ -175,12 +190,15 @@ def set_integrals(
         points: number of masses.
         cache: whether the disk cache is used.
         on_member: called with (members done, all members).
+        pairs: the pairs of quark and antiquark.
     """
     if name not in list_sets() and shipped_energies(name):
         energies = ", ".join(f"{e:g}" for e in shipped_energies(name))
+        wanted = f"{sqrt_s_gev:g} GeV" if pairs == NEUTRAL_CURRENT else f"{', '.join(pairs.names)}"
         raise InputError(
-            f"set {name} is not installed, and is shipped only for sqrt(s) = {energies} GeV, not {sqrt_s_gev:g}; "
-            f"install it (zprime-recast pdf install {name}) or use its central member, --pdf {name}_central"
+            f"set {name} is not installed, and is shipped only for the neutral current at sqrt(s) = {energies} GeV, "
+            f"not for {wanted}; install it (zprime-recast pdf install {name}) or use its central member, "
+            f"--pdf {name}_central"
         )
     central = load_pdf(name)
     errors = error_set(central.info)
@@ -192,7 +210,7 @@ def set_integrals(
         member = central if k == 0 else load_pdf(name, k)
         if member.info.grid_shape != central.info.grid_shape:
             raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; download the set again")
-        rows.append(integrals(member, grid, sqrt_s_gev, cache=cache))
+        rows.append(integrals(member, grid, sqrt_s_gev, cache=cache, pairs=pairs))
         digests.append(member.digest)
         if on_member:
             on_member(k + 1, count)
@@ -203,11 +221,12 @@ def set_integrals(
         sqrt_s_gev=sqrt_s_gev,
         mass_gev=grid,
         members=np.stack(rows, axis=1),
-        scales=np.stack([integrals(central, grid, sqrt_s_gev, factor, cache) for factor in SCALE_FACTORS[1:]]),
+        scales=np.stack([integrals(central, grid, sqrt_s_gev, factor, cache, pairs) for factor in SCALE_FACTORS[1:]]),
         alpha_s=np.stack([running_coupling(central, grid, factor) for factor in SCALE_FACTORS])
         if central.info.alpha_s_qs_gev
         else None,
         errors=errors,
+        pairs=pairs,
     )
 
 
@@ -234,9 +253,11 @@ def save_integrals(integrals_: SetIntegrals, path: Path) -> None:
         "grid_digest": integrals_.grid_digest,
         "sqrt_s_gev": integrals_.sqrt_s_gev,
         "errors": asdict(integrals_.errors) if integrals_.errors else None,
+        "pairs": integrals_.pairs.pairs,
     }
     arrays = {name: getattr(integrals_, name) for name in ("mass_gev", "members", "scales", "alpha_s")}
-    single = {name: a if name == "mass_gev" else a.astype(np.float32) for name, a in arrays.items()}
+    present = {name: a for name, a in arrays.items() if a is not None}
+    single = {name: a if name == "mass_gev" else a.astype(np.float32) for name, a in present.items()}
     np.savez_compressed(path, about=json.dumps(about), **single)
 
 
@@ -245,9 +266,12 @@ def read_integrals(path: Path) -> SetIntegrals:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            arrays = {name: file[name].astype(float) for name in ("mass_gev", "members", "scales", "alpha_s")}
-        n = len(arrays["mass_gev"])
-        expected = {"members": (3, len(about["digests"]), len(FLAVORS), n), "scales": (2, 3, 5, n), "alpha_s": (3, n)}
+            names = [name for name in ("mass_gev", "members", "scales", "alpha_s") if name in file]
+            arrays: dict[str, FloatArray] = {name: file[name].astype(float) for name in names}
+        pairs = PartonPairs(tuple((str(quark), str(antiquark)) for quark, antiquark in about["pairs"]))
+        n, k = len(arrays["mass_gev"]), len(pairs)
+        expected: dict[str, tuple[int, ...]] = {"members": (3, len(about["digests"]), k, n), "scales": (2, 3, k, n)}
+        expected |= {"alpha_s": (3, n)} if "alpha_s" in arrays else {}
         if any(arrays[name].shape != shape or not np.isfinite(arrays[name]).all() for name, shape in expected.items()):
             raise ValueError("arrays do not fit")
         errors = ErrorSet(**about["errors"]) if about["errors"] else None
@@ -258,8 +282,12 @@ def read_integrals(path: Path) -> SetIntegrals:
         tuple(about["digests"]),
         about["grid_digest"],
         about["sqrt_s_gev"],
+        mass_gev=arrays["mass_gev"],
+        members=arrays["members"],
+        scales=arrays["scales"],
+        alpha_s=arrays.get("alpha_s"),
         errors=errors,
-        **arrays,
+        pairs=pairs,
     )
 
 

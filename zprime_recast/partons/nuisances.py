@@ -32,10 +32,10 @@ class TheoryNuisances(Quiet):
     mass_gev: FloatArray
     """(n,)."""
     log_change: FloatArray
-    """Change of ln LQ_q per standard deviation, (nuisances, 5, n)."""
+    """Change of ln LQ_q per standard deviation, (nuisances, pairs, n)."""
 
     def at(self, mass_gev: FloatArray) -> FloatArray:
-        """Changes at masses in GeV, linear in ln M, (nuisances, 5, n_masses)."""
+        """Changes at masses in GeV, linear in ln M, (nuisances, pairs, n_masses)."""
         x, grid = np.log(mass_gev), np.log(self.mass_gev)
         i = np.clip(np.searchsorted(grid, x) - 1, 0, len(grid) - 2)
         t = np.clip((x - grid[i]) / (grid[i + 1] - grid[i]), 0.0, 1.0)
@@ -61,7 +61,7 @@ def theory_nuisances(lumi: LuminosityTable) -> TheoryNuisances:
 
 
 def pdf_modes(lumi: LuminosityTable, kept: int = MODES_KEPT) -> FloatArray:
-    """Principal modes of the PDF uncertainty and the rest, (kept + 1, 5, n): relative change of LQ_q at one
+    """Principal modes of the PDF uncertainty and the rest, (kept + 1, pairs, n): relative change of LQ_q at one
     standard deviation each. A mode's sign is that of a rise of the total at the highest mass of MODE_RANGE.
     """
     variations = lumi.variations
@@ -81,7 +81,7 @@ def pdf_modes(lumi: LuminosityTable, kept: int = MODES_KEPT) -> FloatArray:
 
 
 def scale_envelope(lumi: LuminosityTable) -> tuple[FloatArray, FloatArray]:
-    """Largest and smallest ln(LQ_q(scales)/LQ_q(M)) over the scale choices, (5, n) each; >= 0 and <= 0."""
+    """Largest and smallest ln(LQ_q(scales)/LQ_q(M)) over the scale choices, (pairs, n) each; >= 0 and <= 0."""
     assert lumi.variations is not None
     scales = lumi.variations.scales
     positive = (scales > 0).all(axis=0)

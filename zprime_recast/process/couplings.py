@@ -12,8 +12,8 @@ from ..arrays import FloatArray, IndexArray, Quiet
 from ..io.memo import Memo, PickledByFields
 from ..model.standard_model import StandardModel
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
-from ..partons.drell_yan import FLAVORS
-from .final_state import WEAK_CHARGES
+from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
+from .final_state import WEAK_CHARGES, lepton_pair
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,8 +83,9 @@ def coupling_products(model: ZprimeModel, lepton: str = "e") -> CouplingProducts
 
 
 def _coupling_products(model: ZprimeModel, lepton: str) -> CouplingProducts:
-    quarks = np.array([model.couplings(flavor) for flavor in FLAVORS])
-    return products_of(quarks, np.array(model.couplings(lepton)), model.sm)
+    pairs = lepton_pair(lepton).pairs
+    quarks = np.array([model.couplings(q) if q == qbar else (0.0, 0.0) for q, qbar in pairs])
+    return products_of(quarks, np.array(model.couplings(lepton)), model.sm, pairs)
 
 
 def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
@@ -98,25 +99,27 @@ def _lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
     return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
 
 
-def products_of(quarks: FloatArray, leptons: FloatArray, sm: StandardModel) -> CouplingProducts:
-    """Coupling products from (g_L, g_R) of the quarks, (5, 2), and of the lepton, (2,).
+def products_of(
+    quarks: FloatArray, leptons: FloatArray, sm: StandardModel, pairs: PartonPairs = NEUTRAL_CURRENT
+) -> CouplingProducts:
+    """Coupling products from (g_L, g_R) to the parton pairs, (pairs, 2), and to the lepton, (2,).
 
-    Of many models, with couplings (5, 2, n) and (2, n), the products are (n, 5).
+    Many models, with couplings (pairs, 2, n) and (2, n), have products with an axis n.
     """
     zprime = (quarks, leptons)
-    photon, z = standard_couplings(sm)
+    photon, z = standard_couplings(sm, pairs)
     # (2, 3, [n,] pairs): chirality, boson that multiplies the Z'
     sums = np.stack([chirality_sums(zprime, other) for other in (zprime, photon, z)], axis=1)
     same, opposite = np.ascontiguousarray(sums if sums.ndim == 3 else np.swapaxes(sums, 2, 3))
     return CouplingProducts(PairProducts(same), PairProducts(opposite))
 
 
-#: Chiral couplings (g_L, g_R) of a boson to the quarks, (5, 2, *n), and to a charged lepton, (2, *n).
+#: Chiral couplings (g_L, g_R) of a boson to the parton pairs, (pairs, 2, *n), and to a charged lepton, (2, *n).
 Couplings = tuple[FloatArray, FloatArray]
 
 
 def chirality_sums(first: Couplings, second: Couplings) -> FloatArray:
-    """Sums over chiralities of the product of two amplitudes' couplings, per quark flavour, (2, 5, *n).
+    """Sums over chiralities of the product of two amplitudes' couplings, per parton pair, (2, pairs, *n).
 
     With p_ij = g_i^q g_j^l of each boson, the sum of p_ij p'_ij over equal chiralities of quark and lepton (LL, RR;
     as (1 + cos theta)^2), then over opposite ones (LR, RL; as (1 - cos theta)^2). All chirality sums of the
@@ -134,14 +137,15 @@ def _trailing(values: FloatArray, ndim: int) -> FloatArray:
     return values.reshape(values.shape + (1,) * (ndim - values.ndim))
 
 
-def standard_couplings(sm: StandardModel) -> tuple[Couplings, Couplings]:
-    """Couplings of the photon and of the Z to quarks and charged leptons."""
-    return _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w)
+def standard_couplings(sm: StandardModel, pairs: PartonPairs = NEUTRAL_CURRENT) -> tuple[Couplings, Couplings]:
+    """Couplings of the photon and of the Z to parton pairs and charged leptons; 0 for a pair of two flavours."""
+    return _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w, pairs)
 
 
 @lru_cache(maxsize=16)
-def _standard_couplings(e: float, g_z: float, sin2: float) -> tuple[Couplings, Couplings]:
-    quarks, lepton = [WEAK_CHARGES[flavor] for flavor in FLAVORS], WEAK_CHARGES["e"]
-    photon = e * np.array([[q.charge, q.charge] for q in quarks]), e * np.array([lepton.charge, lepton.charge])
-    z = g_z * np.stack([q.z_couplings(sin2) for q in quarks]), g_z * lepton.z_couplings(sin2)
+def _standard_couplings(e: float, g_z: float, sin2: float, pairs: PartonPairs) -> tuple[Couplings, Couplings]:
+    quarks, lepton = [WEAK_CHARGES[quark] for quark, _ in pairs], WEAK_CHARGES["e"]
+    like = np.array([[float(quark == antiquark)] for quark, antiquark in pairs])
+    photon = e * like * np.array([[q.charge, q.charge] for q in quarks]), e * np.array([lepton.charge, lepton.charge])
+    z = g_z * like * np.stack([q.z_couplings(sin2) for q in quarks]), g_z * lepton.z_couplings(sin2)
     return photon, z

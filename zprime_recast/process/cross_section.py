@@ -22,18 +22,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, checked_positive
-from ..errors import InputError, UnknownName
+from ..errors import InputError
 from ..io.json import json_dict
 from ..io.results import Result
 from ..model.card import load_model
 from ..model.widths import Widths, decay_widths, first_lepton, partial_width
-from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
-from ..partons.drell_yan import FLAVORS
+from ..model.zprime import ZprimeModel
 from ..partons.luminosity import LuminosityTable
+from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
 from ..partons.pdf_errors import ONE_SIGMA, pdf_uncertainty
 from ..units import HBARC2_GEV2_FB
 from .amplitudes import Component, interference_amplitude, partonic_sm, partonic_zprime
 from .couplings import coupling_products
+from .final_state import lepton_pair
 from .poles import panels, pole, pole_weights
 
 #: Mass window of :func:`sigma_br_full` in units of the Z' mass; above it, to the end of the luminosity table.
@@ -66,11 +67,11 @@ def spectrum(
     The width is the model's unless ``gamma_gev`` is given.
     """
     model = load_model(model)
-    m_ll = checked_positive("m_ll_gev", m_ll_gev)
+    m_ll, pairs = checked_positive("m_ll_gev", m_ll_gev), lepton_pair(lepton).pairs
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
     partonic = np.zeros(())
     if component in ("sm", "full"):
-        partonic = partonic + partonic_sm(model, m_ll**2)
+        partonic = partonic + partonic_sm(model, m_ll**2, pairs)
     if component != "sm":
         gamma = (
             float(decay_widths(model, mass, g).total_gev)
@@ -79,7 +80,7 @@ def spectrum(
         )
         partonic = partonic + partonic_zprime(model, m_ll**2, mass, g, gamma, component != "zprime", lepton)
     per_pair = partonic.sum(axis=0)  # of both chiralities
-    return np.asarray(HBARC2_GEV2_FB * 2 * m_ll / lumi.sqrt_s_gev**2 * (per_pair * lumi(m_ll)).sum(axis=0))
+    return np.asarray(HBARC2_GEV2_FB * 2 * m_ll / lumi.sqrt_s_gev**2 * (per_pair * lumi.of(pairs)(m_ll)).sum(axis=0))
 
 
 def sigma_br_narrow(
@@ -97,7 +98,7 @@ def sigma_br_narrow(
     """
     coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
     mass, _ = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), coupling)
-    return np.asarray((coefficients * lumi(mass)).sum(axis=0))
+    return np.asarray((coefficients * lumi.of(lepton_pair(lepton).pairs)(mass)).sum(axis=0))
 
 
 def sigma_br_of_members(
@@ -110,28 +111,36 @@ def sigma_br_of_members(
     """
     coefficients = narrow_coefficients(model, mass_gev, coupling, lumi.sqrt_s_gev, lepton)
     mass, _ = np.broadcast_arrays(np.asarray(mass_gev, dtype=float), coupling)
-    return np.asarray(np.einsum("q...,mq...->m...", coefficients, lumi.of_members(mass)))
+    return np.asarray(np.einsum("q...,mq...->m...", coefficients, lumi.of(lepton_pair(lepton).pairs).of_members(mass)))
 
 
 def narrow_coefficients(
     model: ZprimeModel, mass_gev: ArrayLike, coupling: ArrayLike, sqrt_s_gev: float, lepton: str = "e"
 ) -> FloatArray:
-    """sigma x BR in fb per unit of LQ_q(M), (5, *shape), by eq. (4.1) with tree-level quark widths.
+    """sigma x BR in fb per unit of LQ_q(M), (pairs, *shape), by eq. (4.1) with tree-level quark widths.
 
     The arguments are those of :func:`sigma_br_narrow`, with the collider energy in place of the luminosities.
     """
     result = decay_widths(model, mass_gev, coupling)
     mass, g = result.mass_gev, result.coupling
-    partial = np.stack([partial_width(model, q, mass, g) for q in FLAVORS])
+    partial = production_widths(model, mass, g, lepton_pair(lepton).pairs)
     return narrow_rate(partial, result.branching_ratios[lepton], mass, sqrt_s_gev)
+
+
+def production_widths(
+    model: ZprimeModel, mass_gev: FloatArray, coupling: ArrayLike, pairs: PartonPairs = NEUTRAL_CURRENT
+) -> FloatArray:
+    """Tree-level widths in GeV into parton pairs, (pairs, *shape); 0 for a pair of two flavours."""
+    none = np.zeros(np.broadcast(mass_gev, coupling).shape)
+    return np.stack([partial_width(model, q, mass_gev, coupling) if q == qbar else none for q, qbar in pairs])
 
 
 def narrow_rate(
     quark_gev: FloatArray, branching_ratio: FloatArray, mass_gev: FloatArray, sqrt_s_gev: float
 ) -> FloatArray:
-    """sigma x BR in fb per unit of LQ_q(M), (5, *shape): arXiv:1707.08606, eq. (4.1).
+    """sigma x BR in fb per unit of LQ_q(M), (pairs, *shape): arXiv:1707.08606, eq. (4.1).
 
-    ``quark_gev`` are the tree-level widths into the quarks of FLAVORS, (5, *shape); QCD corrections of the production
+    ``quark_gev`` are the tree-level widths into the parton pairs, (pairs, *shape); QCD corrections of the production
     are in the luminosities. ``branching_ratio`` and ``mass_gev`` have the shape ``shape``.
     """
     rate = 4 * np.pi**2 / 3 * quark_gev * branching_ratio / (sqrt_s_gev**2 * mass_gev)
@@ -141,7 +150,10 @@ def narrow_rate(
 def narrow_rate_fb(
     quark_gev: FloatArray, branching_ratio: FloatArray, mass_gev: FloatArray, lumi: LuminosityTable
 ) -> FloatArray:
-    """sigma x BR in fb from widths, in the shape of ``mass_gev``; arguments as in :func:`narrow_rate`."""
+    """sigma x BR in fb from widths, in the shape of ``mass_gev``; arguments as in :func:`narrow_rate`.
+
+    ``lumi`` holds the luminosities of the same pairs.
+    """
     return np.asarray((narrow_rate(quark_gev, branching_ratio, mass_gev, lumi.sqrt_s_gev) * lumi(mass_gev)).sum(axis=0))
 
 
@@ -173,7 +185,7 @@ def sigma_br_full(
     m, coefficients = full_coefficients(
         model, mass_gev, coupling, lumi, interference, window_gev, lepton, gamma_gev, panel
     )
-    return np.asarray((coefficients * lumi(m)).sum())
+    return np.asarray((coefficients * lumi.of(lepton_pair(lepton).pairs)(m)).sum())
 
 
 def full_coefficients(
@@ -187,7 +199,7 @@ def full_coefficients(
     gamma_gev: float | None = None,
     panel: float = 0.02,
 ) -> tuple[FloatArray, FloatArray]:
-    """Dilepton masses (n,) in GeV, and the signal in fb per unit of LQ_q at each of them, (5, n).
+    """Dilepton masses (n,) in GeV, and the signal in fb per unit of LQ_q at each of them, (pairs, n).
 
     The arguments are those of :func:`sigma_br_full`.
     """
@@ -287,8 +299,7 @@ def cross_section(
     result = decay_widths(model, mass_gev, coupling)
     if lepton is None:
         lepton = first_lepton(result.partial_gev)
-    if lepton not in CHARGED_LEPTONS:
-        raise UnknownName("charged lepton", lepton, CHARGED_LEPTONS)
+    lumi = lumi.of(lepton_pair(lepton).pairs)
     mass, g = float(result.mass_gev), float(result.coupling)
     if method == "narrow":
         if window_gev:

@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 
 from ..arrays import FloatArray, IndexArray, Quiet, checked_positive
-from ..model.widths import all_partial_widths, partial_width
+from ..model.widths import all_partial_widths
 from ..model.zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, ZprimeModel, perturbative_coupling
-from ..partons.drell_yan import FLAVORS
 from ..partons.luminosity import LuminosityTable
+from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
 from .couplings import lepton_products
-from .cross_section import narrow_rate_fb
+from .cross_section import narrow_rate_fb, production_widths
 from .hypotheses import GAMMA_OVER_M_MAX, Hypotheses
 
 #: Smallest coupling at which a limit is searched for: absolute, and relative to the largest.
@@ -85,13 +85,15 @@ class CouplingFamily(Quiet):
     partial_over_g2_gev: Mapping[str, FloatArray]
     """Partial widths in GeV per fermion at unit coupling, summed over its copies, (n,)."""
     production_over_g2_gev: FloatArray
-    """Tree-level widths in GeV into quarks at unit coupling, (5, n); QCD corrections of the production are in the
-    luminosities."""
+    """Tree-level widths in GeV into the parton pairs at unit coupling, (pairs, n); QCD corrections of the production
+    are in the luminosities."""
     extra_gev: FloatArray
     """Width in GeV that does not depend on the coupling, (n,)."""
     coupling_perturbative: float
     """Largest perturbative coupling, where g q_max = sqrt(2 pi)."""
     variable: str = "coupling"
+    pairs: PartonPairs = NEUTRAL_CURRENT
+    """The pairs of quark and antiquark that make the boson."""
 
     @property
     def gamma_over_g2_gev(self) -> FloatArray:
@@ -147,7 +149,8 @@ class CouplingFamily(Quiet):
         """sigma x BR in fb at couplings x, summed over ``fermions``, (k,)."""
         decay = x**2 * _summed(self.partial_over_g2_gev, fermions, len(self.mass_gev))[which]
         ratio = decay / self.gamma_gev(which, x)
-        return narrow_rate_fb(x**2 * self.production_over_g2_gev[:, which], ratio, self.mass_gev[which], lumi)
+        widths = x**2 * self.production_over_g2_gev[:, which]
+        return narrow_rate_fb(widths, ratio, self.mass_gev[which], lumi.of(self.pairs))
 
     def take(self, which: IndexArray) -> CouplingFamily:
         """Select members by index."""
@@ -170,8 +173,10 @@ class StrengthFamily(Quiet):
     widths_gev: Mapping[str, FloatArray]
     """Partial widths in GeV per fermion, (n,)."""
     production_gev: FloatArray
-    """Tree-level widths in GeV into quarks, (5, n)."""
+    """Tree-level widths in GeV into the parton pairs, (pairs, n)."""
     variable: str = "strength"
+    pairs: PartonPairs = NEUTRAL_CURRENT
+    """The pairs of quark and antiquark that make the boson."""
 
     @property
     def mass_gev(self) -> FloatArray:
@@ -214,7 +219,8 @@ class StrengthFamily(Quiet):
     ) -> FloatArray:
         """sigma x BR in fb times the strength, summed over ``fermions``, (k,)."""
         ratio = _summed(self.widths_gev, fermions, len(self.mass_gev))[which] / self.hypotheses.gamma_gev[which]
-        return np.asarray(x * narrow_rate_fb(self.production_gev[:, which], ratio, self.mass_gev[which], lumi))
+        widths = self.production_gev[:, which]
+        return np.asarray(x * narrow_rate_fb(widths, ratio, self.mass_gev[which], lumi.of(self.pairs)))
 
     def take(self, which: IndexArray) -> StrengthFamily:
         """Select members by index."""
@@ -242,7 +248,7 @@ def coupling_family(
     total = np.asarray(sum(partial.values(), extra))
     sm = model.sm
     unit = Hypotheses(mass, total, one, lepton_products(model), model.running_width, sm.m_z_gev, sm.gamma_z_gev)
-    production = np.stack([partial_width(model, quark, mass, 1.0) for quark in FLAVORS])
+    production = production_widths(model, mass, 1.0)
     return CouplingFamily(mass, unit, partial, production, extra, perturbative_coupling(model))
 
 

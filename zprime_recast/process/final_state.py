@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
-from ..errors import InputError
+from ..errors import InputError, UnknownName
+from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class FinalState:
     """For figures, in mathtext."""
     share: float = 1.0
     """Factor on the sum of the rates: 1/2 for a limit per flavour from electrons and muons together."""
+    pairs: PartonPairs = NEUTRAL_CURRENT
+    """The pairs of quark and antiquark that make it."""
 
     @property
     def fermion(self) -> str:
@@ -72,6 +75,13 @@ FINAL_STATES = {
 }
 #: Final states of one charged lepton, by lepton.
 LEPTON_PAIRS = {"e": FINAL_STATES["ee"], "mu": FINAL_STATES["mumu"], "tau": FINAL_STATES["tautau"]}
+
+
+def lepton_pair(lepton: str) -> FinalState:
+    """The final state of a charged lepton, ``e``, ``mu`` or ``tau``; UnknownName for another."""
+    if lepton not in LEPTON_PAIRS:
+        raise UnknownName("charged lepton", lepton, LEPTON_PAIRS)
+    return LEPTON_PAIRS[lepton]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from ..model.zprime import (
     UP_QUARKS,
     ZprimeModel,
 )
-from ..partons.drell_yan import FLAVORS
+from ..partons.pairs import FLAVORS
 from ..process.couplings import products_of
 from ..process.family import Family, StrengthFamily, coupling_family
 from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses

@@ -6,7 +6,7 @@ The smooth factors are polynomials on panels of true mass narrower than twice th
 integrated exactly (:mod:`zprime_recast.process.poles`). The result is one matrix product for many hypotheses.
 
 The logarithmic change of bin j by an uncertainty of the luminosities (:mod:`zprime_recast.partons.nuisances`) is taken
-at the mean logarithm of the true masses that fill the bin, with the quark flavours weighted as in |Z'|^2.
+at the mean logarithm of the true masses that fill the bin, with the parton pairs weighted as in |Z'|^2.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..io.memo import Memo, PickledByFields
 from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances, theory_nuisances
+from ..partons.pairs import PartonPairs
 from ..partons.pdf import PDFMember
 from ..process.levels import GROUP, Levels, levels
 from ..process.poles import Panels, panels
@@ -43,9 +44,9 @@ THEORY_POINTS = 180
 #: Largest distance in ln(mass) of the mean true mass of a bin from its middle.
 MEAN_RANGE = 0.5
 
-#: Rates of the partons, and twice that times the conjugate propagators of photon and Z, each (5, n_nodes).
+#: Rates of the partons, and twice that times the conjugate propagators of photon and Z, each (pairs, n_nodes).
 PartonRates = tuple[FloatArray, FloatArray, ComplexArray]
-#: Rates times couplings of |Z'|^2, and of the interference, summed over flavours, each ([n,] n_nodes).
+#: Rates times couplings of |Z'|^2, and of the interference, summed over pairs, each ([n,] n_nodes).
 RateSums = tuple[FloatArray, ComplexArray]
 
 
@@ -81,7 +82,7 @@ class FoldedSearch(Quiet, PickledByFields):
     search: SpectrumSearch
     grid: Panels
     parton_rate: FloatArray | None
-    """hbarc^2 s/(144 pi S) L_q a_q at the nodes in GeV^2 fb, (5, n_nodes); None if folded without a PDF."""
+    """hbarc^2 s/(144 pi S) L_q a_q at the nodes in GeV^2 fb, (pairs, n_nodes); None if folded without a PDF."""
     channels: tuple[ChannelFold, ...]
     lumi: LuminosityTable | None
     theory: TheoryNuisances | None
@@ -132,7 +133,7 @@ class FoldedSearch(Quiet, PickledByFields):
 
     @cached_property
     def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """ln(mass), parton rates (5, n) and changes of ln LQ_q (n_names, 5, n) at THEORY_POINTS masses."""
+        """ln(mass), parton rates (pairs, n) and changes of ln LQ_q (n_names, pairs, n) at THEORY_POINTS masses."""
         if self.theory is None:
             raise InputError(f"{self.search.id} was folded without theory uncertainty; fold it with theory=True")
         m = np.geomspace(self.grid.edges_gev[0], self.grid.edges_gev[-1], THEORY_POINTS)
@@ -142,12 +143,12 @@ class FoldedSearch(Quiet, PickledByFields):
     def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray) -> FloatArray:
         """Changes of ln(yield) per nuisance of the luminosities, (*hypotheses, n_names, n_bins).
 
-        ``zprime_squared`` are the squared coupling products, (5,) or (n, 5), and ``log_mass`` is the mean logarithm of
+        ``zprime_squared`` are the squared coupling products, ([n,] pairs), and ``log_mass`` is the mean logarithm of
         the true masses (GeV) of each bin, (*hypotheses, n_bins).
         """
         log_m = self._theory_table[0]
         one = zprime_squared.ndim == 1
-        table = self._shared_changes(zprime_squared) if one else self.flavor_changes(zprime_squared)
+        table = self._shared_changes(zprime_squared) if one else self.pair_changes(zprime_squared)
         at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
         k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
         t = np.minimum(np.maximum(at - k, 0.0), 1.0)
@@ -182,15 +183,15 @@ class FoldedSearch(Quiet, PickledByFields):
         return Memo(64)
 
     def _shared_changes(self, zprime_squared: FloatArray) -> FloatArray:
-        """:meth:`flavor_changes` of coupling products (5,) that all hypotheses share."""
-        return self._changes.get(zprime_squared.tobytes(), lambda: self.flavor_changes(zprime_squared))
+        """:meth:`pair_changes` of coupling products (pairs,) that all hypotheses share."""
+        return self._changes.get(zprime_squared.tobytes(), lambda: self.pair_changes(zprime_squared))
 
-    def flavor_changes(self, zprime_squared: FloatArray) -> FloatArray:
-        """Changes of ln(rate) at THEORY_POINTS masses with the flavours of |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
+    def pair_changes(self, zprime_squared: FloatArray) -> FloatArray:
+        """Changes of ln(rate) at THEORY_POINTS masses with the pairs of |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
         _, rate, changes = self._theory_table
-        flavors = zprime_squared[..., None] * rate
-        flavors /= np.maximum(flavors.sum(axis=-2, keepdims=True), 1e-300)
-        return np.asarray(np.einsum("kqm,...qm->...mk", changes, flavors))
+        shares = zprime_squared[..., None] * rate
+        shares /= np.maximum(shares.sum(axis=-2, keepdims=True), 1e-300)
+        return np.asarray(np.einsum("kqm,...qm->...mk", changes, shares))
 
     def fold(self, name: str) -> ChannelFold:
         """Look up a channel by name; UnknownName if the search does not have it."""
@@ -217,6 +218,14 @@ class FoldedSearch(Quiet, PickledByFields):
         return replace(self, search=replace(self.search, uncertainties=rest), channels=tuple(folds))
 
 
+def production_pairs(search: SpectrumSearch) -> PartonPairs:
+    """The parton pairs that make the final states of a search; InputError unless they are those of all channels."""
+    found = {channel.final_state.pairs for channel in search.channels}
+    if len(found) > 1:
+        raise InputError(f"channels of {search.id} are made by different parton pairs: give each kind its own search")
+    return found.pop()
+
+
 def fold_search(
     search: SpectrumSearch,
     pdf: PDFMember | None = None,
@@ -237,6 +246,8 @@ def fold_search(
     grid = panels(LOW_GEV, high, PANEL_WIDTH, GROUP**2)
     m = grid.m_gev
     rate = None
+    if lumi is not None:
+        lumi = lumi.of(production_pairs(search))
     if pdf is not None and lumi is not None:
         rate = (
             HBARC2_GEV2_FB

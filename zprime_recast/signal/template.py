@@ -140,7 +140,7 @@ def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
 def _rates(
     folded: FoldedSearch, nodes: PoleNodes, products: PairProducts, m_z_gev: float, gamma_z_gev: float
 ) -> RateSums:
-    """Rates times couplings at nodes, summed over flavours, ([n,] n_nodes).
+    """Rates times couplings at nodes, summed over pairs, ([n,] n_nodes).
 
     The first array is for |Z'|^2, the second for the interference with photon and Z, complex conjugate.
     """
@@ -156,7 +156,7 @@ def _rates(
 
 
 def _parton_rates(folded: FoldedSearch, nodes: PoleNodes, m_z_gev: float, gamma_z_gev: float) -> PartonRates:
-    """Rates of the partons at nodes, then twice that times the conjugate propagators of photon and Z, (5, n_nodes)."""
+    """Rates of the pairs at nodes, and twice that times the conjugate propagators of photon and Z, (pairs, n_nodes)."""
 
     def made() -> PartonRates:
         levels = folded.levels.all
