@@ -93,16 +93,20 @@ def test_doctor_finds_this_installation():
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert values["versions"]["pyhf"].startswith("0.7")
-    assert values["backend"] in ("lhapdf", "neopdf")
+    assert values["backend"] == "grid"
+    assert list(values["backends"]) == ["grid", "lhapdf"]
     assert "MSTW2008nlo_central" in values["pdf_sets"]
     assert values["problems"] == []
     assert "extra [slha]: complete" in command("doctor").stdout
 
 
 def test_doctor_names_what_is_missing(monkeypatch):
-    monkeypatch.setattr(installation.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("ZPRIME_RECAST_PDF_BACKEND", "pdflib")
     real = installation._version
     monkeypatch.setattr(installation, "_version", lambda name: None if name in ("pyhf", "pyslha") else real(name))
     found = installation.survey()
-    assert found.problems == ("pyhf is missing: pip install pyhf", "no PDF library: pip install neopdf-hep")
+    assert found.problems == (
+        "pyhf is missing: pip install pyhf",
+        "ZPRIME_RECAST_PDF_BACKEND: unknown PDF backend 'pdflib': did you mean 'lhapdf'?",
+    )
     assert "pyslha" in found.extras["slha"]

@@ -24,7 +24,7 @@ from zprime_recast.partons.nuisances import MODES_KEPT, theory_nuisances
 from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 from zprime_recast.partons.pdf_errors import pdf_uncertainty
 from zprime_recast.partons.pdf_files import find_set
-from zprime_recast.partons.pdf_install import install_set
+from zprime_recast.partons.pdf_install import install_set, load_pdf_set
 from zprime_recast.process.cross_section import cross_section, sigma_br_full, sigma_br_narrow, sigma_br_of_members
 
 MASSES = np.array([250.0, 1000.0, 3000.0, 5000.0, 6000.0])
@@ -214,18 +214,31 @@ def test_faults_of_a_set_are_named(sets):
     grid.unlink()
     with pytest.raises(PDFError, match=r"MySet_0002\.dat: no such file, though MySet.info promises 3 members"):
         load_luminosities("MySet")
-    lines = kept.splitlines(keepends=True)
-    start = next(i for i, line in enumerate(lines) if line == "---\n") + 1
-    q_knots = len(lines[start + 1].split())
-    flavors = len(lines[start + 2].split())
-    x = lines[start].split()
-    head, tail = lines[:start], lines[start + 1 : start + 3] + lines[start + 3 + q_knots :]
-    shorter = [*head, " ".join(x[1:]) + "\n", *tail]
-    end = shorter.index("---\n", start + 1) + 1
-    grid.write_text("".join(shorter[:end]))
-    assert flavors > 5
-    with pytest.raises(PDFError, match=r"MySet_0002\.dat: its knots are not those of member 0"):
+    head, *blocks = kept.split("---\n")
+    grid.write_text("---\n".join([head, blocks[0], ""]))
+    with pytest.raises(PDFError, match=r"set MySet: a member covers Q = 1 to 1\.4 GeV only, which leaves no mass"):
         load_luminosities("MySet")
+
+
+def test_members_on_knots_of_their_own(sets):
+    """Every other Q knot of member 2 left out, as in sets whose alpha_s members have their own: 44 % up all the same."""
+    folder = make_set(sets, kind="hessian")
+    grid = folder / "MySet_0002.dat"
+    head, *blocks, end = grid.read_text().split("---\n")
+    thinner = []
+    for block in blocks:
+        x, q, pids, *rows = block.rstrip("\n").split("\n")
+        q = q.split()
+        kept = [k for k in range(len(q)) if k % 2 == 0 or k == len(q) - 1 or len(q) < 6]
+        rows = [rows[i * len(q) + k] for i in range(len(x.split())) for k in kept]
+        thinner.append("\n".join([x, " ".join(q[k] for k in kept), pids, *rows, ""]))
+    grid.write_text("---\n".join([head, *thinner, end]))
+    lumi = load_luminosities("MySet", order="nlo")
+    members = lumi.of_members(MASSES)[:, 1]
+    np.testing.assert_allclose(members[1] / members[0], 1.21, rtol=1e-6)
+    np.testing.assert_allclose(members[2] / members[0], 1.44, rtol=2e-3)
+    assert members[2, 1] / members[0, 1] != pytest.approx(1.44, rel=1e-9)  # on other knots
+    assert [m.xf([2], 0.1, 500.0).item() > 0 for m in load_pdf_set("MySet").members] == [True] * 3
 
 
 def test_set_without_alpha_s(sets):

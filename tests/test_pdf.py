@@ -14,7 +14,7 @@ import pytest
 
 from zprime_recast.errors import InputError, PDFError, RangeError, UnknownName
 from zprime_recast.partons.pdf import DEFAULT_CENTRAL, PAPER_SET, load_pdf
-from zprime_recast.partons.pdf_files import check_grid, find_set, list_sets, read_set_info
+from zprime_recast.partons.pdf_files import find_set, list_sets, read_grid, read_set_info
 
 PARTONS = [-5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5]
 
@@ -98,52 +98,121 @@ def test_unknown_set_suggests_and_says_where_sets_belong():
         load_pdf("MSTW2008nlo")
 
 
-def test_lhapdf_backend_is_refused_where_it_is_absent():
-    if importlib.util.find_spec("lhapdf"):
-        pytest.skip("lhapdf is installed")
-    with pytest.raises(PDFError, match="lhapdf is not installed"):
-        load_pdf(PAPER_SET, backend="lhapdf")
+STAND_IN = """
+import sys
+_paths, _verbosity, calls = ["/somewhere"], [1], [0]
+__version__ = "6.9.9"
+def verbosity(): return _verbosity[0]
+def setVerbosity(level): _verbosity[0] = level
+def paths(): return list(_paths)
+def setPaths(new): _paths[:] = new
+class _PDF:
+    def __init__(self, file):
+        import neopdf.pdf
+        self._pdf = neopdf.pdf.PDF.mkPDF_lhapdf_file(file)
+        self._partons = [int(p) for p in open(file).read().split("---\\n")[1].split("\\n")[2].split()]
+    def xfxQ(self, *arguments):
+        x, q = arguments  # one call for all partons
+        calls[0] += 1
+        if q > 9000: raise RuntimeError("beyond the grid\\nof this library")
+        return {pid: self._pdf.xfxQ2(pid, x, q * q) for pid in self._partons}
+    def alphasQ(self, q):
+        if q > 9000: raise RuntimeError("alpha_s out of range")
+        return self._pdf.alphasQ2(q * q)
+def mkPDF(name, member):
+    if _verbosity[0]: print("LHAPDF loading", name)
+    for path in _paths:
+        try: return _PDF(f"{path}/{name}/{name}_{member:04d}.dat")
+        except OSError: pass
+    raise RuntimeError(f"no set {name}")
+"""
 
 
-def test_both_backends_agree(pdf):
-    """Runs where lhapdf is installed (it has no wheel for Python 3.11)."""
-    pytest.importorskip("lhapdf")
-    x = np.geomspace(1e-4, 0.9, 50)
-    np.testing.assert_allclose(
-        load_pdf(PAPER_SET, backend="lhapdf").xf(PARTONS, x, 500.0),
-        load_pdf(PAPER_SET, backend="neopdf").xf(PARTONS, x, 500.0),
-        rtol=1e-9,
-    )
+def run_with(library, code, tmp_path, repository, environment):
+    """Run code with a module lhapdf on the path, in a process of its own: an imported one would stay."""
+    (tmp_path / "lhapdf.py").write_text(library)
+    environment = {**environment, "PYTHONPATH": f"{tmp_path}{os.pathsep}{repository}"}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
 
 
-def test_lhapdf_backend_through_a_stand_in_library(tmp_path, repository):
-    """The adapter's calls, against a library with lhapdf's names that reads the same grid with neopdf.
-
-    In a process of its own: an imported lhapdf would stay.
-    """
-    (tmp_path / "lhapdf.py").write_text(
-        "import neopdf.pdf\n_paths = []\n"
-        "def setVerbosity(level): pass\n"
-        "def paths(): return list(_paths)\n"
-        "def pathsPrepend(path): _paths.insert(0, path)\n"
-        "class _PDF:\n"
-        "    def __init__(self, file): self._pdf = neopdf.pdf.PDF.mkPDF_lhapdf_file(file)\n"
-        "    def xfxQ(self, pid, x, q): return self._pdf.xfxQ2(pid, x, q * q)\n"
-        "    def alphasQ(self, q): return self._pdf.alphasQ2(q * q)\n"
-        "def mkPDF(name, member): return _PDF(f'{_paths[0]}/{name}/{name}_{member:04d}.dat')\n"
-    )
+def test_lhapdf_on_request(tmp_path, repository, clean_environment):
+    """One call per x; paths and verbosity restored; nothing printed; the library's exceptions are one line."""
     code = f"""
 import numpy as np
+from zprime_recast.errors import PDFError
 from zprime_recast.partons.pdf import PAPER_SET, load_pdf
 partons, x = {PARTONS}, np.geomspace(1e-4, 0.9, 20).reshape(4, 5)
-ours, through = load_pdf(PAPER_SET, backend="neopdf"), load_pdf(PAPER_SET)
-assert through.backend == "lhapdf"  # preferred as soon as it can be imported
-np.testing.assert_allclose(through.xf(partons, x, 500.0), ours.xf(partons, x, 500.0), rtol=1e-12)
-assert through.alpha_s(100.0) == ours.alpha_s(100.0)
+ours, through = load_pdf(PAPER_SET), load_pdf(PAPER_SET, backend="lhapdf")
+assert (ours.backend, through.backend) == ("grid", "lhapdf")
+np.testing.assert_allclose(through.xf(partons, x, 500.0), ours.xf(partons, x, 500.0), rtol=1e-10, atol=1e-13)
+assert abs(through.alpha_s(100.0) / ours.alpha_s(100.0) - 1) < 1e-12
+import lhapdf
+assert (lhapdf.calls, lhapdf.paths(), lhapdf.verbosity()) == ([20], ["/somewhere"], 1)
+for call in (lambda: through.xf(partons, x, 9500.0), lambda: through.alpha_s(9500.0)):
+    try: call()
+    except PDFError as err: assert "range" in str(err) or "beyond" in str(err), err; assert "\\n" not in str(err)
+    else: raise AssertionError
+assert load_pdf(PAPER_SET, backend="lhapdf").digest == ours.digest
 """
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{repository}"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_with(STAND_IN, code, tmp_path, repository, clean_environment)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_lhapdf_by_environment_reads_its_own_folders(tmp_path, repository, clean_environment):
+    """A set that only LHAPDF knows of; another of a name shipped here does not take its place."""
+    folder = tmp_path / "share"
+    for name in ("OnlyThere", PAPER_SET):
+        (folder / name).mkdir(parents=True)
+        for file in find_set(PAPER_SET).iterdir():
+            text = file.read_text().replace("1.30980000e+00", "1.30990000e+00")
+            (folder / name / file.name.replace(PAPER_SET, name)).write_text(text)
+    code = f"""
+from zprime_recast.partons.pdf import PAPER_SET, load_pdf
+pdf = load_pdf("OnlyThere")
+assert pdf.backend == "lhapdf" and str(pdf.info.folder).startswith({str(folder)!r})
+import lhapdf
+assert lhapdf.paths() == [{str(folder)!r}]
+assert not str(load_pdf(PAPER_SET).info.folder).startswith({str(folder)!r})
+assert pdf.digest != load_pdf(PAPER_SET).digest
+"""
+    library = STAND_IN.replace('"/somewhere"', repr(str(folder)))
+    environment = {**clean_environment, "ZPRIME_RECAST_PDF_BACKEND": "lhapdf"}
+    done = run_with(library, code, tmp_path, repository, environment)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("library", "reason"),
+    [
+        ("raise OSError('libLHAPDF.so: cannot open shared object file')", "libLHAPDF.so: cannot open shared object"),
+        ("import a_module_that_is_not_there", "a_module_that_is_not_there"),
+        ("def mkPDF(): pass", "is not LHAPDF 6"),
+        ("", "is not LHAPDF 6"),
+    ],
+)
+def test_what_only_has_the_name_of_lhapdf(tmp_path, repository, clean_environment, library, reason):
+    """Never imported unless asked for; then one line with the reason, and what to do."""
+    (tmp_path / "lhapdf.py").write_text(library)
+    environment = {**clean_environment, "PYTHONPATH": f"{tmp_path}{os.pathsep}{repository}"}
+    code = "from zprime_recast.partons import load_pdf; print(load_pdf('CT18NNLO_central').backend)"
+    options = ["--pdf-backend", "lhapdf", "xsec", "ssm", "--mass", "2000", "--pdf", "CT18NNLO_central"]
+    done, refused = (
+        subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
+        for arguments in (["-c", code], ["-m", "zprime_recast", *options])
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "grid\n", "")
+    assert refused.returncode == 2
+    assert refused.stderr.strip().count("\n") == 0
+    assert reason in refused.stderr
+    assert "use the backend grid" in refused.stderr
+
+
+def test_backends_that_do_not_exist(monkeypatch):
+    with pytest.raises(UnknownName, match="unknown PDF backend 'neopdf': did you mean"):
+        load_pdf(PAPER_SET, backend="neopdf")
+    monkeypatch.setenv("ZPRIME_RECAST_PDF_BACKEND", "lhapd")
+    with pytest.raises(UnknownName, match="did you mean 'lhapdf'"):
+        load_pdf(PAPER_SET)
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -287,5 +356,60 @@ print("refused", refused)
     assert int(done.stdout.split()[1]) > 100
 
 
-def test_check_grid_accepts_the_shipped_set():
-    check_grid(read_set_info(find_set(PAPER_SET)), 0)
+def test_read_grid_returns_the_subgrids():
+    info, subgrids = read_grid(read_set_info(find_set(PAPER_SET)), 0)
+    assert (info.x_min, info.x_max) == (1e-6, 1.0)
+    assert [len(s.q_gev) for s in subgrids] == [s.values.shape[1] for s in subgrids]
+    assert sorted(subgrids[0].pids) == sorted(PARTONS)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Particle: 1000822080", r"Particle is 1000822080, not the proton \(2212\); use a set .* of the proton"),
+        ("Particle: [2112]", r"Particle is \[2112\], not the proton"),
+        ("Particle: -2212", "Particle is -2212, not the proton"),
+        ("SetType: FragFn", "SetType is 'FragFn', not PDF: this set holds no parton densities"),
+        ("SetType: ff", "SetType is 'ff', not PDF"),
+        ("SetType:", "SetType is None, not PDF"),
+    ],
+)
+def test_sets_of_something_else_are_refused(copied_set, line, message):
+    """Fragmentation functions and lead have the format of a proton's densities."""
+    info = copied_set / "MySet.info"
+    key = line.split(":")[0]
+    info.write_text("\n".join([*(r for r in info.read_text().splitlines() if not r.startswith(key)), line, ""]))
+    with pytest.raises(PDFError, match=message):
+        load_pdf("MySet")
+
+
+@pytest.mark.parametrize(
+    "lines", ["SetType: pdf", "Particle: '2212'", "SetIndex: -1", "OrderQCD: NNLO", "OrderQCD: -1"]
+)
+def test_entries_that_do_not_matter(copied_set, lines):
+    """Spellings and numbers that other sets have: the densities are what they were."""
+    info, before = copied_set / "MySet.info", load_pdf("MySet").xf(PARTONS, 0.1, 100.0)
+    key = lines.split(":")[0]
+    info.write_text("\n".join([*(r for r in info.read_text().splitlines() if not r.startswith(key)), lines, ""]))
+    pdf = load_pdf("MySet")
+    np.testing.assert_array_equal(pdf.xf(PARTONS, 0.1, 100.0), before)
+    assert pdf.alpha_s(91.1876) == pytest.approx(0.12018, abs=1e-5)
+
+
+def test_photons_and_sets_without_alpha_s(copied_set):
+    """A column for the photon, a tenth of u; no table of the coupling."""
+    info, dat = copied_set / "MySet.info", copied_set / "MySet_0000.dat"
+    kept = [line for line in info.read_text().splitlines() if not line.startswith("AlphaS")]
+    info.write_text("\n".join(kept).replace("21]", "21, 22]") + "\n")
+    head, *blocks, end = dat.read_text().split("---\n")
+    made = []
+    for block in blocks:
+        x, q, pids, *rows = block.rstrip("\n").split("\n")
+        u = pids.split().index("2")
+        made.append("\n".join([x, q, f"{pids} 22", *(f"{r} {0.1 * float(r.split()[u]):.12e}" for r in rows), ""]))
+    dat.write_text("---\n".join([head, *made, end]))
+    pdf = load_pdf("MySet")
+    u, photon = pdf.xf([2, 22], np.array([1e-3, 0.1, 0.7]), 700.0)
+    np.testing.assert_allclose(photon, 0.1 * u, rtol=1e-9)
+    with pytest.raises(PDFError, match="no table of alpha_s"):
+        pdf.alpha_s(100.0)

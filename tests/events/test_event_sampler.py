@@ -15,26 +15,8 @@ from zprime_recast.events.alias import alias_table, alias_tables
 from zprime_recast.events.proposal import ETA_CELLS
 from zprime_recast.events.sample import event_source, generate_events
 from zprime_recast.model.card import load_model
-from zprime_recast.partons.grid import QUARK_PIDS, parton_grid
-from zprime_recast.partons.pdf import load_pdf
 from zprime_recast.process.cross_section import sigma_br_full
 from zprime_recast.process.final_state import LeptonCuts
-
-
-@pytest.mark.parametrize("name", ["CT18NNLO_central", "MSTW2008nlo_central"])
-def test_parton_grid_equals_the_backend(name):
-    """To 1e-10 over the whole grid, one Q per row or per point (seen: 2e-12 where the density is not near zero)."""
-    pdf = load_pdf(name)
-    grid, rng = parton_grid(pdf), np.random.default_rng(1)
-    for q in (2.0, 4.7, 4.8, 30.0, 91.1876, 1234.5, 9999.0):
-        x = np.exp(rng.uniform(np.log(1.01 * pdf.info.x_min), np.log(0.98), 1500))
-        reference = pdf.xf(QUARK_PIDS, x, q)
-        ours = grid.xf_all(x, q)
-        np.testing.assert_allclose(ours, reference, rtol=1e-10, atol=1e-13)
-        rows = rng.integers(0, 10, len(x))
-        np.testing.assert_allclose(
-            grid.xf(rows, x, np.full(len(x), q)), ours[rows, np.arange(len(x))], rtol=1e-10, atol=1e-14
-        )
 
 
 def test_alias_tables_hold_the_probabilities():

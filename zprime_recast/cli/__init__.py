@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from typing import Annotated
 
@@ -37,6 +38,14 @@ register_dark_matter(app)
 _INTERRUPTED = 130
 
 
+def _pdf_backend(name: str | None) -> None:
+    """Choose the reader of PDF sets for this process and its workers."""
+    if name is not None:
+        from ..partons.pdf import BACKEND_VARIABLE, chosen_backend
+
+        os.environ[BACKEND_VARIABLE] = chosen_backend(name)
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"zprime-recast {__version__}")
@@ -48,6 +57,15 @@ def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    pdf_backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            callback=_pdf_backend,
+            help="Reader of PDF sets: grid (this package's own) or lhapdf (slow). Default: grid, or "
+            "ZPRIME_RECAST_PDF_BACKEND.",
+        ),
+    ] = None,
 ) -> None:
     pass
 

@@ -90,21 +90,19 @@ def doctor(as_json: Json = False) -> None:
 
     Example: zprime-recast doctor
     """
-    from ..report.installation import BACKENDS, interpreter, survey
+    from ..report.installation import interpreter, survey
 
     found = survey()
     text = [f"Python {found.versions['python']} ({interpreter()})"]
     text += [f"{name} {version or 'MISSING'}" for name, version in found.versions.items() if name != "python"]
-    used = next((name for name, there in found.backends.items() if there), None)
-    for name, there in found.backends.items():
-        state = ("used" if name == used else "installed") if there else f"not installed ({BACKENDS[name]})"
-        text.append(f"PDF backend {name}: {state}")
+    for name, state in found.backends.items():
+        text.append(f"PDF backend {name}{' (used)' if name == found.backend else ''}: {state}")
     text += [f"PDF set {name}: {path}" for name, path in found.pdf_sets.items()]
     for extra, missing in found.extras.items():
         remedy = f"without {', '.join(missing)}: pip install 'zprime-recast[{extra}]'"
         text.append(f"extra [{extra}]: {remedy if missing else 'complete'}")
     text += [f"{name}: {path}" for name, path in found.folders.items()]
     text.append(f"cache: {found.cache_files} files, {found.cache_mb:.1f} MB; it may be deleted at any time")
-    emit({**asdict(found), "backend": used}, as_json, text)
+    emit(asdict(found), as_json, text)
     if found.problems:
         raise InputError("; ".join(found.problems))

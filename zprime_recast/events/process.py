@@ -23,7 +23,7 @@ from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError, RangeError, UnknownName
 from ..model.widths import decay_widths
 from ..model.zprime import CHARGED_LEPTONS, ZprimeModel
-from ..partons.grid import PartonGrid, parton_grid
+from ..partons.grid import PartonGrid
 from ..partons.luminosity import LuminosityTable
 from ..partons.pairs import FLAVORS, NEUTRAL_CURRENT
 from ..partons.pdf import PDFMember
@@ -185,7 +185,7 @@ def make_process(
         window_gev=(float(low), float(high)),
         cuts=cuts,
         pdf=pdf,
-        partons=parton_grid(pdf),
+        partons=pdf.grid,
         lumi=lumi,
         pole_gev2=float(m_pole) ** 2,
         pole_width_gev2=float(m_pole * gamma_pole),

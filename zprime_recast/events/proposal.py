@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from ..arrays import FloatArray, Quiet
 from ..errors import InputError
+from ..partons.grid import QUARK_PIDS
 from .alias import IntArray, alias_table, alias_tables
 from .process import ANTIQUARK_ROWS, CHANNELS, PAIRS, QUARK_ROWS, Process
 
@@ -149,7 +150,7 @@ def _eta_bounds(process: Process, blocks: FloatArray) -> tuple[FloatArray, Float
     for i, mass in enumerate(m):  # one row of parton densities per Q
         y_max = np.log(sqrt_s / mass)
         x = np.minimum(mass / sqrt_s * np.exp(eta * y_max), x_max)
-        xf = process.partons.xf_all(x, mass)
+        xf = process.partons.at_scale(slice(len(QUARK_PIDS)), x, mass)
         values[:, i] = 2 * y_max * (sqrt_s / mass) ** 2 * xf[QUARK_ROWS] * xf[ANTIQUARK_ROWS, ::-1]
     integral = np.abs(values).sum(axis=-1) * (1 / ETA_CELLS)
     log_lumi = np.log(np.maximum(integral[:, ::2], 1e-300))

@@ -160,7 +160,7 @@ def load_luminosities(
     >>> both = load_luminosities("CT18NNLO_central", 13000.0, order="lo", pairs=charged)
     >>> plus, minus = both(3000.0)
     >>> f"{plus / minus:.1f}"  # a W'+ is made more often than a W'-
-    '4.1'
+    '3.6'
     """
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
     checked_order(order)
@@ -202,14 +202,22 @@ def set_integrals(
         )
     central = load_pdf(name)
     errors = error_set(central.info)
-    ranges = [set_range_gev(central, sqrt_s_gev, factor) for factor in SCALE_FACTORS]
-    grid = mass_grid(sqrt_s_gev, max(low for low, _ in ranges), min(high for _, high in ranges), points)
     count = central.info.members if errors else 1
+    members = [central, *(load_pdf(name, k) for k in range(1, count))]  # each on knots of its own
+    ranges = [set_range_gev(central, sqrt_s_gev, factor) for factor in SCALE_FACTORS]
+    ranges += [set_range_gev(member, sqrt_s_gev) for member in members]
+    low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
+    if low >= high:
+        narrow = min(members, key=lambda member: np.log(member.info.q_max_gev / member.info.q_min_gev)).info
+        raise PDFError(
+            f"set {name}: a member covers Q = {narrow.q_min_gev:g} to {narrow.q_max_gev:g} GeV only, which leaves no "
+            f"mass at sqrt(s) = {sqrt_s_gev:g} GeV that all members cover; use its member 0 alone (member=0 of "
+            "zprime_recast.partons.load_pdf) or another set"
+        )
+    grid = mass_grid(sqrt_s_gev, low, high, points)
     rows, digests = [], []
     for k in range(count):
-        member = central if k == 0 else load_pdf(name, k)
-        if member.info.grid_shape != central.info.grid_shape:
-            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; download the set again")
+        member = members.pop(0)  # and with it what it computes
         rows.append(integrals(member, grid, sqrt_s_gev, cache=cache, pairs=pairs))
         digests.append(member.digest)
         if on_member:

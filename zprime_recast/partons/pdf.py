@@ -1,16 +1,16 @@
-"""Parton distributions in LHAPDF6 format: one small interface, two backends.
+"""Parton distributions in LHAPDF6 format: one small interface, two readers.
 
-``load_pdf("SET", member)`` uses the ``lhapdf`` library when it can be imported, else ``neopdf`` (package neopdf-hep).
-Sets are looked for in the folders of ``LHAPDF_DATA_PATH``, then in the user's folder, then among those shipped.
-
-neopdf ends the process on a broken file or a NaN, and downloads sets it does not find. Every file is therefore read and
-checked here first, neopdf is given a copy whose .info holds only what was checked, and every x and Q is checked on
-each call.
+``load_pdf("SET", member)`` interpolates the grids itself (:mod:`zprime_recast.partons.grid`). On request, by
+``backend="lhapdf"`` or the environment variable ``ZPRIME_RECAST_PDF_BACKEND``, the LHAPDF library does. Sets are looked
+for in the folders of ``LHAPDF_DATA_PATH``, then in the user's folder, then among those shipped. Either way every file
+is read and checked first, and every x and Q on each call.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import os
+import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike
 from ..arrays import FloatArray
 from ..errors import InputError, PDFError, RangeError, UnknownName
 from ..io.cards import digest
-from .pdf_files import SetInfo, check_grid, find_set, list_sets, read_set_info
+from .grid import PartonGrid, StrongCoupling, Subgrid, parton_grid, strong_coupling
+from .pdf_files import SetInfo, find_set, list_sets, read_grid, read_set_info
 
 #: The default set. Its central member is shipped (``CT18NNLO_central``), its uncertainty in luminosity tables.
 DEFAULT_SET = "CT18NNLO"
@@ -45,6 +46,11 @@ class PDFMember(ABC):
     def digest(self) -> str:
         """Digest of the files of the member."""
         return digest(self.info.info_file, self.info.grid_file(self.member))
+
+    @cached_property
+    def grid(self) -> PartonGrid:
+        """The polynomials of all partons, whatever evaluates :meth:`xf`."""
+        return parton_grid(read_grid(self.info, self.member)[1], floor_of(self.info))
 
     def xf(self, pids: Sequence[int], x: ArrayLike, q_gev: float) -> FloatArray:
         """Densities x f(x, Q), shape (len(pids), *x.shape), at one Q (GeV) and any array of x.
@@ -67,9 +73,7 @@ class PDFMember(ABC):
         if known and points.size:
             rows = [i for i, pid in enumerate(pids) if pid in info.flavors]
             values[rows] = self._xf_at(known, points.ravel(), q)
-        if info.force_positive:
-            values = np.maximum(values, 0.0 if info.force_positive == 1 else 1e-10)
-        return values.reshape(len(pids), *points.shape)
+        return np.maximum(values, floor_of(info)).reshape(len(pids), *points.shape)
 
     def _checked_alpha_s_scale(self, q_gev: float) -> float:
         scales = self.info.alpha_s_qs_gev
@@ -90,119 +94,135 @@ class PDFMember(ABC):
         """Strong coupling of the set at Q; PDFError if it has no table, RangeError outside."""
 
 
-class NeopdfMember(PDFMember):
-    """Backend neopdf (PyPI: neopdf-hep); equal to LHAPDF 6.5.1 to 5e-13 on random points."""
+class GridMember(PDFMember):
+    """The package's own reader: log-bicubic as LHAPDF, for arrays of x (:mod:`zprime_recast.partons.grid`)."""
 
-    backend = "neopdf"
+    backend = "grid"
 
-    def __init__(self, info: SetInfo, member: int) -> None:
+    def __init__(self, info: SetInfo, member: int, subgrids: tuple[Subgrid, ...]) -> None:
         super().__init__(info, member)
-        from neopdf.pdf import PDF
+        self._subgrids = subgrids
 
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / info.name
-            copy.mkdir()
-            (copy / f"{info.name}.info").write_text(_checked_info_text(info), encoding="utf-8")
-            grids = info.grid_file(member).read_text(encoding="utf-8").split("---\n", 1)[1]
-            grid_file = copy / f"{info.name}_0000.dat"
-            grid_file.write_text("PdfType: central\nFormat: lhagrid1\n---\n" + grids, encoding="utf-8")
-            self._pdf = PDF.mkPDF_lhapdf_file(str(grid_file))
+    @cached_property
+    def grid(self) -> PartonGrid:
+        """The polynomials of all partons."""
+        return parton_grid(self._subgrids, floor_of(self.info))
+
+    @cached_property
+    def _coupling(self) -> StrongCoupling:
+        return strong_coupling(self.info.alpha_s_qs_gev, self.info.alpha_s_values)
 
     def _xf_at(self, pids: list[int], x: FloatArray, q_gev: float) -> FloatArray:
-        return np.asarray(self._pdf.xfxQ2s(pids, x.tolist(), [q_gev**2]))
+        return self.grid.at_scale(np.array([self.grid.pids.index(pid) for pid in pids], dtype=np.intp), x, q_gev)
 
     def alpha_s(self, q_gev: float) -> float:
         """Strong coupling of the set at Q; PDFError if it has no table, RangeError outside."""
-        return float(self._pdf.alphasQ2(self._checked_alpha_s_scale(q_gev) ** 2))
+        scale = self._checked_alpha_s_scale(q_gev)
+        return float(self._coupling(np.array(scale)))
 
 
 class LhapdfMember(PDFMember):
-    """Backend lhapdf (the reference library); point by point, so slower than neopdf on large arrays."""
+    """The reference library, LHAPDF 6, called once per x: slow on arrays, used on request.
+
+    It reads a copy of the checked files under a name made from their digest, so that neither another set of that name
+    on its paths nor one that it has read before can take their place. Its paths and verbosity are left as they were.
+    """
 
     backend = "lhapdf"
 
     def __init__(self, info: SetInfo, member: int) -> None:
         super().__init__(info, member)
-        import lhapdf
-
-        lhapdf.setVerbosity(0)
-        parent = str(info.folder.parent)
-        if parent not in lhapdf.paths():
-            lhapdf.pathsPrepend(parent)
-        self._pdf = lhapdf.mkPDF(info.name, member)
+        library, name = lhapdf_library(), f"{info.name}_{self.digest[:16]}"
+        paths, verbosity = library.paths(), library.verbosity()
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / name).mkdir()
+            shutil.copy(info.info_file, Path(folder) / name / f"{name}.info")
+            shutil.copy(info.grid_file(member), Path(folder) / name / f"{name}_{member:04d}.dat")
+            try:
+                library.setVerbosity(0)
+                library.setPaths([folder])
+                self._pdf = library.mkPDF(name, member)
+            except Exception as err:  # whatever the library raises
+                raise PDFError(f"{info.grid_file(member)}: LHAPDF refuses it: {_first_line(err)}") from None
+            finally:
+                library.setPaths(paths)
+                library.setVerbosity(verbosity)
 
     def _xf_at(self, pids: list[int], x: FloatArray, q_gev: float) -> FloatArray:
-        return np.array([[self._pdf.xfxQ(pid, float(v), q_gev) for v in x] for pid in pids])
+        try:
+            rows = [self._pdf.xfxQ(float(v), q_gev) for v in x]  # all partons at once
+            return np.array([[row[pid] for row in rows] for pid in pids], dtype=float)
+        except Exception as err:
+            raise PDFError(f"LHAPDF cannot evaluate {self.info.name} at {q_gev:g} GeV: {_first_line(err)}") from None
 
     def alpha_s(self, q_gev: float) -> float:
         """Strong coupling of the set at Q; PDFError if it has no table, RangeError outside."""
-        return float(self._pdf.alphasQ(self._checked_alpha_s_scale(q_gev)))
+        scale = self._checked_alpha_s_scale(q_gev)
+        try:
+            return float(self._pdf.alphasQ(scale))
+        except Exception as err:
+            raise PDFError(f"LHAPDF has no alpha_s of {self.info.name} at {scale:g} GeV: {_first_line(err)}") from None
 
 
-def default_backend() -> str:
-    """``lhapdf`` if it can be imported, else ``neopdf``."""
-    return "lhapdf" if importlib.util.find_spec("lhapdf") else "neopdf"
+def floor_of(info: SetInfo) -> float:
+    """Smallest density that a set allows: -inf, 0 or 1e-10 (ForcePositive 0, 1, 2)."""
+    return {0: -np.inf, 1: 0.0}.get(info.force_positive, 1e-10)
+
+
+def lhapdf_library() -> Any:
+    """Import LHAPDF; PDFError with the reason if it does not load, or if something else has its name."""
+    try:
+        library = importlib.import_module("lhapdf")
+    except Exception as err:
+        raise PDFError(
+            f"the PDF backend lhapdf does not load ({_first_line(err)}); install LHAPDF 6 or use the backend grid"
+        ) from None
+    if not all(hasattr(library, name) for name in ("mkPDF", "paths", "setPaths", "verbosity", "setVerbosity")):
+        found = library.__file__ or ", ".join(library.__path__)
+        raise PDFError(f"{found} is not LHAPDF 6, though it is imported as lhapdf; rename it or use the backend grid")
+    return library
+
+
+def _first_line(err: Exception) -> str:
+    return (str(err).splitlines() or [""])[0] or type(err).__name__
+
+
+#: Readers of PDF sets by name, the default first.
+BACKENDS = ("grid", "lhapdf")
+#: Environment variable that names the reader.
+BACKEND_VARIABLE = "ZPRIME_RECAST_PDF_BACKEND"
+
+
+def chosen_backend(backend: str | None = None) -> str:
+    """The reader asked for by argument or environment, else ``grid``; UnknownName for one that does not exist."""
+    chosen = backend or os.environ.get(BACKEND_VARIABLE) or BACKENDS[0]
+    if chosen not in BACKENDS:
+        raise UnknownName("PDF backend", chosen, BACKENDS)
+    return chosen
 
 
 def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = None) -> PDFMember:
     """A member of a set by name; UnknownName if there is no such set, PDFError if its files are broken.
 
     Where the default set is not installed, its member 0 is the shipped ``CT18NNLO_central``.
+
+    Arguments:
+        name: name of the set.
+        member: number of the member.
+        backend: ``grid``, the package's own reader, or ``lhapdf``; by default what ``ZPRIME_RECAST_PDF_BACKEND``
+            says, else ``grid``. With ``lhapdf`` sets are also found in LHAPDF's own data folders.
     """
-    if name == DEFAULT_SET and name not in list_sets():
+    chosen = chosen_backend(backend)
+    more = [Path(path) for path in lhapdf_library().paths()] if chosen == "lhapdf" else []
+    sets = list_sets(more)
+    if name == DEFAULT_SET and name not in sets:
         if member != 0:
             raise InputError(
                 f"only the central member of {name} is available; install the set: zprime-recast pdf install {name}"
             )
         name = DEFAULT_CENTRAL
-    info = read_set_info(find_set(name))
+    info = read_set_info(find_set(name, more))
     if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member < info.members:
         raise InputError(f"set {name} has members 0 to {info.members - 1}, not {member}")
-    info = check_grid(info, member)
-    backends = {"lhapdf": LhapdfMember, "neopdf": NeopdfMember}
-    chosen = backend or default_backend()
-    if chosen not in backends:
-        raise UnknownName("PDF backend", chosen, backends)
-    if backend and not importlib.util.find_spec(backend):
-        raise PDFError(f"backend {backend} is not installed")
-    return backends[chosen](info, member)
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Sets on disk
-
-
-def _checked_info_text(info: SetInfo) -> str:
-    """An .info file with the checked entries that the backend needs; the member that is loaded becomes member 0."""
-    import yaml
-
-    # neopdf insists on reading masses, and alpha_s even without a table; nothing here ever asks for them
-    entries: dict[str, Any] = {
-        "SetDesc": info.name,
-        "SetIndex": info.index,
-        "Format": "lhagrid1",
-        "DataVersion": 1,
-        "NumMembers": 1,
-        "Particle": 2212,
-        "Flavors": list(info.flavors),
-        "OrderQCD": info.order_qcd,
-        "FlavorScheme": "variable",
-        "NumFlavors": 5,
-        "ErrorType": "replicas",
-        "XMin": info.x_min,
-        "XMax": info.x_max,
-        "QMin": info.q_min_gev,
-        "QMax": info.q_max_gev,
-        "MZ": 91.1876,
-        **dict.fromkeys(("MUp", "MDown", "MStrange"), 0.0),
-        **dict.fromkeys(("MCharm", "MBottom", "MTop"), 0.0),
-        "AlphaS_MZ": 0.118,
-        "AlphaS_OrderQCD": info.order_qcd,
-        "AlphaS_Type": "ipol",
-        "AlphaS_Qs": list(info.alpha_s_qs_gev) or [1.0, 10.0, 100.0, 1000.0],
-        "AlphaS_Vals": list(info.alpha_s_values) or [0.1, 0.1, 0.1, 0.1],
-    }
-    return "".join(
-        f"{key}: {yaml.safe_dump(value, default_flow_style=True, width=1e9).splitlines()[0]}\n"
-        for key, value in entries.items()
-    )
+    info, subgrids = read_grid(info, member)
+    return LhapdfMember(info, member) if chosen == "lhapdf" else GridMember(info, member, subgrids)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
 from ..errors import PDFError, UnknownName
 from ..io.paths import shipped, user_data_dir
+from .grid import Subgrid
+
+#: Parton id of the proton.
+PROTON = 2212
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,6 @@ class SetInfo:
     confidence_level: float
     """Confidence level of the error members in per cent (ErrorConfLevel; one standard deviation if not given)."""
     flavors: tuple[int, ...]
-    order_qcd: int
     x_min: float
     x_max: float
     q_min_gev: float
@@ -37,8 +40,6 @@ class SetInfo:
     alpha_s_qs_gev: tuple[float, ...]
     """Knots of the strong coupling; empty if the set has no table of it."""
     alpha_s_values: tuple[float, ...]
-    grid_shape: tuple[tuple[int, int], ...] = ()
-    """Knots in x and Q of each subgrid; known once the grid of a member has been read."""
 
     def grid_file(self, member: int) -> Path:
         """The ``.dat`` file of a member."""
@@ -57,10 +58,10 @@ def set_folders() -> list[Path]:
     return [*folders, user_data_dir() / "pdfs", shipped("data") / "pdfs"]
 
 
-def list_sets() -> dict[str, Path]:
-    """Names and folders of the sets found; of several sets with one name, the first on the path is taken."""
+def list_sets(more: Sequence[Path] = ()) -> dict[str, Path]:
+    """Names and folders of the sets found, those in the folders ``more`` last; of several with one name, the first."""
     found: dict[str, Path] = {}
-    for folder in set_folders():
+    for folder in (*set_folders(), *more):
         if folder.is_dir():
             for child in sorted(folder.iterdir()):
                 if (child / f"{child.name}.info").is_file():
@@ -68,9 +69,9 @@ def list_sets() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def find_set(name: str) -> Path:
+def find_set(name: str, more: Sequence[Path] = ()) -> Path:
     """Folder of a set; UnknownName, which suggests the nearest name and says where sets belong, if there is none."""
-    sets = list_sets()
+    sets = list_sets(more)
     if name not in sets:
         raise UnknownName("PDF set", name, sets, f"put its folder into {user_data_dir() / 'pdfs'} or LHAPDF_DATA_PATH")
     return sets[name]
@@ -98,6 +99,7 @@ def read_set_info(folder: Path) -> SetInfo:
             raise PDFError(f"{path}: {key} is {value!r}, expected a number; download the set again")
         return result
 
+    _check_kind(path, entries)
     flavors = entries.get("Flavors")
     if not isinstance(flavors, list) or not flavors or not all(type(f) is int for f in flavors):
         raise PDFError(f"{path}: Flavors is {flavors!r}, expected a list of parton ids; download the set again")
@@ -116,7 +118,6 @@ def read_set_info(folder: Path) -> SetInfo:
         error_type=str(entries.get("ErrorType", "")),
         confidence_level=number("ErrorConfLevel", 68.26894921370858),  # one standard deviation
         flavors=tuple(flavors),
-        order_qcd=int(number("OrderQCD")),
         x_min=number("XMin"),
         x_max=number("XMax"),
         q_min_gev=number("QMin"),
@@ -134,21 +135,33 @@ def read_set_info(folder: Path) -> SetInfo:
     return info
 
 
+def _check_kind(path: Path, entries: dict[str, Any]) -> None:
+    """PDFError unless the set holds parton densities of the proton, which is what LHAPDF takes for granted."""
+    kind, particle = entries.get("SetType", "PDF"), entries.get("Particle", PROTON)
+    if str(kind).strip().lower() != "pdf":
+        raise PDFError(f"{path}: SetType is {kind!r}, not PDF: this set holds no parton densities; use one that does")
+    if str(particle).strip() != str(PROTON):
+        raise PDFError(
+            f"{path}: Particle is {particle!r}, not the proton ({PROTON}); use a set of parton densities of the proton"
+        )
+
+
 def _alpha_s_table_ok(scales: Any, values: Any) -> bool:
     if not isinstance(scales, list) or not isinstance(values, list) or len(scales) != len(values) or not scales:
         return False
     if not all(isinstance(v, (int, float)) and np.isfinite(v) and v > 0 for v in (*scales, *values)):
         return False
-    return len(scales) > 3 and bool((np.diff(scales) >= 0).all())  # a threshold is a knot given twice
+    # a threshold is a knot given twice
+    return len(scales) > 3 and bool((np.diff(scales) >= 0).all()) and scales[-1] > scales[0]
 
 
 _GRID_CHARACTERS = frozenset("0123456789.eE+- \n")
 
 
-def check_grid(info: SetInfo, member: int) -> SetInfo:
+def read_grid(info: SetInfo, member: int) -> tuple[SetInfo, tuple[Subgrid, ...]]:
     """Read a member's grid file completely; PDFError says which subgrid is broken and how.
 
-    Returns the info with its x and Q range cut to that of the grid.
+    Returns the info with its x and Q range cut to that of the grid, and the subgrids.
     """
     path = info.grid_file(member)
     if not path.is_file():
@@ -161,34 +174,33 @@ def check_grid(info: SetInfo, member: int) -> SetInfo:
         raise PDFError(f"{path}: the header does not say 'Format: lhagrid1'; download the set again")
     if len(blocks) < 3 or blocks[-1].strip():
         raise PDFError(f"{path}: cut short (no closing '---'); download the set again")
-    previous: tuple[FloatArray, FloatArray] | None = None
-    shape = []
+    subgrids: list[Subgrid] = []
     x_min, x_max, q_min, q_max = info.x_min, info.x_max, info.q_min_gev, info.q_max_gev
     for i, block in enumerate(blocks[1:-1], 1):
         where = f"{path}: subgrid {i}"
         if not _GRID_CHARACTERS.issuperset(block):
             raise PDFError(f"{where} contains a non-numeric entry; download the set again")
-        x, q = _check_subgrid(where, block, info)
-        if previous is not None:
-            if not np.array_equal(x, previous[0]):
+        subgrid = _read_subgrid(where, block, info)
+        x, q = subgrid.x, subgrid.q_gev
+        if subgrids:
+            if not np.array_equal(x, subgrids[-1].x):
                 raise PDFError(f"{where}: x knots differ from those of the subgrid before; download the set again")
-            if not np.isclose(q[0], previous[1][-1], rtol=1e-4):
+            if not np.isclose(q[0], subgrids[-1].q_gev[-1], rtol=1e-4):
                 raise PDFError(f"{where} begins at Q = {q[0]:g}, not where the one before ends; download the set again")
         else:
             x_min, x_max, q_min = max(x_min, x[0]), min(x_max, x[-1]), max(q_min, q[0])
-        previous = (x, q)
-        shape.append((len(x), len(q)))
+        subgrids.append(subgrid)
         q_max = min(info.q_max_gev, q[-1])
     if not x_min < x_max or not q_min < q_max:
         raise PDFError(
             f"{path}: its knots and the range in {info.info_file.name} do not overlap; download the set again"
         )
     x_min, x_max, q_min, q_max = (float(end) for end in (x_min, x_max, q_min, q_max))
-    return replace(info, grid_shape=tuple(shape), x_min=x_min, x_max=x_max, q_min_gev=q_min, q_max_gev=q_max)
+    return replace(info, x_min=x_min, x_max=x_max, q_min_gev=q_min, q_max_gev=q_max), tuple(subgrids)
 
 
-def _check_subgrid(where: str, block: str, info: SetInfo) -> tuple[FloatArray, FloatArray]:
-    """Knots in x and Q of a subgrid; PDFError unless its numbers are complete and its knots ascend."""
+def _read_subgrid(where: str, block: str, info: SetInfo) -> Subgrid:
+    """A subgrid; PDFError unless its numbers are complete and its knots ascend."""
     try:
         x_line, q_line, pid_line, body = block.split("\n", 3)
         x, q = np.array(x_line.split(), dtype=float), np.array(q_line.split(), dtype=float)
@@ -208,4 +220,4 @@ def _check_subgrid(where: str, block: str, info: SetInfo) -> tuple[FloatArray, F
     lines = body.split("\n")[:-1]
     if len(lines) != len(x) * len(q) or any(len(line.split()) != len(pids) for line in lines):
         raise PDFError(f"{where}: not {len(x) * len(q)} lines of {len(pids)} values; download the set again")
-    return x, q
+    return Subgrid(x, q, tuple(pids), values.reshape(len(x), len(q), len(pids)))

@@ -19,7 +19,7 @@ from ..errors import InputError, OutputError, PDFError
 from ..io.paths import user_data_dir
 from .pdf import PDFMember, load_pdf
 from .pdf_errors import ONE_SIGMA, ErrorSet, Uncertainty, error_set, pdf_uncertainty
-from .pdf_files import check_grid, read_set_info
+from .pdf_files import read_grid, read_set_info
 
 #: LHAPDF's public archive: one .tar.gz per set.
 ARCHIVE_URL = "https://lhapdfsets.web.cern.ch/current/"
@@ -46,15 +46,10 @@ class PDFSet:
 
 
 def load_pdf_set(name: str, backend: str | None = None) -> PDFSet:
-    """Load every member of a set; PDFError names a member that is missing, broken, or on other knots than member 0."""
+    """Load every member of a set; PDFError names a member that is missing or broken."""
     central = load_pdf(name, 0, backend)
-    members = [central]
-    for k in range(1, central.info.members):
-        member = load_pdf(name, k, backend)
-        if member.info.grid_shape != central.info.grid_shape:
-            raise PDFError(f"{member.info.grid_file(k)}: its knots are not those of member 0; download the set again")
-        members.append(member)
-    return PDFSet(name, tuple(members), error_set(central.info))
+    members = (central, *(load_pdf(name, k, backend) for k in range(1, central.info.members)))
+    return PDFSet(name, members, error_set(central.info))
 
 
 def install_set(source: str, folder: Path | None = None, archive: str = ARCHIVE_URL) -> Path:
@@ -78,7 +73,7 @@ def install_set(source: str, folder: Path | None = None, archive: str = ARCHIVE_
             info = read_set_info(unpacked)
             error_set(info)
             for member in range(info.members):
-                check_grid(info, member)
+                read_grid(info, member)
             unpacked.replace(target / name)
     except OSError as err:
         raise OutputError(target, str(err.strerror or err)) from None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
+import os
 import platform
 import re
 import sys
 from dataclasses import dataclass
 
 from ..io.paths import cache_dir, shipped, user_data_dir
-
-#: PDF libraries in order of preference, and how to install each.
-BACKENDS = {"lhapdf": "LHAPDF's own library, where installed", "neopdf": "pip install neopdf-hep"}
 
 
 @dataclass(frozen=True)
@@ -21,8 +18,10 @@ class Installation:
 
     versions: dict[str, str | None]
     """Version of the package, of Python and of every required distribution; None if it is missing."""
-    backends: dict[str, bool]
-    """Whether each PDF backend is installed; the first installed one is used."""
+    backend: str
+    """The reader of PDF sets that is used."""
+    backends: dict[str, str]
+    """Each reader of PDF sets: version and file, or why it cannot be used."""
     extras: dict[str, tuple[str, ...]]
     """Distributions that are missing for each extra of this package."""
     pdf_sets: dict[str, str]
@@ -38,14 +37,24 @@ class Installation:
 def survey() -> Installation:
     """Survey this installation; missing parts are reported, never raised."""
     from ..errors import ZprimeError
+    from ..partons.pdf import BACKEND_VARIABLE, BACKENDS, chosen_backend, lhapdf_library
     from ..partons.pdf_files import list_sets
 
     versions: dict[str, str | None] = {"zprime-recast": _version("zprime-recast"), "python": platform.python_version()}
     versions |= {name: _version(name) for name in sorted(_requirements())}
-    backends = {name: importlib.util.find_spec(name) is not None for name in BACKENDS}
+    backend, backends = BACKENDS[0], {"grid": "part of this package"}
     problems = [f"{name} is missing: pip install {name}" for name, version in versions.items() if version is None]
-    if not any(backends.values()):
-        problems.append(f"no PDF library: {BACKENDS['neopdf']}")
+    try:
+        library = lhapdf_library()
+        backends["lhapdf"] = f"{library.__version__}, {library.__file__}"
+    except ZprimeError as err:
+        backends["lhapdf"] = str(err)
+        if os.environ.get(BACKEND_VARIABLE) == "lhapdf":
+            problems.append(str(err))
+    try:
+        backend = chosen_backend()
+    except ZprimeError as err:
+        problems.append(f"{BACKEND_VARIABLE}: {err}")
     try:
         data = str(shipped("data"))
         sets = {name: str(path) for name, path in list_sets().items()}
@@ -55,6 +64,7 @@ def survey() -> Installation:
     files = [path for path in cache_dir().glob("**/*") if path.is_file()] if cache_dir().is_dir() else []
     return Installation(
         versions=versions,
+        backend=backend,
         backends=backends,
         extras={extra: tuple(missing) for extra, missing in _missing_extras().items()},
         pdf_sets=sets,
