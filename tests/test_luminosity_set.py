@@ -241,6 +241,26 @@ def test_members_on_knots_of_their_own(sets):
     assert [m.xf([2], 0.1, 500.0).item() > 0 for m in load_pdf_set("MySet").members] == [True] * 3
 
 
+def test_members_with_a_strong_coupling_of_their_own(sets, tmp_path):
+    """Member 2 with alpha_s 3 % up in the header of its grid: LQ = 1.44 [L + 1.03 alpha_s T1/(2 pi)]; also in a file."""
+    folder = make_set(sets, kind="hessian")
+    values = next(r for r in (folder / "MySet.info").read_text().splitlines() if r.startswith("AlphaS_Vals"))
+    numbers = ", ".join(f"{1.03 * float(v):.8e}" for v in values.split("[")[1].rstrip("]").split(","))
+    grid = folder / "MySet_0002.dat"
+    grid.write_text(f"AlphaS_Vals: [{numbers}]\n" + grid.read_text())
+    central, other = load_pdf("MySet"), load_pdf("MySet", 2)
+    assert other.alpha_s(91.1876) == pytest.approx(1.03 * central.alpha_s(91.1876), rel=1e-7)
+    made = set_integrals("MySet", 13000.0, points=60)
+    save_integrals(made, tmp_path / "table.npz")
+    mass = 3000.0
+    first, second, _ = corrected_terms(central, mass, 13000.0)
+    expected = 1.44 * first + 1.44 * 1.03 * central.alpha_s(mass) / (2 * np.pi) * second
+    for table in (made.table("nlo"), read_integrals(tmp_path / "table.npz").table("nlo")):
+        np.testing.assert_allclose(table.of_members(mass)[2], expected, rtol=2e-4)
+        np.testing.assert_allclose(table.of_members(mass)[1], 1.21 * table(mass), rtol=1e-6)
+    np.testing.assert_allclose(made.table("nlo", 2)(mass), luminosity_table(other, order="nlo")(mass), rtol=2e-4)
+
+
 def test_set_without_alpha_s(sets):
     folder = make_set(sets, members=1, kind="none")
     info = folder / "MySet.info"

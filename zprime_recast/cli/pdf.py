@@ -21,11 +21,11 @@ def list_(as_json: Json = False) -> None:
     Example: zprime-recast pdf list
     """
     from ..partons.luminosity_set import shipped_energies
-    from ..partons.pdf import DEFAULT_SET
-    from ..partons.pdf_files import list_sets, read_set_info
+    from ..partons.pdf import DEFAULT_SET, available_sets
+    from ..partons.pdf_files import read_set_info
 
     rows: dict[str, Any] = {}
-    for name, folder in list_sets().items():
+    for name, folder in available_sets().items():
         try:
             info = read_set_info(folder)
         except ZprimeError as err:

@@ -230,10 +230,11 @@ def luminosity_table(
         mu_r_over_m: renormalisation scale over the mass.
         pairs: the pairs of quark and antiquark; InputError at ``n3lo`` unless they are those of the neutral current.
     """
+    check_order_of_pairs(order, pairs)
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
     grid = mass_grid(sqrt_s, *set_range_gev(pdf, sqrt_s, float(checked_positive("mu_f_over_m", mu_f_over_m))), points)
     terms = integrals(pdf, grid, sqrt_s, mu_f_over_m, cache, pairs)
-    alpha_s = None if checked_order(order) == "lo" else running_coupling(pdf, grid, mu_r_over_m)
+    alpha_s = None if order == "lo" else running_coupling(pdf, grid, mu_r_over_m)
     raw = corrected(terms, alpha_s, grid, sqrt_s, order, mu_f_over_m, mu_r_over_m, pairs)
     return LuminosityTable(
         mass_gev=grid,
@@ -252,6 +253,12 @@ def luminosity_table(
         ),
         pairs=pairs,
     )
+
+
+def check_order_of_pairs(order: str, pairs: PartonPairs) -> None:
+    """InputError for an order that does not exist, or that is not known for some of the pairs."""
+    if checked_order(order) == "n3lo" and not pairs.diagonal:
+        raise InputError(f"n3lo is tabulated for the neutral current, not for {', '.join(pairs.names)}; use nnlo")
 
 
 def running_coupling(pdf: PDFMember, grid: FloatArray, mu_r_over_m: float = 1.0) -> FloatArray:
@@ -302,7 +309,7 @@ def integrals(
         cache: whether the disk cache is used.
         pairs: the pairs of quark and antiquark.
     """
-    key = (_CACHE_VERSION, pdf.digest, sqrt_s_gev, mu_f_over_m, grid[0], grid[-1], len(grid), pairs.names)
+    key = (_CACHE_VERSION, pdf.digest, sqrt_s_gev, mu_f_over_m, grid[0], grid[-1], len(grid), pairs.names, pdf.backend)
     shape = (3, len(pairs), len(grid))
     return cached_array(key, lambda: corrected_terms(pdf, grid, sqrt_s_gev, mu_f_over_m, pairs=pairs), shape, cache)
 
@@ -333,8 +340,7 @@ def corrected(
     below = corrected_luminosity(terms, alpha_s, order, mu_r_over_m)
     if order != "n3lo":
         return below
-    if not pairs.diagonal:
-        raise InputError(f"n3lo is tabulated for the neutral current, not for {', '.join(pairs.names)}; use nnlo")
+    check_order_of_pairs(order, pairs)
     if mu_f_over_m != mu_r_over_m:
         raise InputError(f"n3lo needs mu_F = mu_R, found mu_F/M = {mu_f_over_m:g} and mu_R/M = {mu_r_over_m:g}")
     return below * n3lo_over_nnlo(mass_gev, sqrt_s_gev, mu_f_over_m)

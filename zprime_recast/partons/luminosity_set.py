@@ -24,6 +24,7 @@ from .luminosity import (
     LuminosityTable,
     Remark,
     Variations,
+    check_order_of_pairs,
     corrected,
     integrals,
     mass_grid,
@@ -34,9 +35,9 @@ from .luminosity import (
 )
 from .n3lo import checked_order, scale_points
 from .pairs import NEUTRAL_CURRENT, PartonPairs
-from .pdf import DEFAULT_SET, PDFMember, load_pdf
+from .pdf import DEFAULT_SET, PDFMember, available_sets, load_pdf
 from .pdf_errors import ErrorSet, error_set
-from .pdf_files import list_sets, read_set_info
+from .pdf_files import read_set_info
 
 DEFAULT_ORDER = "nnlo"
 #: Factors of the mass at which scales are varied.
@@ -62,10 +63,12 @@ class SetIntegrals(Quiet):
     scales: FloatArray
     """L_q, T1_q and T2_q of the central member at mu_F = M/2 and 2 M, (2, 3, pairs, n): factor, term, pair, mass."""
     alpha_s: FloatArray | None
-    """alpha_s at M, M/2 and 2 M, (3, n); None for a set without it."""
+    """alpha_s of the central member at M, M/2 and 2 M, (3, n); None for a set without it."""
     errors: ErrorSet | None
     pairs: PartonPairs = NEUTRAL_CURRENT
     """The pairs of quark and antiquark whose integrals these are."""
+    member_alpha_s: FloatArray | None = None
+    """alpha_s of each member at M, (members, n), if some have their own; None if all have that of the central one."""
 
     def terms(self, mu_f_over_m: float) -> FloatArray:
         """Terms of the central member at a factorisation scale, (3, pairs, n)."""
@@ -79,11 +82,15 @@ class SetIntegrals(Quiet):
             raise PDFError(f"set {self.pdf_set} has no table of alpha_s (AlphaS_Qs, AlphaS_Vals): use the order lo")
         grid, sqrt_s = self.mass_gev, self.sqrt_s_gev
 
-        def of(terms: FloatArray, mu_f: float = 1.0, mu_r: float = 1.0) -> FloatArray:
-            alpha_s = None if self.alpha_s is None else self.alpha_s[SCALE_FACTORS.index(mu_r)]
+        def of(
+            terms: FloatArray, mu_f: float = 1.0, mu_r: float = 1.0, alpha_s: FloatArray | None = None
+        ) -> FloatArray:
+            if alpha_s is None and self.alpha_s is not None:
+                alpha_s = self.alpha_s[SCALE_FACTORS.index(mu_r)]
             return corrected(terms, alpha_s, grid, sqrt_s, order, mu_f, mu_r, self.pairs)
 
-        members = of(self.members)
+        own = self.member_alpha_s
+        members = of(self.members, alpha_s=None if own is None else own[:, None])
         points = scale_points(order)
         if order == "lo":  # no renormalisation scale
             points = ((1.0, 1.0), (0.5, 1.0), (2.0, 1.0))
@@ -163,7 +170,7 @@ def load_luminosities(
     '3.6'
     """
     sqrt_s = float(checked_positive("sqrt_s_gev", sqrt_s_gev))
-    checked_order(order)
+    check_order_of_pairs(order, pairs)
     if isinstance(pdf, PDFMember):
         from .luminosity import luminosity_table
 
@@ -192,7 +199,7 @@ def set_integrals(
         on_member: called with (members done, all members).
         pairs: the pairs of quark and antiquark.
     """
-    if name not in list_sets() and shipped_energies(name):
+    if name not in available_sets() and shipped_energies(name):
         energies = ", ".join(f"{e:g}" for e in shipped_energies(name))
         wanted = f"{sqrt_s_gev:g} GeV" if pairs == NEUTRAL_CURRENT else f"{', '.join(pairs.names)}"
         raise InputError(
@@ -215,13 +222,16 @@ def set_integrals(
             "zprime_recast.partons.load_pdf) or another set"
         )
     grid = mass_grid(sqrt_s_gev, low, high, points)
-    rows, digests = [], []
+    rows, digests, couplings = [], [], []
     for k in range(count):
         member = members.pop(0)  # and with it what it computes
         rows.append(integrals(member, grid, sqrt_s_gev, cache=cache, pairs=pairs))
         digests.append(member.digest)
+        if member.info.alpha_s_qs_gev:
+            couplings.append(running_coupling(member, grid))
         if on_member:
             on_member(k + 1, count)
+    own = len(couplings) == count and any((other != couplings[0]).any() for other in couplings)
     return SetIntegrals(
         pdf_set=name,
         digests=tuple(digests),
@@ -235,6 +245,7 @@ def set_integrals(
         else None,
         errors=errors,
         pairs=pairs,
+        member_alpha_s=np.stack(couplings) if own else None,
     )
 
 
@@ -253,6 +264,10 @@ def shipped_energies(name: str) -> list[float]:
     return sorted(float(file.stem.removeprefix(f"{name}_").removesuffix("GeV")) for file in files)
 
 
+#: Arrays of a table in a file; those of the strong coupling may be absent.
+_ARRAYS = ("mass_gev", "members", "scales", "alpha_s", "member_alpha_s")
+
+
 def save_integrals(integrals_: SetIntegrals, path: Path) -> None:
     """Write a table in the form in which it is shipped: single precision (6e-8), compressed."""
     about = {
@@ -263,7 +278,7 @@ def save_integrals(integrals_: SetIntegrals, path: Path) -> None:
         "errors": asdict(integrals_.errors) if integrals_.errors else None,
         "pairs": integrals_.pairs.pairs,
     }
-    arrays = {name: getattr(integrals_, name) for name in ("mass_gev", "members", "scales", "alpha_s")}
+    arrays = {name: getattr(integrals_, name) for name in _ARRAYS}
     present = {name: a for name, a in arrays.items() if a is not None}
     single = {name: a if name == "mass_gev" else a.astype(np.float32) for name, a in present.items()}
     np.savez_compressed(path, about=json.dumps(about), **single)
@@ -274,12 +289,13 @@ def read_integrals(path: Path) -> SetIntegrals:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            names = [name for name in ("mass_gev", "members", "scales", "alpha_s") if name in file]
+            names = [name for name in _ARRAYS if name in file]
             arrays: dict[str, FloatArray] = {name: file[name].astype(float) for name in names}
         pairs = PartonPairs(tuple((str(quark), str(antiquark)) for quark, antiquark in about["pairs"]))
         n, k = len(arrays["mass_gev"]), len(pairs)
         expected: dict[str, tuple[int, ...]] = {"members": (3, len(about["digests"]), k, n), "scales": (2, 3, k, n)}
-        expected |= {"alpha_s": (3, n)} if "alpha_s" in arrays else {}
+        optional = {"alpha_s": (3, n), "member_alpha_s": (len(about["digests"]), n)}
+        expected |= {name: shape for name, shape in optional.items() if name in arrays}
         if any(arrays[name].shape != shape or not np.isfinite(arrays[name]).all() for name, shape in expected.items()):
             raise ValueError("arrays do not fit")
         errors = ErrorSet(**about["errors"]) if about["errors"] else None
@@ -294,6 +310,7 @@ def read_integrals(path: Path) -> SetIntegrals:
         members=arrays["members"],
         scales=arrays["scales"],
         alpha_s=arrays.get("alpha_s"),
+        member_alpha_s=arrays.get("member_alpha_s"),
         errors=errors,
         pairs=pairs,
     )
@@ -305,7 +322,7 @@ def _shipped_integrals(name: str, sqrt_s_gev: float) -> SetIntegrals | None:
     if not path.is_file():
         return None
     table = read_integrals(path)
-    installed = list_sets().get(name)
+    installed = available_sets().get(name)
     if installed is not None:
         grid = read_set_info(installed).grid_file(0)
         if not grid.is_file() or digest(grid) != table.grid_digest:

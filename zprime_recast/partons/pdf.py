@@ -201,6 +201,11 @@ def chosen_backend(backend: str | None = None) -> str:
     return chosen
 
 
+def available_sets(backend: str | None = None) -> dict[str, Path]:
+    """Names and folders of the sets found; with the reader ``lhapdf`` also those in the folders LHAPDF looks into."""
+    return list_sets(lhapdf_library().paths() if chosen_backend(backend) == "lhapdf" else ())
+
+
 def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = None) -> PDFMember:
     """A member of a set by name; UnknownName if there is no such set, PDFError if its files are broken.
 
@@ -212,16 +217,14 @@ def load_pdf(name: str = DEFAULT_SET, member: int = 0, backend: str | None = Non
         backend: ``grid``, the package's own reader, or ``lhapdf``; by default what ``ZPRIME_RECAST_PDF_BACKEND``
             says, else ``grid``. With ``lhapdf`` sets are also found in LHAPDF's own data folders.
     """
-    chosen = chosen_backend(backend)
-    more = [Path(path) for path in lhapdf_library().paths()] if chosen == "lhapdf" else []
-    sets = list_sets(more)
+    chosen, sets = chosen_backend(backend), available_sets(backend)
     if name == DEFAULT_SET and name not in sets:
         if member != 0:
             raise InputError(
                 f"only the central member of {name} is available; install the set: zprime-recast pdf install {name}"
             )
         name = DEFAULT_CENTRAL
-    info = read_set_info(find_set(name, more))
+    info = read_set_info(find_set(name, sets))
     if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member < info.members:
         raise InputError(f"set {name} has members 0 to {info.members - 1}, not {member}")
     info, subgrids = read_grid(info, member)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,10 @@ def set_folders() -> list[Path]:
     return [*folders, user_data_dir() / "pdfs", shipped("data") / "pdfs"]
 
 
-def list_sets(more: Sequence[Path] = ()) -> dict[str, Path]:
+def list_sets(more: Sequence[str] = ()) -> dict[str, Path]:
     """Names and folders of the sets found, those in the folders ``more`` last; of several with one name, the first."""
     found: dict[str, Path] = {}
-    for folder in (*set_folders(), *more):
+    for folder in (*set_folders(), *map(Path, more)):
         if folder.is_dir():
             for child in sorted(folder.iterdir()):
                 if (child / f"{child.name}.info").is_file():
@@ -69,9 +69,9 @@ def list_sets(more: Sequence[Path] = ()) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def find_set(name: str, more: Sequence[Path] = ()) -> Path:
+def find_set(name: str, sets: Mapping[str, Path] | None = None) -> Path:
     """Folder of a set; UnknownName, which suggests the nearest name and says where sets belong, if there is none."""
-    sets = list_sets(more)
+    sets = list_sets() if sets is None else sets
     if name not in sets:
         raise UnknownName("PDF set", name, sets, f"put its folder into {user_data_dir() / 'pdfs'} or LHAPDF_DATA_PATH")
     return sets[name]
@@ -103,11 +103,7 @@ def read_set_info(folder: Path) -> SetInfo:
     flavors = entries.get("Flavors")
     if not isinstance(flavors, list) or not flavors or not all(type(f) is int for f in flavors):
         raise PDFError(f"{path}: Flavors is {flavors!r}, expected a list of parton ids; download the set again")
-    scales, values = entries.get("AlphaS_Qs") or [], entries.get("AlphaS_Vals") or []
-    if (scales or values or entries.get("AlphaS_Type") == "ipol") and not _alpha_s_table_ok(scales, values):
-        raise PDFError(
-            f"{path}: AlphaS_Qs and AlphaS_Vals are not ascending lists of equal length; download the set again"
-        )
+    scales, values = _alpha_s_table(path, entries)
     info = SetInfo(
         name=folder.name,
         folder=folder,
@@ -123,8 +119,8 @@ def read_set_info(folder: Path) -> SetInfo:
         q_min_gev=number("QMin"),
         q_max_gev=number("QMax"),
         force_positive=int(number("ForcePositive", 0)),
-        alpha_s_qs_gev=tuple(float(q) for q in scales),
-        alpha_s_values=tuple(float(v) for v in values),
+        alpha_s_qs_gev=scales,
+        alpha_s_values=values,
     )
     if not 0 < info.confidence_level < 100:
         raise PDFError(
@@ -146,6 +142,35 @@ def _check_kind(path: Path, entries: dict[str, Any]) -> None:
         )
 
 
+def _alpha_s_table(path: Path, entries: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Knots and values of the strong coupling, empty if there are none; PDFError if they make no table."""
+    scales, values = entries.get("AlphaS_Qs") or [], entries.get("AlphaS_Vals") or []
+    if (scales or values or entries.get("AlphaS_Type") == "ipol") and not _alpha_s_table_ok(scales, values):
+        raise PDFError(
+            f"{path}: AlphaS_Qs and AlphaS_Vals are not ascending lists of equal length; download the set again"
+        )
+    return tuple(float(q) for q in scales), tuple(float(v) for v in values)
+
+
+def _with_own_coupling(info: SetInfo, path: Path, header: str) -> SetInfo:
+    """The info with the strong coupling of a member, which the header of its grid file gives if it is another."""
+    import yaml
+
+    if "AlphaS_" not in header:
+        return info
+    try:
+        own = yaml.safe_load(header)
+    except yaml.YAMLError as err:
+        raise PDFError(
+            f"{path}: header not readable as YAML ({str(err).splitlines()[0]}); download the set again"
+        ) from None
+    if not isinstance(own, dict) or not {"AlphaS_Qs", "AlphaS_Vals"} & set(own):
+        return info
+    of_set = {"AlphaS_Qs": list(info.alpha_s_qs_gev), "AlphaS_Vals": list(info.alpha_s_values)}
+    scales, values = _alpha_s_table(path, {**of_set, **own})
+    return replace(info, alpha_s_qs_gev=scales, alpha_s_values=values)
+
+
 def _alpha_s_table_ok(scales: Any, values: Any) -> bool:
     if not isinstance(scales, list) or not isinstance(values, list) or len(scales) != len(values) or not scales:
         return False
@@ -161,7 +186,8 @@ _GRID_CHARACTERS = frozenset("0123456789.eE+- \n")
 def read_grid(info: SetInfo, member: int) -> tuple[SetInfo, tuple[Subgrid, ...]]:
     """Read a member's grid file completely; PDFError says which subgrid is broken and how.
 
-    Returns the info with its x and Q range cut to that of the grid, and the subgrids.
+    Returns the info with its x and Q range cut to that of the grid and with the strong coupling of the member, and the
+    subgrids.
     """
     path = info.grid_file(member)
     if not path.is_file():
@@ -174,6 +200,7 @@ def read_grid(info: SetInfo, member: int) -> tuple[SetInfo, tuple[Subgrid, ...]]
         raise PDFError(f"{path}: the header does not say 'Format: lhagrid1'; download the set again")
     if len(blocks) < 3 or blocks[-1].strip():
         raise PDFError(f"{path}: cut short (no closing '---'); download the set again")
+    info = _with_own_coupling(info, path, blocks[0])
     subgrids: list[Subgrid] = []
     x_min, x_max, q_min, q_max = info.x_min, info.x_max, info.q_min_gev, info.q_max_gev
     for i, block in enumerate(blocks[1:-1], 1):

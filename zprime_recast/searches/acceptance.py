@@ -77,6 +77,7 @@ def acceptance(
         fiducial,
         _ACCEPTANCE_POINTS,
         lumi.pairs.names,
+        pdf.backend,
     )
 
     def make() -> FloatArray:
