@@ -2,8 +2,8 @@ r"""Cross-section per bin of a variable by integration, without any event, to co
 
 Mass integrals run over the mass cells of the sampler with three Gauss-Legendre points each, rapidity over 8-point
 panels, and the angle is integrated in closed form: pt > a means cos^2 theta < 1 - 4 a^2/m^2, and the pseudorapidity
-of a lepton is y +- atanh(cos theta). The parton densities are those of the PDF backend, point by point: nothing is
-shared with the sampler's tables.
+of a lepton is y +- atanh(cos theta). Partonic amplitudes and interpolated parton densities are those of the sampler;
+its bounds and tables are not used.
 """
 
 from __future__ import annotations
