@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zprime_recast.partons.grid import QUARK_PIDS, strong_coupling
+from zprime_recast.partons.grid import QUARK_PIDS, Subgrid, parton_grid, strong_coupling
 from zprime_recast.partons.pdf import load_pdf
 from zprime_recast.partons.pdf_files import find_set
 
@@ -91,3 +91,22 @@ def test_strong_coupling_between_two_knots_and_at_a_threshold():
     inside = np.array([1.3, 3.9, 4.0, 5.0, 16.0])
     expected = 0.3 - 0.02 * np.log(inside**2) - 0.01 * (inside >= 4)
     np.testing.assert_allclose(coupling(inside), expected, rtol=1e-13)
+
+
+def test_a_subgrid_of_two_knots_in_q_is_bilinear():
+    """LHAPDF 6.5, LogBicubicInterpolator: straight lines in ln x and ln Q; the subgrid above it is cubic as ever."""
+    x, low, high = np.geomspace(1e-3, 1.0, 6), np.array([1.0, 2.0]), np.array([2.0, 4.0, 8.0, 20.0])
+    rng = np.random.default_rng(4)
+    first, second = rng.uniform(size=(6, 2, 1)), rng.uniform(size=(6, 4, 1))
+    grid = parton_grid([Subgrid(x, low, (21,), first), Subgrid(x, high, (21,), second)])
+    alone = parton_grid([Subgrid(x, high, (21,), second)])
+    gluon = slice(10, 11)
+    at = np.exp(rng.uniform(np.log(1e-3), 0, 50))
+    for q in (1.0, 1.4, 1.99):
+        share = np.log(q) / np.log(2)
+        lines = [np.interp(np.log(at), np.log(x), first[:, k, 0]) for k in (0, 1)]
+        np.testing.assert_allclose(
+            grid.at_scale(gluon, at, q)[0], (1 - share) * lines[0] + share * lines[1], rtol=1e-12
+        )
+    for q in (2.0, 5.0, 20.0):
+        np.testing.assert_allclose(grid.at_scale(gluon, at, q), alone.at_scale(gluon, at, q), rtol=1e-12)

@@ -123,10 +123,20 @@ def _locate(knots: FloatArray, at: FloatArray) -> tuple[IndexArray, FloatArray]:
 
 
 def _bicubic(x: FloatArray, q: FloatArray, values: FloatArray) -> FloatArray:
-    """Polynomials of one subgrid, (rows, nq - 1, nx - 1, 4, 4), from values (rows, nx, nq) on its knots."""
-    in_x = _hermite(x, np.moveaxis(values, 1, -1))  # (rows, nq, nx - 1, 4)
+    """Polynomials of one subgrid, (rows, nq - 1, nx - 1, 4, 4), from values (rows, nx, nq) on its knots.
+
+    With two knots in Q they are straight lines in both directions, as LHAPDF has it.
+    """
+    by_q = np.moveaxis(values, 1, -1)
+    in_x = _hermite(x, by_q) if len(q) > 2 else _straight(by_q)  # (rows, nq, nx - 1, 4)
     both = _hermite(q, np.moveaxis(in_x, 1, -1))  # (rows, nx - 1, 4, nq - 1, 4)
     return np.asarray(both.transpose(0, 3, 1, 4, 2))
+
+
+def _straight(values: FloatArray) -> FloatArray:
+    """Coefficients (..., n - 1, 4) of the straight line of every cell along the last axis of values (..., n)."""
+    zero = np.zeros_like(values[..., 1:])
+    return np.stack([values[..., :-1], np.diff(values), zero, zero], axis=-1)
 
 
 def _hermite(knots: FloatArray, values: FloatArray) -> FloatArray:
