@@ -10,13 +10,14 @@ import typer
 
 from ..errors import InputError
 from ..io.json import json_text
+from .slha import ModelApp
 
 if TYPE_CHECKING:
     from ..limits.analyses import Analyses as LoadedAnalyses
     from ..model.zprime import ZprimeModel
     from ..partons.luminosity import LuminosityTable
 
-app = typer.Typer(
+app = ModelApp(
     name="zprime-recast",
     help="From the charges of a Z' boson to LHC dilepton exclusion contours. Masses in GeV, cross-sections in fb.",
     no_args_is_help=True,

@@ -9,8 +9,9 @@ import typer
 
 from ..errors import InputError
 from ._shared import Coupling, Json, Mass, Model, Set, app, coupling_or_reference, emit, load_with, positive_number
+from .slha import ModelApp
 
-group = typer.Typer(help="Import models from UFO, and write parameter points as SLHA.", no_args_is_help=True)
+group = ModelApp(help="Import models from UFO, and write parameter points as SLHA.", no_args_is_help=True)
 app.add_typer(group, name="model")
 
 
@@ -35,14 +36,14 @@ def from_ufo(
     """
     from ..io.files import write_text
     from ..model.card import couplings_card
-    from ..model.ufo import exotic_notes, model_of, read_ufo
+    from ..model.ufo import exotic_notes, left_out_notes, model_of, read_ufo
 
     if output.suffix != ".toml":
         raise InputError(f"{output}: the name of a card must end in .toml")
     typer.echo(f"running the Python code of {folder}", err=True)
     boson = read_ufo(folder, particle, param_card)
     source = f"UFO {folder.resolve().name}" + (f" with {param_card.name}" if param_card else "")
-    notes = [*boson.notes, *exotic_notes(boson)]
+    notes = [*boson.notes, *left_out_notes(boson), *exotic_notes(boson)]
     made = [
         f"{boson.name} (PDG {boson.pdg_id}) of {source}: mass {boson.mass_gev:g} GeV in the UFO; coupling 1 is its own"
     ]
@@ -53,6 +54,9 @@ def from_ufo(
         "pdg_id": boson.pdg_id,
         "mass_gev": boson.mass_gev,
         "couplings": {c.name: [c.g_left, c.g_right] for c in boson.couplings},
+        "gamma_gev": boson.fermion_width_gev,
+        "gamma_left_out_gev": boson.left_out_gev,
+        "left_out": [{"products": d.products, "width_gev": d.width_gev, "reason": d.reason} for d in boson.left_out],
         "warnings": notes,
     }
     text = [f"wrote {output}: {boson.name}, mass {boson.mass_gev:g} GeV in the UFO"]

@@ -1,30 +1,33 @@
-"""Read and write a point of a Z' model as an SLHA file (Skands et al., hep-ph/0311123), with ``pyslha``.
+"""Read and write a point of a Z' model as an SLHA file (Skands et al., hep-ph/0311123).
 
-Blocks ``MASS`` and ``DECAY`` list the Z' under PDG id 32. ``ZPRIME`` holds the coupling g as entry 1 (default 1) and an
-additional invisible width in GeV as entry 2 (default 0). ``ZPRIMELEFT`` and ``ZPRIMERIGHT`` hold the charges q_L and
-q_R of the fermions by PDG id (default 0), with g_{L,R} = g q_{L,R} in the convention of
-:mod:`zprime_recast.model.zprime`.
+``MASS`` and ``DECAY`` list the Z' under any PDG id. Its couplings come from a UFO folder, or from three blocks of ours:
+``ZPRIME`` holds the coupling g as entry 1 (default 1) and an additional invisible width in GeV as entry 2 (default 0),
+``ZPRIMELEFT`` and ``ZPRIMERIGHT`` hold the charges q_L and q_R of the fermions by PDG id (default 0), with
+g_{L,R} = g q_{L,R} in the convention of :mod:`zprime_recast.model.zprime`.
 
-If the total width in ``DECAY`` exceeds the sum over Standard Model fermions, the rest is assigned to invisible states,
-whose width grows with g^2 like that of any fermion.
+If the total width in ``DECAY`` exceeds the sum over the fermions, the rest is assigned to invisible states, whose width
+grows with g^2 like that of any fermion.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import isfinite, sqrt
+from math import sqrt
 from pathlib import Path
-from typing import Any
 
-from ..arrays import checked_number
 from ..errors import InputError
 from ..io.files import write_text
 from .make import make_model
+from .slha_file import SlhaDecay, SlhaFile, is_integer, read_slha_file
+from .ufo import left_out_notes, model_of, read_ufo
 from .widths import decay_widths, fermion_width
 from .zprime import GAMMA_EXTRA, PDG_IDS, SM_FERMIONS, Charge, Fermion, ZprimeModel, generation_and_species
 
+#: PDG id under which a Z' is written.
 ZPRIME_ID = 32
+#: PDG ids under which files of other programs list a Z': the PDG's Z', Z'' and spin-one mediator, SARAH, FeynRules.
+ZPRIME_IDS = (32, 31, 33, 55, 9900032, 9000001, 9000005, 9000006, 5000001)
 #: Relative amount by which a total width may fall short of the visible width before it is an error.
 WIDTH_TOLERANCE = 1e-3
 #: Relative difference between a branching ratio in the file and that of the charges above which a note is made.
@@ -42,52 +45,34 @@ class SlhaPoint:
     """Remarks on missing or contradictory entries of the file."""
 
 
-def read_slha(path: Path) -> SlhaPoint:
-    """Read a point from a file; InputError names the block or entry that is missing or broken."""
-    document = read_document(path)
-    mass = _entry(path, document, "MASS", ZPRIME_ID, above=0.0)
-    coupling = _entry(path, document, "ZPRIME", 1, default=1.0, above=0.0)
-    extra = _entry(path, document, "ZPRIME", 2, default=0.0, low=0.0)
-    charges = {side: _charges(path, document, f"ZPRIME{side.upper()}") for side in ("left", "right")}
-    if not any(charges.values()):
-        raise InputError(f"{path}: blocks ZPRIMELEFT and ZPRIMERIGHT (charges by PDG id) are missing or empty")
-    notes = []
-    generations: dict[int, dict[str, Charge]] = {1: {}, 2: {}, 3: {}}
-    dark = []
-    for name, pdg_id in PDG_IDS.items():
-        generation, species = generation_and_species(name)
-        for side, table in charges.items():
-            charge = table.pop(pdg_id, Charge(Fraction(0)))
-            if species != "nu" or side == "left":
-                generations[generation][f"{species}_{side}"] = charge
-            elif charge.rational:
-                dark.append(Fermion(f"{name}_right", "weyl", Charge(Fraction(0)), charge))
-    unknown = sorted({pdg_id for table in charges.values() for pdg_id in table})
-    if unknown:
-        notes.append(
-            f"charges of PDG ids {', '.join(map(str, unknown))} are ignored: invisible states follow from DECAY"
-        )
+def read_slha(path: Path, particle: str | None = None, ufo: Path | None = None) -> SlhaPoint:
+    """Read a point from a file; InputError names the block or entry that is missing or broken.
 
-    def model_with(invisible: tuple[Fermion, ...]) -> ZprimeModel:
-        model = make_model(path.stem, {}, generations=generations, dark=invisible, u1=False, reference=str(path.name))
-        return model.with_parameters({GAMMA_EXTRA: extra})
-
-    visible = model_with(tuple(dark))
-    width = float(decay_widths(visible, mass, coupling).total_gev)
-    particle = document.decays.get(ZPRIME_ID)
-    total = particle.totalwidth if particle is not None else 0
-    if not total:
-        notes.append(f"DECAY {ZPRIME_ID} is missing: the width follows from the charges, without invisible states")
-        return SlhaPoint(visible, mass, coupling, tuple(notes))
-    if not isfinite(total) or total < width * (1 - WIDTH_TOLERANCE):
-        raise InputError(
-            f"{path}: DECAY {ZPRIME_ID} has a width of {total:g} GeV, less than the {width:.6g} GeV of its charges"
-        )
-    hidden = max(total - width, 0.0)
-    hidden_charge = sqrt(hidden / float(fermion_width(coupling, 0.0, "weyl", 1, 0.0, mass)))
-    state = Fermion("invisible", "weyl", Charge(Fraction(f"{hidden_charge:.16g}")), Charge(Fraction(0)))
-    model = model_with((*dark, state)) if hidden > 1e-12 * total else visible
-    notes += _contradictions(model, mass, coupling, particle)
+    Arguments:
+        path: SLHA file or parameter card.
+        particle: PDG id of the Z', or its name in the UFO folder; default: the only candidate of the file or folder.
+        ufo: UFO folder that computes the couplings from the file; its Python code is run. Default: the couplings are in
+            the blocks ``ZPRIMELEFT`` and ``ZPRIMERIGHT``.
+    """
+    file = read_slha_file(path)
+    notes: list[str] = []
+    if ufo is not None:
+        boson = read_ufo(ufo, particle, path)
+        pdg_id, coupling = boson.pdg_id, 1.0
+        mass = _mass(file, pdg_id) if (pdg_id,) in file.values("MASS") else boson.mass_gev
+        notes += [*boson.notes, *left_out_notes(boson)]
+        model = model_of(boson, path.stem, f"UFO {ufo.resolve().name} with {path.name}")
+    else:
+        notes += file.notes
+        pdg_id = _zprime_id(file, particle)
+        mass = _mass(file, pdg_id)
+        model, coupling = _model_of_blocks(file, notes)
+    decay = file.decays.get(pdg_id)
+    if decay is None or not decay.width_gev:
+        notes.append(f"{path.name} gives no width in DECAY {pdg_id}: it follows from the charges, without other states")
+        return SlhaPoint(model, mass, coupling, tuple(notes))
+    model = _with_total_width(file, model, mass, coupling, decay.width_gev, pdg_id)
+    notes += _contradictions(model, mass, coupling, decay)
     return SlhaPoint(model, mass, coupling, tuple(notes))
 
 
@@ -120,55 +105,113 @@ def write_slha(model: ZprimeModel, mass_gev: float, coupling: float, path: Path)
     return write_text(path, "\n".join(lines) + "\n")
 
 
-def read_document(path: Path, mass_block: bool = True) -> Any:
-    """Parse an SLHA file or parameter card with ``pyslha``; InputError if it is missing or broken."""
-    try:
-        import pyslha
-    except ImportError:
-        raise InputError("reading SLHA needs pyslha: pip install 'zprime-recast[slha]'") from None
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as err:
-        raise InputError(f"{path}: {err.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file") from None
-    try:
-        document = pyslha.readSLHA(text, ignorenomass=not mass_block)
-    except pyslha.ParseError as err:
-        raise InputError(f"{path}: {err}") from None
-    except Exception as err:  # pyslha lets the ValueError, IndexError ... of a broken line through
-        raise InputError(f"{path}: broken SLHA ({type(err).__name__}: {err})") from None
-    return document
+# ---------------------------------------------------------------------------------------------------------------
+# Content of a file
 
 
-def _entry(path: Path, document: Any, block: str, key: int, default: float | None = None, **bounds: float) -> float:
-    if block not in document.blocks or key not in document.blocks[block]:
-        if default is None:
-            raise InputError(f"{path}: entry {key} of block {block} is missing")
-        return default
-    return checked_number(f"{path}: entry {key} of block {block}", document.blocks[block][key], **bounds)
+def _zprime_id(file: SlhaFile, particle: str | None) -> int:
+    """PDG id of the Z': the one that is asked for, or the only candidate of the file."""
+    listed = {code for (code,) in file.values("MASS")} | set(file.decays)
+    if particle is not None:
+        if not is_integer(particle):
+            raise InputError(f"{file.path}: --particle {particle}: give a PDG id; names are known with --ufo DIR only")
+        if int(particle) not in listed:
+            raise InputError(f"{file.path}: no particle {particle} in MASS or DECAY; there are {_ids(listed)}")
+        return int(particle)
+    candidates = [pdg_id for pdg_id in ZPRIME_IDS if pdg_id in listed and _may_be_vector(file, pdg_id)]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise InputError(f"{file.path}: which Z'? give --particle, one of {_ids(candidates)}")
+    raise InputError(f"{file.path}: no Z' under a usual PDG id; give --particle, one of {_ids(listed)}")
 
 
-def _charges(path: Path, document: Any, block: str) -> dict[int, Charge]:
-    if block not in document.blocks:
-        return {}
-    values = {}
-    for key, value in document.blocks[block].items():
-        number = checked_number(f"{path}: entry {key} of block {block}", value)
-        if not isinstance(key, int):
-            raise InputError(f"{path}: entry {key} of block {block}: expected one PDG id")
-        values[key] = Charge(Fraction(repr(number)))
-    return values
+def _ids(pdg_ids: set[int] | list[int]) -> str:
+    return ", ".join(map(str, sorted(pdg_ids))) or "none"
 
 
-def _contradictions(model: ZprimeModel, mass: float, coupling: float, particle: Any) -> list[str]:
-    """Notes on branching ratios in the file that differ from those of the charges."""
+def _may_be_vector(file: SlhaFile, pdg_id: int) -> bool:
+    """False if the file says that a particle is no neutral colourless vector: QNUMBERS of arXiv:0712.3311."""
+    numbers = {code: value for (code,), value in file.values(f"QNUMBERS{pdg_id}").items()}
+    return all(numbers.get(code, value) == value for code, value in ((1, 0.0), (2, 3.0), (3, 1.0), (4, 0.0)))
+
+
+def _mass(file: SlhaFile, pdg_id: int) -> float:
+    masses = file.values("MASS")
+    if (pdg_id,) not in masses:
+        raise InputError(f"{file.path}: entry {pdg_id} of block MASS, the mass of the Z', is missing")
+    if masses[pdg_id,] <= 0:
+        raise InputError(f"{file.path}: entry {pdg_id} of block MASS must be > 0, found {masses[pdg_id,]:g}")
+    return masses[pdg_id,]
+
+
+def _model_of_blocks(file: SlhaFile, notes: list[str]) -> tuple[ZprimeModel, float]:
+    """Model and coupling by the blocks ZPRIME, ZPRIMELEFT and ZPRIMERIGHT; remarks go to ``notes``."""
+    own = file.values("ZPRIME")
+    coupling, extra = own.get((1,), 1.0), own.get((2,), 0.0)
+    if coupling <= 0 or extra < 0:
+        raise InputError(f"{file.path}: block ZPRIME: the coupling must be > 0 and the additional width >= 0")
+    left, right = ({code: x for (code,), x in file.values(f"ZPRIME{side}").items()} for side in ("LEFT", "RIGHT"))
+    if not any((*left.values(), *right.values())):
+        raise InputError(
+            f"{file.path}: the couplings of the Z' are missing: give blocks ZPRIMELEFT and ZPRIMERIGHT (charges by PDG"
+            " id), or the UFO folder that computes them with --ufo DIR"
+        )
+    generations: dict[int, dict[str, Charge]] = {1: {}, 2: {}, 3: {}}
+    dark = []
+    for name, pdg_id in PDG_IDS.items():
+        generation, species = generation_and_species(name)
+        charges = [Charge(Fraction(repr(table.get(pdg_id, 0.0)))) for table in (left, right)]
+        generations[generation][f"{species}_left"] = charges[0]
+        if species != "nu":
+            generations[generation][f"{species}_right"] = charges[1]
+        elif charges[1].rational:
+            dark.append(Fermion(f"{name}_right", "weyl", Charge(Fraction(0)), charges[1]))
+    unknown = sorted((left.keys() | right.keys()) - set(PDG_IDS.values()))
+    if unknown:
+        notes.append(
+            f"charges of PDG ids {', '.join(map(str, unknown))} are ignored: invisible states follow from DECAY"
+        )
+    model = make_model(
+        file.path.stem, {}, generations=generations, dark=tuple(dark), u1=False, reference=file.path.name
+    )
+    return model.with_parameters({GAMMA_EXTRA: extra}), coupling
+
+
+def _with_total_width(
+    file: SlhaFile, model: ZprimeModel, mass: float, coupling: float, total: float, pdg_id: int
+) -> ZprimeModel:
+    """The model with an invisible state for what the total width in GeV has beyond the decays of the model."""
+    width = float(decay_widths(model, mass, coupling).total_gev)
+    if total < width * (1 - WIDTH_TOLERANCE):
+        raise InputError(
+            f"{file.path}: DECAY {pdg_id} has a width of {total:g} GeV, less than the {width:.6g} GeV of its charges;"
+            " correct one of them, or write Auto for the width"
+        )
+    hidden = max(total - width, 0.0)
+    if hidden <= 1e-12 * total:
+        return model
+    charge = sqrt(hidden / float(fermion_width(coupling, 0.0, "weyl", 1, 0.0, mass)))
+    state = Fermion("invisible", "weyl", Charge(Fraction(f"{charge:.16g}")), Charge(Fraction(0)))
+    return replace(model, fermions=(*model.fermions, state))
+
+
+def _contradictions(model: ZprimeModel, mass: float, coupling: float, decay: SlhaDecay) -> list[str]:
+    """Notes on branching ratios of the file that differ from those of the charges, and on decays of other kinds."""
     ratios = decay_widths(model, mass, coupling).branching_ratios
-    notes = []
-    for decay in particle.decays:
-        names = [n for n, pdg_id in PDG_IDS.items() if sorted(decay.ids) == [-pdg_id, pdg_id]]
-        for name in names:
-            own = float(ratios[name])
-            if abs(decay.br - own) > BR_TOLERANCE * max(decay.br, own):
-                notes.append(f"BR({name}) is {decay.br:.4g} in DECAY and {own:.4g} from the charges, which are used")
+    notes, names = [], {tuple(sorted((-pdg_id, pdg_id))): name for name, pdg_id in PDG_IDS.items()}
+    names |= {(pdg_id, pdg_id): name for name, pdg_id in PDG_IDS.items()}  # neutrinos that are Majorana fermions
+    other = 0.0
+    for ids, ratio in decay.ratios.items():
+        if ids not in names:
+            other += ratio
+            continue
+        own = float(ratios[names[ids]])
+        if abs(ratio - own) > BR_TOLERANCE * max(ratio, own):
+            notes.append(f"BR({names[ids]}) is {ratio:.4g} in DECAY and {own:.4g} from the charges, which are used")
+    if other > 0:
+        notes.append(f"{other:.2%} of the decays are no Standard Model fermion pairs and count as invisible width")
+    given = sum(decay.ratios.values())
+    if given > 1 + BR_TOLERANCE:
+        notes.append(f"the branching ratios in DECAY add up to {given:.4g}; those of the charges are used")
     return notes

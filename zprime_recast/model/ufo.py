@@ -10,27 +10,30 @@ off its photon, whose coupling is Q e in the convention of :mod:`zprime_recast.m
 
 from __future__ import annotations
 
-import ast
-import json
-import subprocess
-import sys
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import ComplexArray, FloatArray
 from ..errors import InputError
+from .lorentz import chirality
 from .make import make_model
-from .slha import read_document
+from .ufo_folder import UfoFolder, UfoParticle, UfoVertex, read_folder
+from .widths import fermion_width, unequal_pair_width
 from .zprime import PDG_IDS, Charge, Fermion, ZprimeModel, generation_and_species
 
 _PHOTON = 22
 #: Significant digits of a coupling that are kept in a card.
 DIGITS = 14
-#: Time limit in seconds for running the code of a folder.
-TIMEOUT_S = 60
+#: Couplings below this part of the largest coupling of the boson are rounding.
+ROUNDING = 1e-10
+#: So are imaginary parts below this one: CKM elements of some folders are unitary to five digits only. Imaginary parts
+#: enter widths squared, with 1e-8 of the largest.
+IMAGINARY_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,17 @@ class FermionCoupling:
     electric_charge: float
     colors: int
     majorana: bool = False
+    """Whether the fermion is its own antiparticle. Its current is axial, g_R = -g_L, and it counts once."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A decay that a card does not hold."""
+
+    products: str
+    reason: str
+    width_gev: float | None
+    """None if neither the folder nor the parameter card tells it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,9 @@ class UfoBoson:
     """Width given by the parameters of the UFO model; the card does not use it."""
     couplings: tuple[FermionCoupling, ...]
     notes: tuple[str, ...] = field(default=())
-    """Remarks on what the card leaves out: other decays, flavour-changing couplings."""
+    """Remarks on the reading: Python 2, the parameter card, rounding."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Open decays that are not in the card: bosons, flavour change."""
 
     def of(self, name: str) -> FermionCoupling:
         """Couplings to a Standard Model fermion, by its name in this package; InputError if there are none."""
@@ -67,37 +83,75 @@ class UfoBoson:
                 return coupling
         raise InputError(f"{self.name} does not couple to {name}")
 
+    @property
+    def fermion_width_gev(self) -> float:
+        """Width in GeV of the decays that are in the card, with the masses of the UFO model."""
+        return sum(coupling_width_gev(c, self.mass_gev) for c in self.couplings)
+
+    @property
+    def left_out_gev(self) -> float:
+        """Width in GeV of the decays that are not in the card, as far as it is known."""
+        return sum(decay.width_gev or 0.0 for decay in self.left_out)
+
+
+def coupling_width_gev(c: FermionCoupling, mass_gev: float) -> float:
+    """Width in GeV of the decay of a boson to one fermion of a UFO model, with the mass the fermion has there."""
+    if c.majorana:
+        return float(fermion_width(0.0, _majorana_charge(c), "majorana", c.colors, c.mass_gev, mass_gev))
+    return float(fermion_width(c.g_left, c.g_right, "dirac", c.colors, c.mass_gev, mass_gev))
+
+
+def _majorana_charge(c: FermionCoupling) -> float:
+    # i c gamma^mu gamma5 between a field and itself: one chirality of charge (g_R - g_L)/2
+    return (c.g_right - c.g_left) / 2
+
 
 def read_ufo(folder: Path, particle: str | None = None, param_card: Path | None = None) -> UfoBoson:
     """Read a vector boson and its couplings to fermions from a UFO folder. This runs the Python code of the folder.
 
-    ``particle`` is a name or PDG id; by default it is the only neutral, colourless vector boson besides photon and Z.
-    Parameters take their values from ``param_card`` if given, otherwise the defaults of the folder. InputError if the
-    folder cannot be read, or if the particle does not exist or is not a neutral vector boson.
+    ``particle`` is a name, in upper or lower case, or a PDG id; by default it is the only neutral, colourless vector
+    boson besides photon and Z. Parameters take their values from ``param_card`` if given, otherwise the defaults of the
+    folder. InputError if the folder or the card cannot be read, or if the particle does not exist, is not a neutral
+    vector boson or has couplings that cannot be evaluated.
     """
-    model = _load(folder, param_card)
+    model = read_folder(folder, param_card)
     boson = _find_boson(model, particle, folder)
+    if math.isnan(boson.mass_gev):
+        raise InputError(f"{folder}: the mass of {boson.name} is not defined: {boson.fault}; {_REMEDY}")
+    vertices = [v for v in model.vertices if boson in v.particles]
+    for vertex in vertices:
+        if math.isnan(vertex.size):
+            raise InputError(f"{folder}: vertex {vertex.name} of {boson.name}: {vertex.fault}; {_REMEDY}")
+    largest = max((v.size for v in vertices if _is_current(v, boson)), default=0.0)
     sign = _photon_sign(model)
     couplings: dict[int, FloatArray] = {}
-    notes: list[str] = []
-    for vertex in model.vertices:
-        if boson not in vertex.particles or vertex.size == 0:
-            continue
+    mixed: dict[str, ComplexArray | None] = {}
+    imaginary = 0.0
+    for vertex in vertices:
         first, second = others = vertex.others(boson)
-        names = f"{first.name} {second.name}"
-        if any(p.spin != 2 for p in others):
-            closed = first.mass_gev + second.mass_gev >= boson.mass_gev
-            if not closed and boson not in others and not any(p.unphysical for p in others):
-                notes.append(f"{boson.name} -> {names} is not in the card; add its width with --set gamma_extra=GEV")
-        elif first.name != second.antiname:
-            notes.append(f"{boson.name} -> {names} changes flavour and is not in the card")
-        else:
-            pair = sign * np.array(_chiral_couplings(vertex, boson))
-            pdg_id = abs(first.pdg_id)
-            couplings[pdg_id] = couplings.get(pdg_id, np.zeros(2)) + pair
-    if not couplings:
+        if vertex.size <= ROUNDING * largest or not _is_current(vertex, boson):
+            continue
+        if first.name != second.antiname:
+            mixed[_pair(others)] = _sum_of_currents(mixed.get(_pair(others), np.zeros(2, complex)), vertex, boson)
+            continue
+        pair = sign * _chiral_couplings(vertex, boson)
+        imaginary = max(imaginary, np.abs(pair.imag).max() / largest)
+        if imaginary > IMAGINARY_ROUNDING:
+            raise InputError(
+                f"{folder}: vertex {vertex.name}: the couplings of {boson.name} to {first.name} are complex"
+            )
+        pdg_id = abs(first.pdg_id)
+        couplings[pdg_id] = pair.real + couplings.get(pdg_id, 0.0)
+    if not any(pair.any() for pair in couplings.values()):
         raise InputError(f"{folder}: {boson.name} does not couple to any fermion pair")
     fermions = {p.pdg_id: p for p in model.particles}
+    for pdg_id in couplings:
+        if pdg_id not in fermions or math.isnan(fermions[pdg_id].mass_gev):
+            fault = fermions[pdg_id].fault if pdg_id in fermions else "no such particle"
+            raise InputError(f"{folder}: the mass of particle {pdg_id} is not defined: {fault}")
+    notes = list(model.notes)
+    if imaginary:
+        notes.append(f"imaginary parts of {imaginary:.0e} of the largest coupling are rounding and dropped")
     found = tuple(
         FermionCoupling(
             pdg_id=pdg_id,
@@ -111,7 +165,97 @@ def read_ufo(folder: Path, particle: str | None = None, param_card: Path | None 
         )
         for pdg_id, (left, right) in sorted(couplings.items())
     )
-    return UfoBoson(boson.name, boson.pdg_id, boson.mass_gev, boson.width_gev, found, tuple(dict.fromkeys(notes)))
+    left_out = tuple(_left_out(model, boson, vertices, mixed))
+    return UfoBoson(boson.name, boson.pdg_id, boson.mass_gev, boson.width_gev, found, tuple(notes), left_out)
+
+
+_REMEDY = "give --param-card CARD with values that work"
+
+
+#: Number of decays that are named one by one.
+_LISTED = 8
+
+
+def left_out_notes(boson: UfoBoson) -> list[str]:
+    """What a card of a boson leaves out, with its size, and the additional width that makes up for it."""
+    total = boson.fermion_width_gev + boson.left_out_gev
+    notes = []
+    for decay in boson.left_out[:_LISTED]:
+        width = decay.width_gev
+        size = "a width the folder does not tell" if width is None else f"{width:.4g} GeV, {width / total:.2%}"
+        notes.append(f"{boson.name} -> {decay.products} {decay.reason} and is not in the card: {size}")
+    if rest := boson.left_out[_LISTED:]:
+        more = sum(decay.width_gev or 0.0 for decay in rest)
+        notes.append(f"{len(rest)} further decays, {more:.4g} GeV, {more / total:.2%}, are not in the card")
+    if boson.left_out_gev:
+        notes.append(
+            f"the decays left out have {boson.left_out_gev:.4g} of {total:.4g} GeV at {boson.mass_gev:g} GeV;"
+            f" add them with --set gamma_extra={boson.left_out_gev:.6g}"
+        )
+    elif any(decay.width_gev is None for decay in boson.left_out):
+        notes.append("add the width of the decays left out with --set gamma_extra=GEV")
+    return notes
+
+
+def _left_out(
+    model: UfoFolder, boson: UfoParticle, vertices: Sequence[UfoVertex], mixed: Mapping[str, ComplexArray | None]
+) -> list[LeftOut]:
+    """Open decays to bosons and to two different fermions, with their widths, the largest first.
+
+    ``mixed`` holds the couplings of pairs of different fermions, None where they are no current.
+    """
+    particles = {p.name: p for p in model.particles}
+    reasons = dict.fromkeys(mixed, "changes flavour")
+    for vertex in vertices:
+        if not _is_current(vertex, boson) and vertex.size > 0 and boson not in vertex.others(boson):
+            reasons.setdefault(_pair(vertex.others(boson)), "is no decay to two fermions")
+    widths: dict[str, float] = {}
+    for name, products, width in model.decays:
+        known = [particles[p] for p in products if p in particles]
+        pair = len(known) == 2 and all(p.spin == 2 for p in known) and known[0].name == known[1].antiname
+        if name == boson.name and len(known) == len(products) and not pair:
+            widths[_pair(known)] = width
+            reasons.setdefault(_pair(known), "is no decay to two fermions")
+    found = []
+    for pair_of, reason in reasons.items():
+        decay_products = [particles[name] for name in pair_of.split(" ")]
+        if any(p.unphysical for p in decay_products) or sum(p.mass_gev for p in decay_products) >= boson.mass_gev:
+            continue
+        width_gev: float | None = widths.get(pair_of, math.nan)
+        current = mixed.get(pair_of)
+        if not math.isfinite(width_gev or 0.0) and current is not None:
+            first, second = decay_products
+            masses = (first.mass_gev, second.mass_gev, boson.mass_gev)
+            width_gev = unequal_pair_width(current[0], current[1], abs(first.color), *masses)
+        elif not math.isfinite(width_gev or 0.0):
+            width_gev = _card_width(model, boson, decay_products)
+        if width_gev is None or width_gev > 0:
+            found.append(LeftOut(pair_of, reason, width_gev))
+    return sorted(found, key=lambda decay: -(math.inf if decay.width_gev is None else decay.width_gev))
+
+
+def _card_width(model: UfoFolder, boson: UfoParticle, products: Iterable[UfoParticle]) -> float | None:
+    """Width in GeV of a decay by the DECAY table of the parameter card; None if it does not list it."""
+    decay = None if model.card is None else model.card.decays.get(boson.pdg_id)
+    if decay is None or decay.width_gev is None:
+        return None
+    ratio = decay.ratios.get(tuple(sorted(p.pdg_id for p in products)))
+    return None if ratio is None else ratio * decay.width_gev
+
+
+def _pair(products: Iterable[UfoParticle]) -> str:
+    return " ".join(p.name for p in sorted(products, key=lambda p: (abs(p.pdg_id), -p.pdg_id)))
+
+
+def _sum_of_currents(total: ComplexArray | None, vertex: UfoVertex, boson: UfoParticle) -> ComplexArray | None:
+    try:
+        return None if total is None else total + _chiral_couplings(vertex, boson)
+    except InputError:  # a dipole, say: its width may stand in decays.py
+        return None
+
+
+def _is_current(vertex: UfoVertex, boson: UfoParticle) -> bool:
+    return all(p.spin == 2 for p in vertex.others(boson))
 
 
 def model_of(boson: UfoBoson, model_id: str, source: str) -> ZprimeModel:
@@ -129,6 +273,8 @@ def model_of(boson: UfoBoson, model_id: str, source: str) -> ZprimeModel:
             dark.append(_dark_fermion(c, left, right))
             continue
         generation, species = generation_and_species(name)
+        if c.majorana:
+            left, right = _charge(-_majorana_charge(c)), _charge(0.0)
         generations[generation][f"{species}_left"] = left
         if species == "nu":
             if right.rational:
@@ -159,8 +305,7 @@ def exotic_notes(boson: UfoBoson) -> list[str]:
 
 def _dark_fermion(c: FermionCoupling, left: Charge, right: Charge) -> Fermion:
     if c.majorana:
-        # i c gamma^mu gamma5 / 2 between a field and itself: one chirality of charge (g_R - g_L)/2
-        return Fermion(c.name, "majorana", _charge(0.0), _charge((c.g_right - c.g_left) / 2), mass_gev=c.mass_gev)
+        return Fermion(c.name, "majorana", _charge(0.0), _charge(_majorana_charge(c)), mass_gev=c.mass_gev)
     one_sided = not left.rational or not right.rational
     kind = "weyl" if one_sided and c.mass_gev == 0 else "dirac"
     return Fermion(c.name, kind, left, right, multiplicity=c.colors, mass_gev=c.mass_gev)
@@ -173,103 +318,10 @@ def _charge(value: float) -> Charge:
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# Content of the folder
+# The boson and its vertices
 
 
-@dataclass(frozen=True)
-class _Particle:
-    name: str
-    antiname: str
-    pdg_id: int
-    spin: int
-    """2 s + 1."""
-    color: int
-    charge: float
-    mass_gev: float
-    width_gev: float
-    unphysical: bool
-    """A ghost or Goldstone boson."""
-
-
-@dataclass(frozen=True)
-class _Vertex:
-    name: str
-    particles: tuple[_Particle, ...]
-    terms: tuple[tuple[complex, str], ...]
-    """Coupling and Lorentz structure."""
-
-    @property
-    def size(self) -> float:
-        """Largest |coupling|."""
-        return max((abs(value) for value, _ in self.terms), default=0.0)
-
-    def others(self, particle: _Particle) -> list[_Particle]:
-        """The other particles of the vertex, with one occurrence of ``particle`` removed."""
-        rest = list(self.particles)
-        rest.remove(particle)
-        return rest
-
-
-@dataclass(frozen=True)
-class _Ufo:
-    particles: tuple[_Particle, ...]
-    vertices: tuple[_Vertex, ...]
-
-
-def _load(folder: Path, param_card: Path | None) -> _Ufo:
-    path = folder.resolve()
-    if not (path / "particles.py").is_file():
-        raise InputError(f"{folder}: not a UFO model (particles.py is missing)")
-    default = path / "restrict_default.dat"
-    card = param_card or (default if default.is_file() else None)
-    command = [sys.executable, "-B", str(Path(__file__).with_name("ufo_process.py")), str(path)]
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(_card_values(card)),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(f"{folder}: its code did not finish within {TIMEOUT_S} s") from None
-    try:
-        found = json.loads(done.stdout)
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise InputError(f"{folder}: cannot be read as a UFO model: {last}") from None
-    if "error" in found:
-        raise InputError(f"{folder}: cannot be read as a UFO model: {found['error']}")
-    particles = {p["name"]: _Particle(**p) for p in found["particles"]}
-    vertices = [
-        _Vertex(
-            v["name"],
-            tuple(particles[name] for name in v["particles"]),
-            tuple((complex(*value), structure) for value, structure in v["terms"]),
-        )
-        for v in found["vertices"]
-    ]
-    for vertex in vertices:
-        if not np.isfinite([value for value, _ in vertex.terms]).all():
-            raise InputError(f"{folder}: a coupling of vertex {vertex.name} is not finite; give --param-card CARD")
-    return _Ufo(tuple(particles.values()), tuple(vertices))
-
-
-def _card_values(card: Path | None) -> dict[str, dict[str, float]]:
-    """Values of a parameter card per block and code."""
-    if card is None:
-        return {}
-    document = read_document(card, mass_block=False)
-    values = {}
-    for name, block in document.blocks.items():
-        entries = ((key if isinstance(key, tuple) else (key,), value) for key, value in block.items())
-        values[name] = {" ".join(map(str, key)): value for key, value in entries if isinstance(value, (int, float))}
-    values["DECAY"] = {str(pdg_id): p.totalwidth for pdg_id, p in document.decays.items() if p.totalwidth is not None}
-    return values
-
-
-def _find_boson(model: _Ufo, particle: str | None, folder: Path) -> _Particle:
+def _find_boson(model: UfoFolder, particle: str | None, folder: Path) -> UfoParticle:
     neutral = [p for p in model.particles if p.spin == 3 and p.name == p.antiname and p.color == 1]
     names = ", ".join(f"{p.name} ({p.pdg_id})" for p in neutral)
     if particle is None:
@@ -277,109 +329,44 @@ def _find_boson(model: _Ufo, particle: str | None, folder: Path) -> _Particle:
         if len(extra) == 1:
             return extra[0]
         raise InputError(f"{folder}: which boson? give --particle NAME_OR_PDG, one of {names}")
-    for p in model.particles:
-        if particle in (p.name, str(p.pdg_id)):
-            if p not in neutral:
-                raise InputError(f"{folder}: {p.name} is not a neutral, colourless vector boson; those are {names}")
-            return p
-    raise InputError(f"{folder}: no particle {particle!r}; neutral vector bosons are {names}")
+    called = [p for p in model.particles if particle in (p.name, str(p.pdg_id))]
+    called = called or [p for p in model.particles if p.name.casefold() == particle.casefold()]
+    if not called:
+        raise InputError(f"{folder}: no particle {particle!r}; neutral vector bosons are {names}")
+    suitable = [p for p in called if p in neutral]
+    if len(suitable) == 1:
+        return suitable[0]
+    if suitable:
+        raise InputError(
+            f"{folder}: {particle} may be {' or '.join(p.name for p in suitable)}; write it as it is there"
+        )
+    raise InputError(f"{folder}: {called[0].name} is not a neutral, colourless vector boson; those are {names}")
 
 
-def _photon_sign(model: _Ufo) -> float:
+def _photon_sign(model: UfoFolder) -> float:
     """+1 if the photon of the folder couples with Q e in the convention of this package, -1 if with -Q e."""
     photon = next((p for p in model.particles if p.pdg_id == _PHOTON), None)
     charges = {p.pdg_id: p.charge for p in model.particles}
     for vertex in model.vertices:
-        if photon not in vertex.particles or vertex.particles.count(photon) != 1:
+        if photon is None or vertex.particles.count(photon) != 1 or not _is_current(vertex, photon):
             continue
-        fermions = vertex.others(photon)
-        charge = charges[abs(fermions[0].pdg_id)]
-        if charge and all(p.spin == 2 for p in fermions):
-            total = sum(_chiral_couplings(vertex, photon))
+        charge = charges.get(abs(vertex.others(photon)[0].pdg_id))
+        if charge and math.isfinite(vertex.size) and vertex.size > 0:
+            total = sum(_chiral_couplings(vertex, photon).real)
             if total:
                 return float(np.sign(total * charge))
     return 1.0
 
 
-def _chiral_couplings(vertex: _Vertex, boson: _Particle) -> tuple[float, float]:
+def _chiral_couplings(vertex: UfoVertex, boson: UfoParticle) -> ComplexArray:
     """Couplings (g_L, g_R) of a vertex with a fermion pair, up to the sign convention of the folder."""
     total = np.zeros(2, dtype=complex)
-    index = vertex.particles.index(boson) + 1
+    vector = vertex.particles.index(boson) + 1
+    pairs = [i for i, p in enumerate(vertex.particles, 1) if i != vector]
+    conjugates = {vertex.particles[i - 1].antiname for i in pairs} == {vertex.particles[i - 1].name for i in pairs}
+    positive = [i for i in pairs if vertex.particles[i - 1].pdg_id > 0]
+    fermion = positive[0] if conjugates and len(positive) == 1 else None
     for value, structure in vertex.terms:
         if value:
-            total += -1j * value * np.array(chirality(structure, index))
-    if np.abs(total.imag).max() > 1e-10 * max(1.0, np.abs(total).max()):
-        raise InputError(f"vertex {vertex.name}: complex couplings to a fermion pair are not supported")
-    return float(total[0].real), float(total[1].real)
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Lorentz structures
-
-
-def chirality(structure: str, vector: int) -> tuple[complex, complex]:
-    """Coefficients (a, b) of a Lorentz structure gamma^mu (a P_L + b P_R), where mu belongs to particle ``vector``.
-
-    The structure may contain sums and products of Gamma, ProjM, ProjP, Gamma5 and numbers. InputError for anything
-    else, such as a dipole or momenta.
-    """
-    try:
-        tree = ast.parse(structure.replace("^", "**"), mode="eval").body
-        terms = _terms(tree)
-    except (SyntaxError, ValueError) as err:
-        raise InputError(f"Lorentz structure {structure!r} is not a current gamma^mu (a P_L + b P_R): {err}") from None
-    total = np.zeros(2, dtype=complex)
-    for factor, tensors in terms:
-        total += factor * _term(tensors, vector, structure)
-    return complex(total[0]), complex(total[1])
-
-
-_Tensor = tuple[str, tuple[int, ...]]
-_Term = tuple[complex, tuple[_Tensor, ...]]
-
-
-def _terms(node: ast.expr) -> list[_Term]:
-    """Expand an expression into a sum of products of tensors."""
-    if isinstance(node, ast.BinOp):
-        left, right = _terms(node.left), _terms(node.right)
-        if isinstance(node.op, ast.Add):
-            return left + right
-        if isinstance(node.op, ast.Sub):
-            return left + [(-factor, tensors) for factor, tensors in right]
-        if isinstance(node.op, ast.Mult):
-            return [(a * b, s + t) for a, s in left for b, t in right]
-        if isinstance(node.op, ast.Div) and len(right) == 1 and not right[0][1]:
-            return [(factor / right[0][0], tensors) for factor, tensors in left]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return [(-factor, tensors) for factor, tensors in _terms(node.operand)]
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex)):
-        return [(complex(node.value), ())]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return [(1.0 + 0j, ((node.func.id, tuple(int(ast.literal_eval(a)) for a in node.args)),))]
-    raise ValueError(ast.unparse(node))
-
-
-def _term(tensors: tuple[_Tensor, ...], vector: int, structure: str) -> FloatArray:
-    """Coefficients (a, b) of one product; a matrix to the left of gamma acts on the opposite chirality."""
-    gammas = [indices for name, indices in tensors if name == "Gamma" and indices[0] == vector]
-    if len(gammas) != 1:
-        raise InputError(f"Lorentz structure {structure!r} has no single gamma matrix of the boson")
-    (_, left_end, right_end), value = gammas[0], np.ones(2)
-    rest = [(name, indices) for name, indices in tensors if name != "Gamma" or indices[0] != vector]
-    matrices = {"ProjM": (1.0, 0.0), "ProjP": (0.0, 1.0), "Gamma5": (-1.0, 1.0), "Identity": (1.0, 1.0)}
-    while rest:
-        for item in rest:
-            name, indices = item
-            if name not in matrices or len(indices) != 2:
-                raise InputError(f"Lorentz structure {structure!r}: {name} is not supported")
-            if indices[0] == right_end:
-                value, right_end = value * matrices[name], indices[1]
-            elif indices[1] == left_end:
-                value, left_end = value * matrices[name][::-1], indices[0]
-            else:
-                continue
-            rest.remove(item)
-            break
-        else:
-            raise InputError(f"Lorentz structure {structure!r}: the fermion line is broken")
-    return value
+            total += -1j * value * np.array(chirality(structure, vector, fermion))
+    return total

@@ -1,7 +1,7 @@
-"""Print the particles and vertices of a UFO folder as JSON, with parameters and couplings evaluated to numbers.
+"""Print the content of a UFO folder as JSON, with parameters, couplings and partial widths evaluated to numbers.
 
-:mod:`zprime_recast.model.ufo` runs this file in a separate process, because the folder brings modules with common names
-such as ``particles``. It uses only the standard library.
+:mod:`zprime_recast.model.ufo_folder` runs this file in a separate process, because the folder brings modules with
+common names such as ``particles``. It uses only the standard library.
 
     python ufo_process.py FOLDER < values.json
 
@@ -13,25 +13,44 @@ from __future__ import annotations
 import cmath
 import contextlib
 import importlib
+import importlib.util
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+#: Memory in bytes that the code of a folder may use.
+MEMORY = 2 * 1024**3
 
 
 def describe(folder: Path, values: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """Describe the particles and three-particle vertices of a folder.
+    """Describe the parameters, particles, three-particle vertices and decays of neutral vector bosons of a folder.
 
-    Each term of a vertex is a coupling [real, imaginary] and a Lorentz structure. ``values`` replaces the defaults of
-    external parameters. ValueError if an expression cannot be evaluated.
+    ``values`` replaces the defaults of external parameters. What cannot be evaluated is given as a text with the
+    reason: it matters only to those who need it. Each term of a vertex is a coupling [real, imaginary] and a Lorentz
+    structure.
     """
-    sys.path[:0] = [str(folder.parent), str(folder)]
-    with contextlib.redirect_stdout(sys.stderr):
-        ufo = importlib.import_module(folder.name)
-    names = _namespace(ufo)
-    _evaluate_parameters(ufo.all_parameters, names, values)
+    ufo = _import(folder)
+    names, faults = _namespace(ufo), dict[str, str]()
+    _evaluate_parameters(ufo.all_parameters, names, faults, values)
+
+    def number(expression: Any, what: str) -> complex | str:
+        try:
+            return _value(expression, names)
+        except NameError as err:
+            return f"{what} = {expression}: {faults.get(str(err.name), str(err))}"
+        except Exception as err:
+            return f"{what} = {expression}: {type(err).__name__}: {err}"
+
+    def size(parameter: Any) -> float | str:
+        if parameter.name not in names:
+            return faults.get(parameter.name, f"parameter {parameter.name} is not defined" if _named(parameter) else "")
+        return abs(complex(names[parameter.name]))
+
     particles = [
         {
             "name": p.name,
@@ -40,8 +59,8 @@ def describe(folder: Path, values: Mapping[str, Mapping[str, float]]) -> dict[st
             "spin": int(p.spin),
             "color": int(p.color),
             "charge": float(p.charge),
-            "mass_gev": abs(complex(names.get(p.mass.name, 0.0))),
-            "width_gev": abs(complex(names.get(p.width.name, 0.0))),
+            "mass_gev": size(p.mass),
+            "width_gev": size(p.width),
             "unphysical": bool(getattr(p, "GhostNumber", 0) or _goldstone(p)),
         }
         for p in ufo.all_particles
@@ -53,10 +72,83 @@ def describe(folder: Path, values: Mapping[str, Mapping[str, float]]) -> dict[st
         terms = []
         for (_, j), coupling in vertex.couplings.items():
             for one in coupling if isinstance(coupling, (list, tuple)) else [coupling]:
-                value = _value(one.value, names, f"coupling {one.name}")
-                terms.append([[value.real, value.imag], str(vertex.lorentz[j].structure)])
+                value = number(one.value, f"coupling {one.name}")
+                structure = str(vertex.lorentz[j].structure)
+                terms.append([value if isinstance(value, str) else [value.real, value.imag], structure])
         vertices.append({"name": vertex.name, "particles": [p.name for p in vertex.particles], "terms": terms})
-    return {"particles": particles, "vertices": vertices}
+    decays = []
+    for decay in _decays(ufo):
+        if int(decay.particle.spin) == 3 and decay.particle.name == decay.particle.antiname:
+            for products, width in decay.partial_widths.items():
+                value = number(width, f"width {decay.particle.name} -> {' '.join(p.name for p in products)}")
+                decays.append(
+                    [
+                        decay.particle.name,
+                        [p.name for p in products],
+                        value if isinstance(value, str) else [value.real, value.imag],
+                    ]
+                )
+    externals = [
+        [p.name, str(p.lhablock).upper(), " ".join(str(c) for c in p.lhacode), float(complex(p.value).real)]
+        for p in ufo.all_parameters
+        if p.nature == "external"
+    ]
+    return {"particles": particles, "vertices": vertices, "decays": decays, "externals": externals}
+
+
+def _import(folder: Path) -> Any:
+    """The package of a folder, whatever the folder is called; its modules, if ``__init__.py`` is missing or broken."""
+    sys.path.insert(0, str(folder))
+    before, init = set(sys.modules), folder / "__init__.py"
+    if not init.is_file():
+        return _modules()
+    try:
+        return _package(folder, init)
+    except Exception as err:
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
+        try:
+            return _modules()
+        except Exception:
+            raise err from None
+
+
+def _package(folder: Path, init: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("ufo_model", init, submodule_search_locations=[str(folder)])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{init} is no Python module")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["ufo_model"] = package
+    if folder.name not in sys.modules and folder.name not in sys.stdlib_module_names:
+        sys.modules[folder.name] = package  # some folders import themselves
+    spec.loader.exec_module(package)
+    for name in ("particles", "parameters", "vertices"):
+        getattr(package, f"all_{name}")
+    return package
+
+
+def _modules() -> Any:
+    found = {f"all_{name}": _module(name) for name in ("particles", "parameters", "vertices")}
+    with contextlib.suppress(ImportError, AttributeError):
+        found["all_functions"] = importlib.import_module("function_library").all_functions
+    return SimpleNamespace(**found)
+
+
+def _module(name: str) -> Any:
+    return getattr(importlib.import_module(name), f"all_{name}")
+
+
+def _decays(ufo: Any) -> Iterable[Any]:
+    """Decays of a folder; none if it has no ``decays.py``, or one that cannot be read."""
+    if hasattr(ufo, "all_decays"):
+        return list(ufo.all_decays)
+    with contextlib.suppress(Exception):
+        return list(importlib.import_module("decays").all_decays)
+    return ()
+
+
+def _named(parameter: Any) -> bool:
+    return str(parameter.name) != "ZERO"
 
 
 def _goldstone(particle: Any) -> bool:
@@ -90,48 +182,59 @@ def _function(arguments: tuple[str, ...], expression: str, names: dict[str, Any]
     return lambda *values: eval(expression, names, dict(zip(arguments, values, strict=True)))
 
 
-def _evaluate_parameters(parameters: Any, names: dict[str, Any], values: Mapping[str, Mapping[str, float]]) -> None:
+def _evaluate_parameters(
+    parameters: Any, names: dict[str, Any], faults: dict[str, str], values: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Add the values of parameters to ``names``, and to ``faults`` the reason why one has none."""
     blocks = {block.upper(): entries for block, entries in values.items()}
     waiting = []
     for parameter in parameters:
         if parameter.nature == "external":
             code = " ".join(str(c) for c in parameter.lhacode)
-            names[parameter.name] = float(blocks.get(parameter.lhablock.upper(), {}).get(code, parameter.value))
+            value = blocks.get(str(parameter.lhablock).upper(), {}).get(code, parameter.value)
+            names[parameter.name] = float(value) if not isinstance(value, complex) else value
         else:
             waiting.append(parameter)
     while waiting:  # each pass evaluates the parameters whose ingredients are known
         left = []
         for parameter in waiting:
+            what = f"parameter {parameter.name} = {parameter.value}"
             try:
-                names[parameter.name] = _value(parameter.value, names, f"parameter {parameter.name}")
-            except NameError:
-                left.append(parameter)
+                names[parameter.name] = _value(parameter.value, names)
+            except NameError as err:
+                if err.name in faults:
+                    faults[parameter.name] = faults[str(err.name)]
+                else:
+                    left.append(parameter)
+            except Exception as err:
+                faults[parameter.name] = f"{what}: {type(err).__name__}: {err}"
         if len(left) == len(waiting):
-            raise ValueError(f"parameter {left[0].name} = {left[0].value} depends on an undefined name")
+            for parameter in left:
+                faults[parameter.name] = f"parameter {parameter.name} = {parameter.value} depends on an undefined name"
+            return
         waiting = left
 
 
-def _value(expression: Any, names: dict[str, Any], what: str) -> complex:
+def _value(expression: Any, names: dict[str, Any]) -> complex:
     if isinstance(expression, dict):  # Laurent series of a loop model: keep the finite part
         expression = expression.get(0, 0)
-    if not isinstance(expression, str):
-        return complex(expression)
-    try:
-        return complex(eval(expression, names))
-    except NameError:
-        raise
-    except Exception as err:
-        raise ValueError(f"{what} = {expression}: {type(err).__name__}: {err}") from None
+    return complex(eval(expression, names) if isinstance(expression, str) else expression)
 
 
 def main() -> None:
     """Read values from standard input and print the description, or {"error": message}."""
-    out = sys.stdout
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the folder prints is no part of the answer
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not on every system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
         found = describe(Path(sys.argv[1]), json.load(sys.stdin))
     except BaseException as err:  # the code of the folder may raise anything, including SystemExit
         found = {"error": f"{type(err).__name__}: {err}"}
-    json.dump(found, out)
+    with out:
+        json.dump(found, out)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from math import pi, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -95,6 +96,28 @@ def width_over_beta(
 def velocity(m_f_gev: ArrayLike, mass_gev: ArrayLike) -> FloatArray:
     """Velocity beta of either particle of a pair of mass m_f and total energy M, in GeV; 0 below threshold."""
     return _velocity(_mass_ratio_squared(m_f_gev, mass_gev))
+
+
+def unequal_pair_width(
+    g_left: complex, g_right: complex, colors: int, m_1_gev: float, m_2_gev: float, mass_gev: float
+) -> float:
+    """Tree-level width in GeV of a vector boson of mass M decaying into two different fermions; 0 below threshold.
+
+    With r_i = m_i^2/M^2 and the Kaellen function lambda(1, r_1, r_2), it is N_c M sqrt(lambda)/(24 pi) times
+    (|g_L|^2 + |g_R|^2) (1 - (r_1 + r_2)/2 - (r_1 - r_2)^2/2) + 6 Re(g_L g_R^*) sqrt(r_1 r_2), which is eq. (3.4) for
+    equal masses. ``colors`` is N_c.
+
+    >>> equal = fermion_width(0.1, 0.3, "dirac", 3, 173.0, 1000.0)
+    >>> bool(abs(unequal_pair_width(0.1, 0.3, 3, 173.0, 173.0, 1000.0) / equal - 1) < 1e-14)
+    True
+    """
+    if m_1_gev + m_2_gev >= mass_gev:
+        return 0.0
+    r_1, r_2 = (m_1_gev / mass_gev) ** 2, (m_2_gev / mass_gev) ** 2
+    velocity = sqrt(max((1 - r_1 - r_2) ** 2 - 4 * r_1 * r_2, 0.0))
+    squares, product = abs(g_left) ** 2 + abs(g_right) ** 2, (complex(g_left) * complex(g_right).conjugate()).real
+    bracket = squares * (1 - (r_1 + r_2) / 2 - (r_1 - r_2) ** 2 / 2) + 6 * product * sqrt(r_1 * r_2)
+    return float(colors * mass_gev * velocity * bracket / (24 * pi))
 
 
 def _mass_ratio_squared(m_f_gev: ArrayLike, mass_gev: ArrayLike) -> FloatArray:
