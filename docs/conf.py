@@ -24,7 +24,7 @@ nitpick_ignore_regex = [
     ("py:class", r"zprime_recast\..*(FloatArray|ComplexArray)"),
     ("py:class", r"zprime_recast\..*\.(K|R|S|V|AnyLimits)"),  # type variables
 ]
-autodoc_mock_imports = [name for name in ("nicegui", "pyslha", "distributed", "pythia8mc") if not find_spec(name)]
+autodoc_mock_imports = [name for name in ("nicegui", "fissix", "distributed", "pythia8mc") if not find_spec(name)]
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

@@ -97,16 +97,16 @@ def test_doctor_finds_this_installation():
     assert list(values["backends"]) == ["grid", "lhapdf"]
     assert "MSTW2008nlo_central" in values["pdf_sets"]
     assert values["problems"] == []
-    assert "extra [slha]: complete" in command("doctor").stdout
+    assert "extra [explore]: complete" in command("doctor").stdout
 
 
 def test_doctor_names_what_is_missing(monkeypatch):
     monkeypatch.setenv("ZPRIME_RECAST_PDF_BACKEND", "pdflib")
     real = installation._version
-    monkeypatch.setattr(installation, "_version", lambda name: None if name in ("pyhf", "pyslha") else real(name))
+    monkeypatch.setattr(installation, "_version", lambda name: None if name in ("pyhf", "nicegui") else real(name))
     found = installation.survey()
     assert found.problems == (
         "pyhf is missing: pip install pyhf",
         "ZPRIME_RECAST_PDF_BACKEND: unknown PDF backend 'pdflib': did you mean 'lhapdf'?",
     )
-    assert "pyslha" in found.extras["slha"]
+    assert "nicegui" in found.extras["explore"]

@@ -6,14 +6,14 @@
 g_{L,R} = g q_{L,R} in the convention of :mod:`zprime_recast.model.zprime`.
 
 If the total width in ``DECAY`` exceeds the sum over the fermions, the rest is assigned to invisible states, whose width
-grows with g^2 like that of any fermion.
+grows with g^2 like that of any fermion. Their charge is no larger than the largest of the file.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import sqrt
+from math import ceil, sqrt
 from pathlib import Path
 
 from ..errors import InputError
@@ -188,11 +188,15 @@ def _with_total_width(
             f"{file.path}: DECAY {pdg_id} has a width of {total:g} GeV, less than the {width:.6g} GeV of its charges;"
             " correct one of them, or write Auto for the width"
         )
+    if total > mass:
+        raise InputError(f"{file.path}: DECAY {pdg_id} has a width of {total:g} GeV, more than the mass of {mass:g} GeV")
     hidden = max(total - width, 0.0)
     if hidden <= 1e-12 * total:
         return model
     charge = sqrt(hidden / float(fermion_width(coupling, 0.0, "weyl", 1, 0.0, mass)))
-    state = Fermion("invisible", "weyl", Charge(Fraction(f"{charge:.16g}")), Charge(Fraction(0)))
+    copies = ceil((charge / model.largest_charge()) ** 2 * (1 - 1e-12))  # none couples more than a fermion of the file
+    left = Charge(Fraction(f"{charge / sqrt(copies):.16g}"))
+    state = Fermion("invisible", "weyl", left, Charge(Fraction(0)), multiplicity=copies)
     return replace(model, fermions=(*model.fermions, state))
 
 
