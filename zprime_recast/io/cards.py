@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -50,7 +51,7 @@ class Section:
         """A finite number in [low, high]."""
         expected = "a finite number" + (f" in [{low:g}, {high:g}]" if np.isfinite([low, high]).any() else "")
         value = self._get(key, expected, _REQUIRED if default is ... else default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
             raise self.fault(key, value, expected)
         if not low <= value <= high:
             raise self.fault(key, value, expected)

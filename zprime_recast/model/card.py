@@ -16,7 +16,7 @@ from ..io.cards import Section, read_toml
 from ..io.paths import shipped, user_data_dir
 from .make import MULTIPLETS, make_model
 from .standard_model import standard_model
-from .zprime import SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel
+from .zprime import LARGEST_CHARGE, SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel
 
 
 def model_folders() -> list[Path]:
@@ -117,6 +117,13 @@ def _card_charge(section: Section, key: str) -> Charge:
         raise section.fault(key, value, "an integer, or in quotes a fraction, a decimal or 'a + b*sw2'") from None
 
 
+def _copies(section: Section, key: str) -> int:
+    number = section.integer(key, 1, low=1)
+    if number > LARGEST_CHARGE:
+        raise section.fault(key, number, f"at most {LARGEST_CHARGE:g}")
+    return number
+
+
 def _card_charges(section: Section) -> dict[str, Charge]:
     charges = {key: _card_charge(section, key) for key in MULTIPLETS}
     section.finish()
@@ -132,7 +139,7 @@ def _card_fermion(section: Section) -> Fermion:
         kind=kind,
         q_left=_card_charge(section, "q_left"),
         q_right=_card_charge(section, "q_right"),
-        multiplicity=section.integer("multiplicity", 1, low=1),
+        multiplicity=_copies(section, "multiplicity"),
         mass_gev=0.0 if parameter else section.number("mass", 0.0, low=0.0),
         mass_parameter=parameter,
         doc=section.text("doc", ""),
@@ -149,10 +156,10 @@ def _card_fermion(section: Section) -> Fermion:
 def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
     left, right = _card_charge(section, "q_left"), _card_charge(section, "q_right")
     common = (
-        section.integer("colors", 1, low=1),
-        section.integer("isospin_states", 1, low=1),
+        _copies(section, "colors"),
+        _copies(section, "isospin_states"),
         section.fraction("hypercharge", 0),
-        section.integer("multiplicity", 1, low=1),
+        _copies(section, "multiplicity"),
     )
     name = section.text("name")
     section.finish()

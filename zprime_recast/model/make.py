@@ -10,6 +10,7 @@ from .standard_model import StandardModel, standard_model
 from .zprime import (
     _SPECIES,
     GAMMA_EXTRA,
+    LARGEST_CHARGE,
     QCD_WIDTHS,
     RUNNING_WIDTH,
     SM_FERMIONS,
@@ -123,8 +124,8 @@ def make_model(
         if fermion.mass_parameter and fermion.mass_parameter not in known:
             raise UnknownName(f"parameter of {id} (mass of {fermion.name})", fermion.mass_parameter, known)
     norm = Fraction(charge_norm_squared)
-    if norm <= 0:
-        raise InputError(f"charge_norm_squared of {id} must be > 0, found {norm}")
+    if not 0 < norm <= LARGEST_CHARGE:
+        raise InputError(f"charge_norm_squared of {id} must be > 0 and at most {LARGEST_CHARGE:g}, found {norm}")
     return ZprimeModel(
         id=id,
         title=title or id,

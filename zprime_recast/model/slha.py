@@ -22,12 +22,23 @@ from .make import make_model
 from .slha_file import SlhaDecay, SlhaFile, is_integer, read_slha_file
 from .ufo import left_out_notes, model_of, read_ufo
 from .widths import decay_widths, fermion_width
-from .zprime import GAMMA_EXTRA, PDG_IDS, SM_FERMIONS, Charge, Fermion, ZprimeModel, generation_and_species
+from .zprime import (
+    GAMMA_EXTRA,
+    LARGEST_CHARGE,
+    PDG_IDS,
+    SM_FERMIONS,
+    Charge,
+    Fermion,
+    ZprimeModel,
+    generation_and_species,
+)
 
 #: PDG id under which a Z' is written.
 ZPRIME_ID = 32
 #: PDG ids under which files of other programs list a Z': the PDG's Z', Z'' and spin-one mediator, SARAH, FeynRules.
 ZPRIME_IDS = (32, 31, 33, 55, 9900032, 9000001, 9000005, 9000006, 5000001)
+#: Smallest mass (GeV) or coupling; squares of smaller numbers are zero in floating point.
+_SMALL = 1e-30
 #: Relative amount by which a total width may fall short of the visible width before it is an error.
 WIDTH_TOLERANCE = 1e-3
 #: Relative difference between a branching ratio in the file and that of the charges above which a note is made.
@@ -140,23 +151,34 @@ def _mass(file: SlhaFile, pdg_id: int) -> float:
     masses = file.values("MASS")
     if (pdg_id,) not in masses:
         raise InputError(f"{file.path}: entry {pdg_id} of block MASS, the mass of the Z', is missing")
-    if masses[pdg_id,] <= 0:
-        raise InputError(f"{file.path}: entry {pdg_id} of block MASS must be > 0, found {masses[pdg_id,]:g}")
-    return masses[pdg_id,]
+    return _positive(f"{file.path}: entry {pdg_id} of block MASS", masses[pdg_id,])
+
+
+def _positive(what: str, value: float) -> float:
+    if not _SMALL <= value <= 1 / _SMALL:
+        raise InputError(f"{what} must be > 0, between {_SMALL:g} and {1 / _SMALL:g}; found {value:g}")
+    return value
 
 
 def _model_of_blocks(file: SlhaFile, notes: list[str]) -> tuple[ZprimeModel, float]:
     """Model and coupling by the blocks ZPRIME, ZPRIMELEFT and ZPRIMERIGHT; remarks go to ``notes``."""
     own = file.values("ZPRIME")
     coupling, extra = own.get((1,), 1.0), own.get((2,), 0.0)
-    if coupling <= 0 or extra < 0:
-        raise InputError(f"{file.path}: block ZPRIME: the coupling must be > 0 and the additional width >= 0")
+    coupling = _positive(f"{file.path}: entry 1 of block ZPRIME, the coupling,", coupling)
+    if extra < 0:
+        raise InputError(f"{file.path}: entry 2 of block ZPRIME, the additional width, is negative")
     left, right = ({code: x for (code,), x in file.values(f"ZPRIME{side}").items()} for side in ("LEFT", "RIGHT"))
-    if not any((*left.values(), *right.values())):
+    largest = max(map(abs, (*left.values(), *right.values())), default=0.0)
+    if largest > LARGEST_CHARGE:
+        raise InputError(f"{file.path}: a charge of {largest:g} in ZPRIMELEFT or ZPRIMERIGHT is no charge")
+    if not any(table.get(pdg_id) for table in (left, right) for pdg_id in PDG_IDS.values()):
         raise InputError(
             f"{file.path}: the couplings of the Z' are missing: give blocks ZPRIMELEFT and ZPRIMERIGHT (charges by PDG"
             " id), or the UFO folder that computes them with --ufo DIR"
         )
+    for side in ("LEFT", "RIGHT"):
+        if f"ZPRIME{side}" not in file.blocks:
+            notes.append(f"{file.path.name} has no block ZPRIME{side}: all {side.lower()}-handed charges are 0")
     generations: dict[int, dict[str, Charge]] = {1: {}, 2: {}, 3: {}}
     dark = []
     for name, pdg_id in PDG_IDS.items():
@@ -189,7 +211,9 @@ def _with_total_width(
             " correct one of them, or write Auto for the width"
         )
     if total > mass:
-        raise InputError(f"{file.path}: DECAY {pdg_id} has a width of {total:g} GeV, more than the mass of {mass:g} GeV")
+        raise InputError(
+            f"{file.path}: DECAY {pdg_id} has a width of {total:g} GeV, more than the mass of {mass:g} GeV"
+        )
     hidden = max(total - width, 0.0)
     if hidden <= 1e-12 * total:
         return model

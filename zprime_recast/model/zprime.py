@@ -41,6 +41,10 @@ RUNNING_WIDTH = "running_width"
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 
 
+#: Largest number in a charge; beyond it is a slip of the pen, and far beyond it floats overflow.
+LARGEST_CHARGE = 10**9
+
+
 @dataclass(frozen=True)
 class Charge:
     """An exact charge a + b sin^2(theta_W) with fractions a and b; a U(1)' charge has b = 0."""
@@ -63,10 +67,15 @@ class Charge:
         """Read a charge from an int, a Fraction or a string.
 
         A string is ``"a"``, ``"b*sw2"`` or ``"a + b*sw2"`` with fractions a and b, or a decimal number. ValueError for
-        anything else.
+        anything else, and for a number of more than :data:`LARGEST_CHARGE`.
         """
-        if isinstance(value, Charge):
-            return value
+        charge = value if isinstance(value, Charge) else cls._parse(value)
+        if max(abs(charge.rational), abs(charge.sw2)) > LARGEST_CHARGE:
+            raise ValueError(f"not a charge: {value!r}")
+        return charge
+
+    @classmethod
+    def _parse(cls, value: object) -> Charge:
         if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
             return cls(Fraction(value))
         if not isinstance(value, str):
