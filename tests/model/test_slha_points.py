@@ -115,6 +115,8 @@ def test_what_is_missing_or_contradicts_is_named(tmp_path):
         point(tmp_path, SPECTRUM.replace("1.50000000E+01", "1.5E-03"))
     with pytest.raises(InputError, match="the mass of the Z', is missing"):
         point(tmp_path, SPECTRUM.replace("   9900032     1.50000000E+03  # VZp\n", ""))
+    other = SPECTRUM.replace("DECAY        6     1.48000000E+00", "DECAY 6 NaN")  # no concern of the Z'
+    assert point(tmp_path, other).notes == point(tmp_path, SPECTRUM).notes
     fortran = SPECTRUM.replace("1.50000000E+03", "1.50000000D+03")
     assert point(tmp_path, fortran).mass_gev == 1500.0
     with pytest.raises(InputError, match="line 33.*branching ratio lies between 0 and 1"):

@@ -78,7 +78,7 @@ def read_slha(path: Path, particle: str | None = None, ufo: Path | None = None) 
         pdg_id = _zprime_id(file, particle)
         mass = _mass(file, pdg_id)
         model, coupling = _model_of_blocks(file, notes)
-    decay = file.decays.get(pdg_id)
+    decay = file.decay(pdg_id)
     if decay is None or not decay.width_gev:
         notes.append(f"{path.name} gives no width in DECAY {pdg_id}: it follows from the charges, without other states")
         return SlhaPoint(model, mass, coupling, tuple(notes))
@@ -122,7 +122,7 @@ def write_slha(model: ZprimeModel, mass_gev: float, coupling: float, path: Path)
 
 def _zprime_id(file: SlhaFile, particle: str | None) -> int:
     """PDG id of the Z': the one that is asked for, or the only candidate of the file."""
-    listed = {code for (code,) in file.values("MASS")} | set(file.decays)
+    listed = {code for (code,) in file.values("MASS")} | set(file.decays) | set(file.faults)
     if particle is not None:
         if not is_integer(particle):
             raise InputError(f"{file.path}: --particle {particle}: give a PDG id; names are known with --ufo DIR only")

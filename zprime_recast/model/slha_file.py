@@ -50,6 +50,14 @@ class SlhaFile:
     decays: Mapping[int, SlhaDecay]
     notes: tuple[str, ...] = field(default=())
     """Remarks on blocks that stand in the file more than once."""
+    faults: Mapping[int, str] = field(default_factory=dict)
+    """Why the decay table of a particle cannot be read; it matters only to those who ask for that particle."""
+
+    def decay(self, pdg_id: int) -> SlhaDecay | None:
+        """Decays of a particle, None if the file has none; InputError if they cannot be read."""
+        if pdg_id in self.faults:
+            raise InputError(self.faults[pdg_id])
+        return self.decays.get(pdg_id)
 
     def values(self, block: str, indices: int = 1) -> dict[tuple[int, ...], float]:
         """Numbers of a block by their indices; empty without the block.
@@ -91,7 +99,7 @@ def read_slha_file(path: Path) -> SlhaFile:
         raise InputError(f"{path}: not a text file") from None
     blocks: dict[str, SlhaBlock] = {}
     decays: dict[int, SlhaDecay] = {}
-    notes: list[str] = []
+    notes, faults = list[str](), dict[int, str]()
     for header, (line, entries) in _sections(path, text):
         if block := _BLOCK.fullmatch(header):
             name = block[1].upper()
@@ -99,12 +107,18 @@ def read_slha_file(path: Path) -> SlhaFile:
                 notes.append(f"block {name} stands more than once in {path.name}; the first is used")
             blocks.setdefault(name, SlhaBlock(name, block[2], tuple(entries)))
         elif decay := _DECAY.fullmatch(header):
-            pdg_id, found = _decay(path, line, decay[1], decay[2], entries)
-            if decays.setdefault(pdg_id, found) != found:
-                raise InputError(f"{path}, line {line}: a second DECAY of {pdg_id}, other than the first; remove one")
-    if not blocks and not decays:
+            if not is_integer(decay[1]):
+                raise InputError(f"{path}, line {line}: DECAY {decay[1]}: expected a PDG id and a width in GeV")
+            pdg_id = int(decay[1])
+            try:
+                found = _decay(path, line, pdg_id, decay[2], entries)
+                if decays.setdefault(pdg_id, found) != found:
+                    faults[pdg_id] = f"{path}, line {line}: a second DECAY of {pdg_id}, not as the first; remove one"
+            except InputError as err:
+                faults[pdg_id] = str(err)
+    if not blocks and not decays and not faults:
         raise InputError(f"{path}: no BLOCK and no DECAY; not an SLHA file")
-    return SlhaFile(path, blocks, decays, tuple(dict.fromkeys(notes)))
+    return SlhaFile(path, blocks, decays, tuple(dict.fromkeys(notes)), faults)
 
 
 _Entries = list[tuple[int, tuple[str, ...]]]
@@ -135,10 +149,8 @@ def _sections(path: Path, text: str) -> Iterator[tuple[str, tuple[int, _Entries]
         yield header, (start, entries)
 
 
-def _decay(path: Path, line: int, pdg_id: str, width: str, entries: _Entries) -> tuple[int, SlhaDecay]:
+def _decay(path: Path, line: int, pdg_id: int, width: str, entries: _Entries) -> SlhaDecay:
     where = f"{path}, line {line}: DECAY {pdg_id}"
-    if not is_integer(pdg_id):
-        raise InputError(f"{where}: expected a PDG id and a width in GeV")
     total = None if width.lower().startswith("auto") else slha_number(width, where)
     if total is not None and total < 0:
         raise InputError(f"{where}: the width is negative")
@@ -153,4 +165,4 @@ def _decay(path: Path, line: int, pdg_id: str, width: str, entries: _Entries) ->
             raise InputError(f"{here}: a branching ratio lies between 0 and 1")
         key = tuple(sorted(int(word) for word in words[2:]))
         ratios[key] = ratios.get(key, 0.0) + ratio
-    return int(pdg_id), SlhaDecay(total, ratios)
+    return SlhaDecay(total, ratios)

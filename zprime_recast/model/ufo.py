@@ -236,7 +236,7 @@ def _left_out(
 
 def _card_width(model: UfoFolder, boson: UfoParticle, products: Iterable[UfoParticle]) -> float | None:
     """Width in GeV of a decay by the DECAY table of the parameter card; None if it does not list it."""
-    decay = None if model.card is None else model.card.decays.get(boson.pdg_id)
+    decay = None if model.card is None else model.card.decay(boson.pdg_id)
     if decay is None or decay.width_gev is None:
         return None
     ratio = decay.ratios.get(tuple(sorted(p.pdg_id for p in products)))

@@ -192,6 +192,8 @@ def _compared(card: SlhaFile, externals: Sequence[tuple[str, str, str, float]]) 
     given |= {("DECAY", (pdg_id,)) for pdg_id, decay in card.decays.items() if decay.width_gev is not None}
     for block in codes.keys() & card.blocks.keys():
         given |= {(block, code) for code in card.values(block, len(next(iter(codes[block]))))}
+    for pdg_id, *_ in codes.get("DECAY", ()):
+        card.decay(pdg_id)
     known = {(block, code) for block, entries in codes.items() for code in entries}
     if not given & known:
         raise InputError(
