@@ -73,7 +73,8 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
     from ..model.zprime import anomaly_sums, perturbative_coupling
 
     card = load_with(model, set_)
-    sums = {name: str(value) for name, value in anomaly_sums(card).items()} if card.fields else None
+    found = anomaly_sums(card) if card.fields else None
+    sums = None if found is None else {n: f"{v:.3g}" if isinstance(v, float) else str(v) for n, v in found.items()}
     values: dict[str, Any] = {
         "id": card.id,
         "title": card.title,
@@ -88,6 +89,7 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
                 "kind": f.kind,
                 "q_left": str(f.q_left),
                 "q_right": str(f.q_right),
+                "formulas": {k: q.formula.text for k, q in (("q_left", f.q_left), ("q_right", f.q_right)) if q.formula},
                 "colors": f.colors,
                 "multiplicity": f.multiplicity,
                 "mass_gev": card.mass_gev(f),
@@ -104,6 +106,13 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
     for f in card.fermions:
         copies = f.multiplicity * f.colors
         text.append(f"{f.name:8s} {copies:6d} {f.q_left!s:>18s} {f.q_right!s:>18s} {card.mass_gev(f):12.5g}")
+    formulas: dict[str, list[str]] = {}
+    for f in card.fermions:
+        for side, charge in (("L", f.q_left), ("R", f.q_right)):
+            if charge.formula:
+                formulas.setdefault(charge.formula.text, []).append(f"{f.name}_{side}")
+    text += [f"charge of {', '.join(names)} = {formula}" for formula, names in formulas.items()]
+    text += [f"{name} = {formula.text}" for name, formula in card.definitions.items()]
     text += [f"parameter {name} = {p.value:g}: {p.doc}" for name, p in card.parameters.items()]
     if sums is None:
         text.append("anomaly sums: none (a set of couplings, not a U(1)' gauge theory)")

@@ -73,7 +73,8 @@ class State:
         if kind == "coupling":
             return replace(self, coupling=checked_number("coupling", value, above=0.0))
         if kind == "parameter":
-            number = checked_number(name, value, low=0.0)
+            known = self.card.model.parameters
+            number = checked_number(name, value, low=known[name].low if name in known else 0.0)
             changed = replace(self, parameters={**self.parameters, name: number})
             changed.model.parameter(name)
             return changed

@@ -8,15 +8,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from fractions import Fraction
-from math import sqrt
+from math import inf, sqrt
 from pathlib import Path
 
 from ..errors import InputError, UnknownName
 from ..io.cards import Section, read_toml
 from ..io.paths import shipped, user_data_dir
-from .make import MULTIPLETS, make_model
+from .formula import Formula
+from .make import CHARGE, MULTIPLETS, make_model
 from .standard_model import standard_model
-from .zprime import LARGEST_CHARGE, SM_FERMIONS, ZERO, Charge, ChiralField, Fermion, ZprimeModel
+from .zprime import (
+    FORMULA_NAMES,
+    LARGEST_CHARGE,
+    SM_FERMIONS,
+    ZERO,
+    Charge,
+    ChiralField,
+    Fermion,
+    Parameter,
+    ZprimeModel,
+)
 
 
 def model_folders() -> list[Path]:
@@ -57,21 +68,25 @@ def model_of_card(card: Section) -> ZprimeModel:
     """Build a model from the content of a card; CardError names the faulty key."""
     sm = standard_model()
     u1 = card.choice("kind", ("u1", "couplings")) == "u1"
+    parameter_section = card.section("parameters", required=False)
+    definition_section = card.section("definitions", required=False)
+    names = frozenset({*parameter_section.values, *definition_section.values, *FORMULA_NAMES})
     charge_section = card.section("charges")
-    charges = _card_charges(charge_section)
+    charges = _card_charges(charge_section, names)
     generations = {
-        g: _card_charges(section)
+        g: _card_charges(section, names)
         for g in (1, 2, 3)
         if (section := card.section(f"charges_generation_{g}", required=False)).values
     }
     parameters = {}
-    parameter_section = card.section("parameters", required=False)
+    definitions = {name: _card_formula(definition_section, name, names) for name in definition_section.values}
+    definition_section.finish()
+    dark_sections, heavy_sections = card.sections("dark"), card.sections("heavy")
+    masses = {section.values.get("mass") for section in dark_sections}
     for name in parameter_section.values:
-        section = parameter_section.section(name)
-        parameters[name] = (section.number("default", low=0.0), section.text("doc", ""))
-        section.finish()
-    dark = tuple(_card_fermion(section) for section in card.sections("dark"))
-    heavy = tuple(f for section in card.sections("heavy") for f in _card_heavy(section))
+        parameters[name] = _card_parameter(parameter_section.section(name), name, name in masses)
+    dark = tuple(_card_fermion(section, names) for section in dark_sections)
+    heavy = tuple(f for section in heavy_sections for f in _card_heavy(section, names))
     for section in card.sections("scalar"):
         section.text("name"), section.fraction("charge"), section.text("doc", "")
         section.finish()
@@ -97,6 +112,7 @@ def model_of_card(card: Section) -> ZprimeModel:
             dark=dark,
             extra_fields=heavy,
             parameters=parameters,
+            definitions=definitions,
             u1=u1,
             title=texts[1],
             reference=texts[2],
@@ -109,12 +125,15 @@ def model_of_card(card: Section) -> ZprimeModel:
         raise card.fault("", "a contradiction", str(err)) from None
 
 
-def _card_charge(section: Section, key: str) -> Charge:
+def _card_charge(section: Section, key: str, names: frozenset[str]) -> Charge:
     value = section.raw(key, 0)
     try:
-        return Charge.parse(value)
-    except ValueError:
-        raise section.fault(key, value, "an integer, or in quotes a fraction, a decimal or 'a + b*sw2'") from None
+        charge = Charge.read(value)
+    except ValueError as err:
+        raise section.fault(key, value, f"{CHARGE} ({err})") from None
+    if charge.formula and (unknown := charge.formula.names - names):
+        raise section.fault(key, value, f"{CHARGE} ({sorted(unknown)[0]} is no parameter of the card)")
+    return charge
 
 
 def _copies(section: Section, key: str) -> int:
@@ -124,27 +143,51 @@ def _copies(section: Section, key: str) -> int:
     return number
 
 
-def _card_charges(section: Section) -> dict[str, Charge]:
-    charges = {key: _card_charge(section, key) for key in MULTIPLETS}
+def _card_parameter(section: Section, name: str, is_mass: bool) -> Parameter:
+    """A parameter: >= 0 if it is a mass, of either sign if it stands in charges, unless the card gives its range."""
+    low = section.number("low") if "low" in section.values else (0.0 if is_mass else -inf)
+    high = section.number("high", low=low) if "high" in section.values else inf
+    fraction = section.fraction("default") if isinstance(section.values.get("default"), str) else None
+    value = section.number("default", low=low, high=high) if fraction is None else float(fraction)
+    if not low <= value <= high:
+        raise section.fault("default", value, f"a value in [{low:g}, {high:g}]")
+    parameter = Parameter(name, value, section.text("doc", ""), low, high, fraction)
+    section.finish()
+    return parameter
+
+
+def _card_formula(section: Section, key: str, names: frozenset[str]) -> Formula:
+    text = section.text(key)
+    try:
+        formula = Formula(text)
+    except ValueError as err:
+        raise section.fault(key, text, f"a formula of parameters ({err})") from None
+    if unknown := formula.names - names:
+        raise section.fault(key, text, f"a formula of parameters ({sorted(unknown)[0]} is none of them)")
+    return formula
+
+
+def _card_charges(section: Section, names: frozenset[str]) -> dict[str, Charge]:
+    charges = {key: _card_charge(section, key, names) for key in MULTIPLETS}
     section.finish()
     return {key: charge for key, charge in charges.items() if key in section.values}
 
 
-def _card_fermion(section: Section) -> Fermion:
+def _card_fermion(section: Section, names: frozenset[str]) -> Fermion:
     kind = section.choice("kind", ("dirac", "weyl", "majorana"))
     mass = section.values.get("mass", 0)
     parameter = section.text("mass") if isinstance(mass, str) else None
     fermion = Fermion(
         name=section.text("name"),
         kind=kind,
-        q_left=_card_charge(section, "q_left"),
-        q_right=_card_charge(section, "q_right"),
+        q_left=_card_charge(section, "q_left", names),
+        q_right=_card_charge(section, "q_right", names),
         multiplicity=_copies(section, "multiplicity"),
         mass_gev=0.0 if parameter else section.number("mass", 0.0, low=0.0),
         mass_parameter=parameter,
         doc=section.text("doc", ""),
     )
-    one_sided = ZERO in (fermion.q_left, fermion.q_right)
+    one_sided = any(q == ZERO and not q.formula for q in (fermion.q_left, fermion.q_right))
     if kind != "dirac" and not one_sided:
         raise section.fault("kind", kind, "dirac, or a charge for one chirality only")
     if kind == "weyl" and (parameter or fermion.mass_gev):
@@ -153,8 +196,8 @@ def _card_fermion(section: Section) -> Fermion:
     return fermion
 
 
-def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
-    left, right = _card_charge(section, "q_left"), _card_charge(section, "q_right")
+def _card_heavy(section: Section, names: frozenset[str]) -> tuple[ChiralField, ChiralField]:
+    left, right = _card_charge(section, "q_left", names), _card_charge(section, "q_right", names)
     common = (
         _copies(section, "colors"),
         _copies(section, "isospin_states"),
@@ -173,6 +216,7 @@ def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
             isospin,
             hypercharge,
             multiplicity if "q_left" in section.values else 0,
+            left if left.formula else None,
         ),
         ChiralField(
             name,
@@ -182,6 +226,7 @@ def _card_heavy(section: Section) -> tuple[ChiralField, ChiralField]:
             isospin,
             hypercharge,
             multiplicity if "q_right" in section.values else 0,
+            right if right.formula else None,
         ),
     )
 

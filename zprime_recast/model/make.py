@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from ..errors import InputError, UnknownName
+from .formula import FUNCTIONS, Formula
 from .standard_model import StandardModel, standard_model
 from .zprime import (
     _SPECIES,
+    FORMULA_NAMES,
     GAMMA_EXTRA,
     LARGEST_CHARGE,
     QCD_WIDTHS,
@@ -44,6 +46,9 @@ _SM_FIELDS = (
     ("e_right", 1, 1, Fraction(-1)),
 )
 
+#: What a charge may be, for messages.
+CHARGE = "an integer, or in quotes a fraction, a decimal or a formula of parameters and sw2"
+
 ChargeTable = Mapping[str, "Charge | int | str | Fraction"]
 
 
@@ -54,7 +59,8 @@ def make_model(
     generations: Mapping[int, ChargeTable] | None = None,
     dark: tuple[Fermion, ...] = (),
     extra_fields: tuple[ChiralField, ...] = (),
-    parameters: Mapping[str, tuple[float, str]] | None = None,
+    parameters: Mapping[str, tuple[float, str] | Parameter] | None = None,
+    definitions: Mapping[str, Formula] | None = None,
     u1: bool = True,
     title: str = "",
     reference: str = "user model",
@@ -75,7 +81,8 @@ def make_model(
         generations: charges of generation 1, 2 or 3 that replace the common ones.
         dark: further fermions that the Z' decays to.
         extra_fields: multiplets that enter only the anomaly sums.
-        parameters: default value and description of each parameter of the model.
+        parameters: default value and description of each parameter of the model, or the parameters themselves.
+        definitions: formulas by name that the formulas of charges may use.
         u1: whether the model is a U(1)' gauge theory, with anomaly sums.
         title: one-line description; the default is ``id``.
         reference: publication that defines the model.
@@ -107,16 +114,19 @@ def make_model(
         for key, colors, isospin, hypercharge in _SM_FIELDS:
             for generation, table in enumerate(tables, 1):
                 charge = table.get(key, ZERO)
-                if charge.sw2:
+                if charge.sw2 or (charge.formula and "sw2" in charge.formula.names):
                     raise InputError(f"charge {key} of {id}: a U(1)' charge must be a fraction, without sw2")
-                name = f"{key}_{generation}"
-                fields.append(ChiralField(name, "left" in key, charge.rational, colors, isospin, hypercharge, 1))
+                name, source = f"{key}_{generation}", charge if charge.formula else None
+                fields.append(
+                    ChiralField(name, "left" in key, charge.rational, colors, isospin, hypercharge, 1, source)
+                )
         fields += [_dark_field(f, left) for f in dark for left in (True, False)]
         fields += extra_fields
     names = [f.name for f in (*fermions, *dark)]
     if len(set(names)) != len(names):
         raise InputError(f"model {id}: two fermions of one name in {', '.join(names)}; rename one")
-    known = {name: Parameter(name, value, doc) for name, (value, doc) in (parameters or {}).items()}
+    given = {n: p if isinstance(p, Parameter) else Parameter(n, *p) for n, p in (parameters or {}).items()}
+    known = dict(given)
     known[GAMMA_EXTRA] = Parameter(GAMMA_EXTRA, 0.0, "additional invisible width (GeV)")
     known[QCD_WIDTHS] = Parameter(QCD_WIDTHS, 0.0, "1: QCD correction of the quark widths, 0: tree level")
     known[RUNNING_WIDTH] = Parameter(RUNNING_WIDTH, 0.0, "1: width of the propagator grows with s, 0: fixed width")
@@ -126,7 +136,7 @@ def make_model(
     norm = Fraction(charge_norm_squared)
     if not 0 < norm <= LARGEST_CHARGE:
         raise InputError(f"charge_norm_squared of {id} must be > 0 and at most {LARGEST_CHARGE:g}, found {norm}")
-    return ZprimeModel(
+    model = ZprimeModel(
         id=id,
         title=title or id,
         reference=reference,
@@ -136,8 +146,20 @@ def make_model(
         fields=tuple(fields),
         parameters=known,
         reference_coupling=reference_coupling,
+        definitions=dict(definitions or {}),
         sm=sm,
     )
+    clash = sorted(
+        {*FORMULA_NAMES, *FUNCTIONS} & {*given, *model.definitions} | given.keys() & model.definitions.keys()
+    )
+    if clash and (model.charge_parameters or model.definitions):
+        raise InputError(f"model {id}: the name {clash[0]} has a meaning already; rename it")
+    formulas = any(q.formula for f in model.fermions for q in (f.q_left, f.q_right)) or any(f.source for f in fields)
+    model = model._with_charges() if formulas or model.definitions else model
+    masses = {f.mass_parameter for f in dark}
+    for name in given.keys() - masses - set(model.charge_parameters):
+        raise InputError(f"parameter {name} of {id} is neither a mass nor in the formula of a charge; remove it")
+    return model
 
 
 def _parse_charges(charges: ChargeTable) -> dict[str, Charge]:
@@ -146,11 +168,9 @@ def _parse_charges(charges: ChargeTable) -> dict[str, Charge]:
         if key not in MULTIPLETS:
             raise UnknownName("multiplet", key, MULTIPLETS)
         try:
-            parsed[key] = Charge.parse(value)
-        except ValueError:
-            raise InputError(
-                f"charge {key} = {value!r}: expected an integer, or in quotes a fraction, a decimal or 'a + b*sw2'"
-            ) from None
+            parsed[key] = Charge.read(value)
+        except ValueError as err:
+            raise InputError(f"charge {key} = {value!r}: expected {CHARGE}; {err}") from None
     return parsed
 
 
@@ -162,4 +182,5 @@ def _chiral(table: Mapping[str, Charge], species: str) -> tuple[Charge, Charge]:
 
 def _dark_field(fermion: Fermion, left: bool) -> ChiralField:
     charge = fermion.q_left if left else fermion.q_right
-    return ChiralField(fermion.name, left, charge.rational, 1, 1, Fraction(0), fermion.multiplicity)
+    source = charge if charge.formula else None
+    return ChiralField(fermion.name, left, charge.rational, 1, 1, Fraction(0), fermion.multiplicity, source)

@@ -10,12 +10,11 @@ A model comes from a card in ``data/models/``, from a card of the user, or from 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from math import sqrt
+from math import inf, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy as np
 from ..arrays import checked_number
 from ..errors import InputError, UnknownName
 from ..io.memo import Memo, PickledByFields
+from .formula import Formula, Linear, Number, environment
 from .standard_model import StandardModel, standard_model
 
 UP_QUARKS = ("u", "c", "t")
@@ -39,6 +39,8 @@ GAMMA_EXTRA = "gamma_extra"
 QCD_WIDTHS = "qcd_widths"
 RUNNING_WIDTH = "running_width"
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
+#: Names that formulas of charges know without a parameter: sin^2(theta_W), pi and the couplings of photon and Z.
+FORMULA_NAMES = ("sw2", "pi", "e", "g_z")
 
 
 #: Largest number in a charge; beyond it is a slip of the pen, and far beyond it floats overflow.
@@ -51,6 +53,10 @@ class Charge:
 
     rational: Fraction
     sw2: Fraction = Fraction(0)
+    formula: Formula | None = field(default=None, repr=False, compare=False)
+    """The formula of parameters whose value it is; None if it is fixed."""
+    exact: bool = field(default=True, repr=False, compare=False)
+    """False if the formula has no exact value: the rational part is the float then."""
 
     def value(self, sm: StandardModel) -> float:
         """The charge as a number."""
@@ -66,13 +72,35 @@ class Charge:
     def parse(cls, value: object) -> Charge:
         """Read a charge from an int, a Fraction or a string.
 
-        A string is ``"a"``, ``"b*sw2"`` or ``"a + b*sw2"`` with fractions a and b, or a decimal number. ValueError for
-        anything else, and for a number of more than :data:`LARGEST_CHARGE`.
+        A string is a :class:`~zprime_recast.model.formula.Formula` of numbers and ``sw2`` whose value is exact, such as
+        ``"1/3"``, ``"0.1"`` or ``"-1/2 + 2*sw2"``. ValueError for anything else, and for a number of more than
+        :data:`LARGEST_CHARGE`.
         """
         charge = value if isinstance(value, Charge) else cls._parse(value)
-        if max(abs(charge.rational), abs(charge.sw2)) > LARGEST_CHARGE:
+        return charge.checked(value)
+
+    def checked(self, value: object) -> Charge:
+        """The charge itself; ValueError for a number of more than :data:`LARGEST_CHARGE`."""
+        if max(abs(self.rational), abs(self.sw2)) > LARGEST_CHARGE:
             raise ValueError(f"not a charge: {value!r}")
-        return charge
+        return self
+
+    @classmethod
+    def read(cls, value: object) -> Charge:
+        """As :meth:`parse`, or a formula of parameters, whose value :meth:`at` computes."""
+        if not isinstance(value, str):
+            return cls.parse(value)
+        formula = Formula(value)
+        return cls(Fraction(0), formula=formula) if formula.names - {"sw2"} else cls.parse(value)
+
+    def at(self, values: Mapping[str, Number], sin2_theta_w: float) -> Charge:
+        """The charge at given values of the parameters; InputError quotes a formula without a value."""
+        if self.formula is None:
+            return self
+        found = self.formula.value(values, sin2_theta_w)
+        if isinstance(found, float):
+            return replace(self, rational=Fraction(found), sw2=Fraction(0), exact=False).checked(self.formula.text)
+        return replace(self, rational=found.rational, sw2=found.sw2, exact=True).checked(self.formula.text)
 
     @classmethod
     def _parse(cls, value: object) -> Charge:
@@ -80,15 +108,13 @@ class Charge:
             return cls(Fraction(value))
         if not isinstance(value, str):
             raise ValueError(f"not an exact charge: {value!r}")
-        text = value.replace(" ", "")
-        if re.fullmatch(r"[+-]?\d+\.\d*(?:[eE][+-]?\d{1,3})?|[+-]?\d+[eE][+-]?\d{1,3}", text):
-            return cls(Fraction(text))
-        match = re.fullmatch(r"([+-]?\d+(?:/\d+)?(?!\*))?(?:([+-]?)(?:(\d+(?:/\d+)?)\*)?(sw2))?", text)
-        if not match or not text or re.search(r"/0+(?!\d)", text):
+        try:
+            found = Formula(value).value({"sw2": Linear(Fraction(0), Fraction(1))}, 0.0)
+        except InputError as err:
+            raise ValueError(f"not an exact charge: {err}") from None
+        if isinstance(found, float):
             raise ValueError(f"not an exact charge: {value!r}")
-        a, sign, b, sw2 = match.groups()
-        coefficient = Fraction(f"{sign or ''}{b or 1}") if sw2 else Fraction(0)
-        return cls(Fraction(a or 0), coefficient)
+        return cls(found.rational, found.sw2)
 
 
 ZERO = Charge(Fraction(0))
@@ -122,6 +148,8 @@ class ChiralField:
     isospin_states: int
     hypercharge: Fraction
     multiplicity: int
+    source: Charge | None = field(default=None, repr=False, compare=False)
+    """The charge with its formula, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +159,16 @@ class Parameter:
     name: str
     value: float
     doc: str
+    low: float = field(default=0.0, repr=False)
+    """Smallest value allowed: 0 for masses and widths."""
+    high: float = field(default=inf, repr=False)
+    fraction: Fraction | None = field(default=None, repr=False)
+    """The exact value, if it was given as a fraction such as 1/3."""
+
+    @property
+    def exact(self) -> Fraction:
+        """The value as a fraction: as it was given, else the decimal number it prints as."""
+        return Fraction(repr(self.value)) if self.fraction is None else self.fraction
 
 
 @dataclass(frozen=True)
@@ -149,6 +187,8 @@ class ZprimeModel(PickledByFields):
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     reference_coupling: float | None = None
     """Coupling of the published benchmark (SSM, E6); None if the model leaves it free."""
+    definitions: Mapping[str, Formula] = field(default_factory=dict)
+    """Abbreviations that the formulas of charges use."""
     sm: StandardModel = field(default_factory=standard_model)
 
     def __hash__(self) -> int:
@@ -157,18 +197,54 @@ class ZprimeModel(PickledByFields):
     def with_parameters(self, values: Mapping[str, float] | None = None, **more: float) -> ZprimeModel:
         """Return a copy with other parameter values.
 
-        UnknownName for a parameter that does not exist; InputError for a negative or non-finite value, or a switch that
-        is neither 0 nor 1.
+        Charges that are formulas follow; a text such as ``"1/3"`` is exact. UnknownName for a parameter that does not
+        exist; InputError for a value that is not finite or out of its range, a switch that is neither 0 nor 1, or a
+        charge without a value.
         """
         changed = dict(self.parameters)
         for name, value in {**(values or {}), **more}.items():
             if name not in changed:
                 raise UnknownName(f"parameter of {self.id}", name, changed)
-            number = checked_number(name, value, low=0.0)
+            fraction = _fraction(name, value)
+            number = checked_number(name, value if fraction is None else float(fraction), low=changed[name].low)
+            if number > changed[name].high:
+                raise InputError(f"{name} must be <= {changed[name].high:g}, found {number:g}")
             if name in _SWITCHES and number not in (0.0, 1.0):
                 raise InputError(f"{name} is a switch: 0 or 1, found {number:g}")
-            changed[name] = replace(changed[name], value=number)
-        return replace(self, parameters=changed)
+            changed[name] = replace(changed[name], value=number, fraction=fraction)
+        model = replace(self, parameters=changed)
+        return model._with_charges() if self.charge_parameters else model
+
+    @cached_property
+    def charge_parameters(self) -> tuple[str, ...]:
+        """Parameters on which charges depend."""
+        charges = [q for f in self.fermions for q in (f.q_left, f.q_right)] + [
+            f.source for f in self.fields if f.source
+        ]
+        names = {name for q in charges if q.formula for name in q.formula.names}
+        while more := {n for d in names & self.definitions.keys() for n in self.definitions[d].names} - names:
+            names |= more
+        return tuple(name for name in self.parameters if name in names)
+
+    def _with_charges(self) -> ZprimeModel:
+        """The model with the charges at its parameters; InputError names the fermion whose charge has no value."""
+        own = (GAMMA_EXTRA, *_SWITCHES)
+        exact = {name: parameter.exact for name, parameter in self.parameters.items() if name not in own}
+        sw2 = self.sm.sin2_theta_w
+        known = environment(exact, self.definitions, {"pi": pi, "e": self.sm.e, "g_z": self.sm.g_z}, sw2)
+
+        def at(name: str, charge: Charge) -> Charge:
+            try:
+                return charge.at(known, sw2)
+            except ValueError as err:
+                raise InputError(f"charge of {name} in model {self.id}: {err}") from None
+
+        fermions = tuple(replace(f, q_left=at(f.name, f.q_left), q_right=at(f.name, f.q_right)) for f in self.fermions)
+        fields = []
+        for one in self.fields:
+            source = None if one.source is None else at(one.name, one.source)
+            fields.append(one if source is None else replace(one, charge=source.rational, source=source))
+        return replace(self, fermions=fermions, fields=tuple(fields))
 
     def parameter(self, name: str) -> float:
         """Value of a parameter; UnknownName if the model does not have it."""
@@ -232,13 +308,30 @@ class ZprimeModel(PickledByFields):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
+def _fraction(name: str, value: object) -> Fraction | None:
+    """The exact value of a text such as 1/3; None if it is no fraction."""
+    if not (isinstance(value, str) and "/" in value):
+        return value if isinstance(value, Fraction) else None
+    try:
+        return Fraction(value.replace(" ", ""))
+    except (ValueError, ZeroDivisionError):
+        raise InputError(f"{name} must be a number or a fraction, found {value!r}") from None
+
+
 def perturbative_coupling(model: ZprimeModel) -> float:
-    """Largest perturbative coupling, where g q_max = sqrt(2 pi); arXiv:1707.08606, section 5 (figure 2)."""
+    """Largest perturbative coupling, where g q_max = sqrt(2 pi); arXiv:1707.08606, section 5 (figure 2).
+
+    InputError for a model whose charges are all 0.
+    """
+    if not model.largest_charge():
+        raise InputError(f"model {model.id}: every charge is 0, so that no coupling is too large")
     return sqrt(2 * np.pi) / model.largest_charge()
 
 
-def anomaly_sums(model: ZprimeModel) -> dict[str, Fraction]:
-    """Exact anomaly sums (left minus right) of the charges as written on the card.
+def anomaly_sums(model: ZprimeModel) -> dict[str, Fraction | float]:
+    """Anomaly sums (left minus right) of the charges as written on the card.
+
+    They are exact fractions, or floats where a charge is a formula without an exact value.
 
     ``gravity`` is eq. (2.3) and ``u1_cubed`` eq. (2.4) of arXiv:1707.08606. The mixed sums SU(3)^2 U(1)',
     SU(2)^2 U(1)', Y^2 U(1)' and Y U(1)'^2 come from the same triangle diagrams.
@@ -248,9 +341,11 @@ def anomaly_sums(model: ZprimeModel) -> dict[str, Fraction]:
     if not model.fields:
         raise InputError(f"model {model.id} is a set of couplings, not a U(1)' gauge theory: it has no anomaly sums")
 
-    def total(weight: Any) -> Fraction:
+    exact = all(f.source is None or f.source.exact for f in model.fields)
+
+    def total(weight: Any) -> Fraction | float:
         terms = (weight(f) * f.multiplicity * (1 if f.left else -1) for f in model.fields)
-        return sum(terms, Fraction(0))
+        return sum(terms, Fraction(0)) if exact else float(sum(terms, Fraction(0)))
 
     return {
         "gravity": total(lambda f: f.colors * f.isospin_states * f.charge),

@@ -224,7 +224,7 @@ def read_points(
         return groups, errors.texts
     if "coupling" not in columns:
         return [_free_points(columns, errors)], errors.texts
-    if model is not None and not any(name in columns for name in _SWITCHES):
+    if model is not None and not any(name in columns for name in _shared(model)):
         return [_model_points(columns, model, np.arange(n), errors)], errors.texts
     names = np.full(n, "") if "model" not in columns or model is not None else columns["model"].astype(str)
     for name in np.unique(names):
@@ -234,12 +234,18 @@ def read_points(
         except ZprimeError as err:
             errors.put(np.where(np.isin(np.arange(n), rows), str(err), ""))
             continue
-        # all hypotheses of one group share the switches of the width
-        switches = np.stack([columns[s][rows].astype(str) for s in _SWITCHES if s in columns] or [rows * 0])
-        for pair in np.unique(switches, axis=1).T:
-            same = rows[(switches == pair[:, None]).all(axis=0)]
+        # all hypotheses of one group share the switches of the width and the parameters of the charges
+        shared = np.stack([columns[s][rows].astype(str) for s in _shared(card) if s in columns] or [rows * 0])
+        _, group = np.unique(shared, axis=1, return_inverse=True)
+        order = np.argsort(group.ravel(), kind="stable")
+        for same in np.split(rows[order], np.cumsum(np.bincount(group.ravel()))[:-1]):
             groups.append(_model_points(columns, card, same, errors))
     return groups, errors.texts
+
+
+def _shared(model: ZprimeModel) -> tuple[str, ...]:
+    """Parameters that all hypotheses of one group share."""
+    return (*_SWITCHES, *model.charge_parameters)
 
 
 class Errors:
@@ -261,14 +267,15 @@ class Errors:
             if self.texts[i] == "":
                 self.texts[i] = text if values is None else f"{text}, found {values[i]}"
 
-    def checked(self, columns: Columns, name: str, positive: bool) -> FloatArray:
+    def checked(self, columns: Columns, name: str, positive: bool, signed: bool = False) -> FloatArray:
         """A column as numbers; an entry out of range or not a number becomes 1 and gives its row a message."""
         values = numbers(columns[name])
-        good = np.isfinite(values) & ((values > 0) if positive else (values >= 0))
+        good = np.isfinite(values) & (signed | ((values > 0) if positive else (values >= 0)))
         if good.all():
             return values
         rows = np.arange(len(values))
-        self.add(rows, ~good, f"{name} must be a finite number {'> 0' if positive else '>= 0'}", columns[name])
+        bound = "" if signed else " > 0" if positive else " >= 0"
+        self.add(rows, ~good, f"{name} must be a finite number{bound}", columns[name])
         return np.where(good, values, 1.0)
 
     def good(self, rows: IndexArray) -> IndexArray:
@@ -278,15 +285,18 @@ class Errors:
 
 def _model_points(columns: Columns, model: ZprimeModel, rows: IndexArray, errors: Errors) -> Points:
     mass, g = (errors.checked(columns, name, positive=True) for name in ("mass_gev", "coupling"))
-    given = {name: errors.checked(columns, name, positive=False) for name in columns if name in model.parameters}
-    switches: dict[str, float] = {}
+    own = model.charge_parameters
+    given = {name: errors.checked(columns, name, False, name in own) for name in columns if name in model.parameters}
+    switches: dict[str, float] = {name: float(given[name][rows[0]]) for name in own if name in given}
     for name in _SWITCHES:
         if name in given:
             text = f"{name} is a switch: 0 or 1"
             errors.add(rows, ~np.isin(given[name][rows], (0.0, 1.0)), text, columns[name])
             switches[name] = float(given[name][rows[0]] == 1.0)
-    if switches:
-        model = model.with_parameters(switches)
+    try:
+        model = model.with_parameters(switches) if switches else model
+    except ZprimeError as err:  # of a charge that has no value there
+        errors.put(np.where(np.isin(np.arange(len(mass)), rows), str(err), ""))
     rows = errors.good(rows)
     family = coupling_family(model, mass[rows], {name: values[rows] for name, values in given.items()})
     for i, text in family.faults():
