@@ -77,7 +77,7 @@ def test_values_that_do_not_exist(text):
 
 
 def test_b_minus_l_is_a_point_of_u1x():
-    """Bit by bit the card of B-L; r = -4/5 is U(1)_chi and r = -2 is U(1)_R (arXiv:1009.4164)."""
+    """Bit by bit the card of B-L; r = -4/5 is U(1)_chi and r = -2 is U(1)_R."""
     u1x, bl = load_model("u1x"), load_model("minimal_bl")
     assert charges(u1x) == charges(bl)
     own, fixed = decay_widths(u1x, 2000.0, 0.1), decay_widths(bl, 2000.0, 0.1)

@@ -84,10 +84,15 @@ class Page:
             for name, parameter in model.parameters.items():
                 if name in _SWITCHES:
                     continue
-                size = model.parameters[name].value
+                size, low = abs(parameter.value), 0.0
                 top = 4 * size if size else (500.0 if name == GAMMA_EXTRA else 1000.0)
+                if name in model.charge_parameters:
+                    span = 4 * size if size else 2.0
+                    low, top = max(parameter.low, -span), min(parameter.high, span)
                 label = f"{name} (GeV)" if "GeV" in parameter.doc else name
-                self._number(f"parameter:{name}", label, parameter.value, 0.0, top, top / 1000, tip=parameter.doc)
+                self._number(
+                    f"parameter:{name}", label, parameter.value, low, top, (top - low) / 1000, tip=parameter.doc
+                )
             for name in _SWITCHES:
                 doc = {QCD_WIDTHS: "QCD correction of the quark widths", RUNNING_WIDTH: "width grows with s"}[name]
                 on = bool(model.parameters[name].value)
