@@ -28,7 +28,7 @@ PACKAGES = {
     "dark_matter": ("model",),
     "events": ("process",),
     "searches": ("partons", "process.final_state"),
-    "signal": ("process", "searches", "events.records"),
+    "signal": ("process", "searches", "events.records", "events.statement"),
     "likelihood": ("io", "signal.signal", "searches.background"),
     "limits": ("likelihood", "signal", "process"),
     "scan": ("limits",),

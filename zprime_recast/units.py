@@ -20,3 +20,6 @@ GEV2_TO_CM3_PER_S: Final = GEV2_TO_CM2 * SPEED_OF_LIGHT_CM_S
 
 #: cm^2 per picobarn.
 CM2_PER_PB: Final = 1e-36
+
+#: 1 pb in fb; event files of other programs are in pb.
+FB_PER_PB: Final = 1e3

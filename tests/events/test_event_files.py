@@ -236,7 +236,8 @@ def test_foreign_columns(ssm_events, tmp_path):
     with uproot.recreate(tmp_path / "other.root") as file:
         file.mktree("dileptons", {name: c.dtype for name, c in leptons.items()}).extend(leptons)
         file.mktree("jets", {"jet_pt": np.dtype(float)}).extend({"jet_pt": np.ones(3)})
-    again = read_events(tmp_path / "other.root")
+    again = read_events(tmp_path / "other.root", 2.5)
+    assert again.cross_section_fb == pytest.approx(2.5)
     np.testing.assert_allclose(again["m_ll"], ssm_events["m_ll"], rtol=1e-9)
     np.testing.assert_allclose(again["cos_theta_cs"], ssm_events["cos_theta_cs"], atol=1e-9)
     with uproot.recreate(tmp_path / "jets.root") as file:
@@ -261,7 +262,7 @@ def test_foreign_lhe(tmp_path):
     np.testing.assert_allclose(events["lminus_pt"], np.hypot(99.0, 0.1))
     np.testing.assert_allclose(events["x1"], 100 / 6500)
     path.write_text(head + event.replace("90. 0 0 90.", "90. 0 zero 90.") + "</LesHouchesEvents>\n")
-    with pytest.raises(CardError, match="13 per particle"):
+    with pytest.raises(CardError, match="a line that is not numbers, expected 6 numbers, then 13 per particle"):
         read_events(path)
 
 

@@ -36,7 +36,7 @@ def test_template_of_events_is_the_analytic_one(model_id, mass, coupling, mode, 
     """
     folded = paper_searches[0]
     _, events, analytic = sample(folded, model_id, mass, coupling, mode, 1_000_000)
-    template = event_template(folded, events)
+    template = event_template(folded, events, universal=True)
     for name, yields in template.yields.items():
         expected, error = analytic.yields[name], template.errors[name]
         filled = error > 1e-3 * error.max()
@@ -56,7 +56,7 @@ def test_limit_of_events_is_the_analytic_one(model_id, mass, coupling, mode, pap
     """Limits on the signal strength within 1 % (seen: 0.3 %)."""
     folded = paper_searches[0]
     _, events, analytic = sample(folded, model_id, mass, coupling, mode, 1_000_000)
-    template = event_template(folded, events)
+    template = event_template(folded, events, universal=True)
     ours = strength_limit([template])
     reference = strength_limit([replace(template, yields=analytic.yields)])
     assert ours.mu_95_observed == pytest.approx(reference.mu_95_observed, rel=0.01)
@@ -87,7 +87,7 @@ def test_templates_that_make_no_sense(paper_searches, ssm_events):
     with pytest.raises(InputError, match="events at 8000 GeV"):
         event_template(folded, replace(ssm_events, info={**ssm_events.info, "sqrt_s_gev": 8000.0}))
     outside = replace(ssm_events, columns={**ssm_events.columns, "lminus_eta": ssm_events["lminus_eta"] + 20})
-    with pytest.raises(InputError, match="none of 3000 events is inside"):
+    with pytest.raises(InputError, match=r"none of 3000 events: 3000 mu\+mu- is inside"):
         event_template(folded, outside)
     negative = replace(ssm_events, columns={**ssm_events.columns, "weight": -np.abs(ssm_events["weight"])})
     with pytest.raises(LikelihoodError, match="no signal events"):
@@ -95,7 +95,7 @@ def test_templates_that_make_no_sense(paper_searches, ssm_events):
     few = event_template(folded, ssm_events[:100])
     assert "statistical error" in few.warnings[0]
     cut_short = event_template(folded, replace(ssm_events, info={**ssm_events.info, "truncated": True}))
-    assert "cut short: 3000 complete events" in cut_short.warnings[-1]
+    assert any("cut short: 3000 complete events" in text for text in cut_short.warnings)
 
 
 def test_fiducial_cuts(paper_searches, ssm_events):

@@ -30,6 +30,31 @@ from ._shared import (
 
 _FIGURES = (".png", ".pdf", ".svg")
 
+CrossSection = Annotated[
+    str | None,
+    typer.Option(
+        "--cross-section",
+        metavar="FB",
+        help="Cross-section of the whole sample in fb, events without a pair included; default: that of the files.",
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME=BRANCH",
+        help="Branches of a tree of another program, e.g. 'lminus_pt=Muon_pt[0] ...', or a .toml file; repeatable.",
+    ),
+]
+Combine = Annotated[
+    str | None,
+    typer.Option(
+        "--combine",
+        metavar="HOW",
+        help="add (slices of a process) or average (runs of one process); default: decided from the files, and said.",
+    ),
+]
+
 
 @app.command()
 def generate(
@@ -126,6 +151,7 @@ def shower(
     hadronise: Annotated[
         bool, typer.Option("--hadronise", help="Also simulate hadrons and multiple interactions.")
     ] = False,
+    cross_section: CrossSection = None,
 ) -> None:
     """Shower events with Pythia (extra [shower]) and write the dressed leptons.
 
@@ -137,11 +163,12 @@ def shower(
 
     if format_of(output) not in (".root", ".parquet"):
         raise InputError(f"{output}: showered events can be written only to .root or .parquet")
+    sigma = _cross_section(cross_section)
     done = 0
 
     def showered(on_events: Callable[[int], object]) -> Iterator[Any]:
         nonlocal done
-        pieces = (piece for batch in stream_events(events) for piece in batches(batch, 20_000))
+        pieces = (piece for batch in stream_events(events, sigma) for piece in batches(batch, 20_000))
         for number, piece in enumerate(pieces):
             result = shower_events(piece, seed + number, not no_isr, not no_fsr, hadronise)
             done += len(result)
@@ -166,6 +193,8 @@ def histogram_(
     prediction: Annotated[
         bool, typer.Option("--prediction", help="Overlay the prediction by integration (for files of zprime-recast).")
     ] = False,
+    cross_section: CrossSection = None,
+    columns: Columns = None,
     as_json: Json = False,
 ) -> None:
     """Histogram a variable of event files, in fb per bin with errors, as a ROOT file or a figure.
@@ -174,31 +203,36 @@ def histogram_(
     """
     import numpy as np
 
+    from ..events.column_map import load_column_map
     from ..events.histograms import default_edges, histogram, predicted, values_of, write_root
     from ..events.storage import stream_events
 
     for path in output or ():
         if path.suffix not in (".root", *_FIGURES):
             raise InputError(f"{path}: a histogram can be written only to .root, {', '.join(_FIGURES)}")
-    first = next(stream_events(files[0]))
+    sigma, column_map = _cross_section(cross_section), load_column_map(columns or ())
+    first = next(batch for batch in stream_events(files[0], sigma, columns=column_map))
     values_of(first[:0], variable)
     edges = default_edges(first, variable, bins)
     if range_:
         low, high = _pair("--range", range_, positive=False)
         edges = np.linspace(low, high, bins + 1)
-    filled, infos = [], []
+    filled, infos, warnings = [], [], []
     for path in files:
         seen: dict[str, Any] = {}
+        statement: Any = None
 
         def batches(path: Path = path, seen: dict[str, Any] = seen) -> Iterator[Any]:
-            info: Any = {}
-            for batch in stream_events(path):
-                info = batch.info
+            nonlocal statement
+            for batch in stream_events(path, sigma, columns=column_map):
+                statement = batch.statement
+                seen.update(batch.info)
                 yield batch
-            seen.update(info)  # only its end tells whether a file was cut short
 
         filled.append(histogram(batches(), variable, edges))
-        _warn_truncated(path, seen)
+        if not sum(statement.pairs.values()):
+            raise InputError(f"{path}: no pair of leptons in {statement.contents}")
+        warnings += [f"{path}: {text}" for text in statement.warnings]
         infos.append(seen)
     expected = [predicted(info, variable, edges) if prediction else None for info in infos]
     names = _names(files)
@@ -221,6 +255,7 @@ def histogram_(
             }
             for path, one, guess in zip(files, filled, expected, strict=True)
         ],
+        "warnings": warnings,
     }
     text = [f"wrote {path}" for path in output or ()]
     if not output:
@@ -228,33 +263,38 @@ def histogram_(
         for j in range(len(edges) - 1):
             cells = [f"{one.values()[j]:.5g} +- {one.variances()[j] ** 0.5:.2g}" for one in filled]
             text.append(f"{edges[j]:12.5g} {edges[j + 1]:12.5g}" + "".join(f" {cell:>24s}" for cell in cells))
-    emit(values, as_json, text)
+    emit(values, as_json, [*text, *(f"warning: {w}" for w in warnings)])
 
 
 @app.command()
 def template(
-    events: Annotated[Path, typer.Option("--events", help="Event file of the signal, with pairs of leptons.")],
+    events: Annotated[
+        list[Path],
+        typer.Option("--events", help="Event file of the signal, with pairs of leptons; repeatable (see --combine)."),
+    ],
     analysis: Analyses = None,
     channel: Annotated[
         list[str] | None,
-        typer.Option("--channel", help="Channel that sees these events; repeatable. Default: all (universality)."),
+        typer.Option("--channel", help="Channel to use; repeatable. Default: each that has pairs of its flavour."),
     ] = None,
-    cross_section: Annotated[
-        str | None,
-        typer.Option(
-            "--cross-section",
-            metavar="FB",
-            help="Cross-section of the whole sample in fb; default: the sum of its weights.",
-        ),
-    ] = None,
+    universal: Annotated[
+        bool,
+        typer.Option("--universal", help="The pairs, of one flavour, stand for those of every flavour."),
+    ] = False,
+    cross_section: CrossSection = None,
+    combine: Combine = None,
+    columns: Columns = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="pyhf workspace to write (JSON).")] = None,
     no_limit: Annotated[bool, typer.Option("--no-limit", help="Only the expected signal, no limit.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make the signal template of a search from events, and set a limit on its strength.
 
+    Each pair goes to the channel of its flavour.
+
     Example: zprime-recast template --events signal.root --analysis atlas-139fb-dilepton
     """
+    from ..events.column_map import load_column_map
     from ..events.storage import stream_events
     from ..io.files import write_text
     from ..likelihood.workspace import build_workspace
@@ -262,41 +302,51 @@ def template(
     from ..searches.search import DEFAULT_ANALYSES
     from ..searches.spectrum import load_spectrum
     from ..signal.fold import fold_search
-    from ..signal.from_events import event_template
+    from ..signal.from_events import event_templates
 
-    sigma = positive_number("--cross-section", cross_section) if cross_section else None
-    searches = [load_spectrum(name) for name in analysis or DEFAULT_ANALYSES]
-    templates = [event_template(fold_search(s), stream_events(events), channel, sigma) for s in searches]
+    sigma = _cross_section(cross_section)
+    stream = stream_events(events, sigma, combine, load_column_map(columns or ()))
+    searches = [fold_search(load_spectrum(name)) for name in analysis or DEFAULT_ANALYSES]
+    templates = event_templates(searches, stream, channel, universal=universal)
+    first = templates[0]
+    warnings = list(dict.fromkeys(w for t in templates for w in t.warnings))
     values: dict[str, Any] = {
-        "events": templates[0].events,
-        "cross_section_fb": templates[0].cross_section_fb,
+        "events": first.events,
+        "contents": first.contents,
+        "cross_section_fb": first.cross_section_fb,
+        "cross_section_from": first.basis,
         "analyses": {
             t.search.id: {
                 "acceptance": t.acceptance,
+                "channel_fb": dict(t.channel_fb),
                 "yields": {name: y.tolist() for name, y in t.yields.items()},
                 "statistical_errors": {name: e.tolist() for name, e in t.errors.items()},
                 "edges_gev": {name: t.search.channel(name).edges_gev.tolist() for name in t.yields},
             }
             for t in templates
         },
-        "warnings": [w for t in templates for w in t.warnings],
+        "warnings": warnings,
     }
-    text = [f"{templates[0].events} events, {templates[0].cross_section_fb:.5g} fb per lepton flavour"]
+    text = [f"{first.contents}; cross-section {first.cross_section_fb:.5g} fb ({first.basis})"]
     for t in templates:
-        sums = ", ".join(f"{name} {y.sum():.4g}" for name, y in t.yields.items())
+        sums = ", ".join(f"{name} {y.sum():.4g} (of {t.channel_fb[name]:.4g} fb)" for name, y in t.yields.items())
         text.append(f"{t.search.id}: acceptance {t.acceptance:.4f}, expected events {sums}")
     if output:
         write_text(output, json.dumps(build_workspace([t.signal for t in templates]), allow_nan=False) + "\n")
         text.append(f"wrote {output}")
     if not no_limit:
         result = strength_limit(templates)
-        values |= result.to_dict()
+        values |= {**result.to_dict(), "warnings": list(dict.fromkeys([*warnings, *result.warnings]))}
         text += [
             f"95% CL limit on the signal strength: observed {result.mu_95_observed:.4g}",
             "expected (-2..+2 sigma) " + ", ".join(f"{mu:.4g}" for mu in result.mu_95_expected),
             f"cross-section observed {result.sigma_95_observed_fb:.4g} fb; CLs of the sample {result.cls_observed:.4g}",
         ]
     emit(values, as_json, [*text, *(f"warning: {w}" for w in values["warnings"])])
+
+
+def _cross_section(text: str | None) -> float | None:
+    return None if text is None else positive_number("--cross-section", text)
 
 
 def _whole(name: str, text: str) -> int:
@@ -335,11 +385,6 @@ def _names(files: list[Path]) -> list[str]:
         stem = path.name.split(".")[0] or "events"
         names.append(stem if stem not in names else f"{stem}_{len(names) + 1}")
     return names
-
-
-def _warn_truncated(path: Path, info: dict[str, Any]) -> None:
-    if info.get("truncated"):
-        typer.echo(f"warning: {path} was cut short; only its complete events are used", err=True)
 
 
 @contextmanager

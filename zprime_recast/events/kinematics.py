@@ -42,8 +42,8 @@ class HardProcess(Quiet):
     """Whether the quark, not the antiquark, comes along +z, (n,): colour runs from the quark to the antiquark."""
     boson_id: int
     """ZPRIME_ID, or Z_ID for events of the Standard Model alone."""
-    lepton_id: int
-    """Code of l-; that of l+ has the opposite sign."""
+    lepton_id: npt.NDArray[np.int64]
+    """Codes of the l-, (n,), those of the l+ have the opposite sign; 11 where the flavour is not known."""
 
     @property
     def colored(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -66,7 +66,7 @@ def hard_process(events: DileptonEvents) -> HardProcess:
         lplus=lplus,
         quark_first=events["id1"] > 0,
         boson_id=Z_ID if events.info.get("mode") == "sm" else ZPRIME_ID,
-        lepton_id=int(events.info.get("lepton_pdg_id", PDG_ID["e"])),
+        lepton_id=np.where(events.flavor == 0, PDG_ID["e"], events.flavor),
     )
 
 
@@ -122,7 +122,7 @@ def collins_soper(lminus: FloatArray, lplus: FloatArray) -> FloatArray:
 
 def select_leptons(
     event: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], final: npt.NDArray[np.bool_], p: FloatArray, n: int
-) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray, FloatArray]:
     """Find the lepton pair of each event and dress it with nearby photons.
 
     Per flavour the l- and l+ of highest pt are taken; of several flavours the pair with the highest sum of pt.
@@ -134,17 +134,19 @@ def select_leptons(
         p: momenta of the particles, (k, 4).
         n: number of events.
 
-    Returns the indices of the events with a pair, (n_pairs,), and the momenta of their l- and l+, (n_pairs, 4) each.
+    Returns the indices of the events with a pair, (n_pairs,), the codes of their l-, (n_pairs,), and the momenta of
+    their l- and l+, (n_pairs, 4) each.
     """
     pt = transverse_momentum(p)
-    best = np.full((len(PDG_ID), 2, n), -1)
-    for k, lepton in enumerate(PDG_ID.values()):
+    codes = np.array(list(PDG_ID.values()))
+    best = np.full((len(codes), 2, n), -1)
+    for k, lepton in enumerate(codes):
         for side, pid in enumerate((lepton, -lepton)):
             rows = np.flatnonzero(final & (ids == pid))
             rows = rows[np.argsort(pt[rows], kind="stable")]
             best[k, side, event[rows]] = rows  # the last assignment, of the highest pt, stands
     paired = (best >= 0).all(axis=1)
-    score = np.where(paired, pt[best].sum(axis=1), -1.0)
+    score = np.where(paired, pt[best].sum(axis=1) if len(pt) else 0.0, -1.0)
     flavor = score.argmax(axis=0)
     good = np.flatnonzero(paired.any(axis=0))
     chosen = best[flavor[good], :, good]  # (good, 2)
@@ -159,7 +161,7 @@ def select_leptons(
         for side in range(2):
             near = (distance[side] < DRESSING_R) & (distance[side] <= distance[1 - side])
             np.add.at(leptons[side], of[near], p[photons[near]])
-    return good, leptons[0], leptons[1]
+    return good, codes[flavor[good]], leptons[0], leptons[1]
 
 
 def _delta_r(a: FloatArray, b: FloatArray) -> FloatArray:

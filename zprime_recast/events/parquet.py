@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import CardError
-from .records import COLUMNS, OPTIONAL_COLUMNS, DileptonEvents, from_columns
+from .column_map import ColumnMap
+from .columns import first_line, parsed_metadata
+from .records import DileptonEvents
 
 META = b"zprime_recast"
 
@@ -39,29 +41,37 @@ class ParquetWriter:
             self._writer.close()
 
 
-def stream_parquet(path: Path, info: dict[str, Any]) -> Iterator[DileptonEvents]:
-    """Read the events of a Parquet file, one batch per row group; the metadata are added to ``info``."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class ParquetTable:
+    """An open Parquet file, read by row groups."""
 
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as err:
-        found = str(err).splitlines()[0][:120]
-        raise CardError(path, "", found, "a complete Parquet file (if it is cut short, no event can be read)") from None
-    with file:
-        card = (file.schema_arrow.metadata or {}).get(META)
-        if card is not None:
-            try:
-                info.update(json.loads(card))
-            except ValueError:
-                raise CardError(path, META.decode(), "broken JSON", "the metadata as they were written") from None
-        names = [n for n in (*COLUMNS, *OPTIONAL_COLUMNS) if n in file.schema_arrow.names]
-        for group in range(file.num_row_groups):
-            try:
-                table = file.read_row_group(group, columns=names)
-            except (pa.ArrowInvalid, OSError) as err:
-                raise CardError(
-                    path, f"row group {group}", str(err).splitlines()[0][:120], "an undamaged row group"
-                ) from None
-            yield from_columns({n: table[n].to_numpy() for n in names}, info, path)
+    def __init__(self, path: Path, columns: ColumnMap | None = None) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path, self.lists = path, columns is not None
+        try:
+            self.file = pq.ParquetFile(path)
+            metadata = (self.file.schema_arrow.metadata or {}).get(META, b"{}")
+            self.names: Sequence[str] = [*self.file.schema_arrow.names]
+            self.groups = int(self.file.num_row_groups)
+        except (pa.ArrowException, OSError, ValueError) as err:
+            expected = "a complete Parquet file (if it is cut short, no event can be read)"
+            raise CardError(path, "", first_line(err), expected) from None
+        self.info = parsed_metadata(path, META.decode(), metadata)
+
+    def steps(self) -> Sequence[int]:
+        """Row groups."""
+        return range(self.groups)
+
+    def read(self, names: Sequence[str], step: int) -> tuple[Mapping[str, Any], int]:
+        """Columns of a row group, as NumPy arrays, or as awkward arrays for a column map."""
+        import awkward as ak
+        import pyarrow as pa
+
+        try:
+            table = self.file.read_row_group(step, columns=[*names])
+            if self.lists:
+                return {name: ak.from_arrow(table[name]) for name in names}, table.num_rows
+            return {name: table[name].to_numpy() for name in names}, table.num_rows
+        except (pa.ArrowException, OSError, ValueError) as err:
+            raise CardError(self.path, f"row group {step}", first_line(err), "an undamaged row group") from None

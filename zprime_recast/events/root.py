@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import CardError
-from .records import COLUMNS, OPTIONAL_COLUMNS, DileptonEvents, from_columns
+from .column_map import ColumnMap
+from .columns import first_line, parsed_metadata
+from .records import DileptonEvents
 
 TREE, META = "events", "zprime_recast"
 #: Events per step when reading.
@@ -42,56 +44,63 @@ class RootWriter:
         self._file.close()
 
 
-def stream_root(path: Path, info: dict[str, Any]) -> Iterator[DileptonEvents]:
-    """Events of a ROOT file: the tree ``events``, or the only one with the lepton columns.
+class RootTable:
+    """An open ROOT file: the tree ``events``, or the only one with the columns asked for."""
 
-    The metadata are added to ``info``.
-    """
-    import uproot
+    def __init__(self, path: Path, columns: ColumnMap | None = None) -> None:
+        import uproot
 
-    try:
-        file = uproot.open(path)
-    except Exception as err:  # uproot raises many kinds for files that are not ROOT files or are cut short
-        raise CardError(
-            path, "", _first_line(err), "a complete ROOT file (if it is cut short, no event can be read)"
-        ) from None
-    with file:
-        if META in file:
-            info.update(_parsed(path, str(file[META])))
-        tree = _tree(file, path)
-        names = [n for n in (*COLUMNS, *OPTIONAL_COLUMNS) if n in tree.keys()]  # noqa: SIM118  (no mapping)
-        count = int(tree.num_entries)
-        for start in range(0, count, STEP):
-            try:
-                arrays = tree.arrays(names, entry_start=start, entry_stop=min(start + STEP, count), library="np")
+        self.path = path
+        try:
+            file = uproot.open(path)
+        except Exception as err:  # uproot raises many kinds for files that are not ROOT files or are cut short
+            raise CardError(
+                path, "", first_line(err), "a complete ROOT file (if it is cut short, no event can be read)"
+            ) from None
+        try:
+            metadata = str(file[META]) if META in file else "{}"
+            wanted = set(columns.branches if columns else ["lminus_pt"])
+            self.tree = _tree(file, path, wanted, columns.tree if columns else None)
+            self.names: Sequence[str] = [*self.tree.keys()]
+            self.count = int(self.tree.num_entries)
+        except CardError:
+            raise
+        except Exception as err:  # as above, for a file whose inside is damaged
+            raise CardError(path, "", first_line(err), "an undamaged ROOT file") from None
+        self.info = parsed_metadata(path, META, metadata)
+        self.lists = columns is not None
+
+    def steps(self) -> Sequence[tuple[int, int]]:
+        """Ranges of events."""
+        return [(start, min(start + STEP, self.count)) for start in range(0, self.count, STEP)]
+
+    def read(self, names: Sequence[str], step: tuple[int, int]) -> tuple[Mapping[str, Any], int]:
+        """Columns of a range of events, as NumPy arrays, or as awkward arrays for a column map."""
+        start, stop = step
+        try:
+            arrays = self.tree.arrays(
+                [*names], entry_start=start, entry_stop=stop, library="ak" if self.lists else "np"
+            )
+            if self.lists:
+                columns = {name: arrays[name] for name in names}
+            else:
                 columns = arrays if isinstance(arrays, dict) else {n: arrays[n].to_numpy() for n in names}
-            except (OSError, ValueError, IndexError, EOFError, AssertionError) as err:
-                if start:  # what comes before the cut is whole
-                    info["truncated"] = True
-                    return
-                raise CardError(path, TREE, _first_line(err), "events: the file is damaged or cut short") from None
-            yield from_columns(columns, info, path)
+            if any(len(column) != stop - start for column in columns.values()):
+                raise ValueError("columns of different lengths")
+        except Exception as err:  # uproot raises many kinds for damaged files
+            raise CardError(self.path, TREE, first_line(err), "events: the file is damaged or cut short") from None
+        return columns, stop - start
 
 
-def _tree(file: Any, path: Path) -> Any:
+def _tree(file: Any, path: Path, wanted: set[str], named: str | None) -> Any:
     found = []
     for name, kind in file.classnames(cycle=False).items():
-        if kind == "TTree" or "RNTuple" in kind:
+        if (kind == "TTree" or "RNTuple" in kind) and named in (None, name):
             tree = file[name]
-            if "lminus_pt" in tree.keys():  # noqa: SIM118
+            if wanted <= set(tree.keys()) or named:
                 found.append((name != TREE, name, tree))
     if not found:
-        raise CardError(path, "", "no tree with columns lminus_pt, lminus_eta ...", "a tree of dilepton events")
+        what = "no tree with lminus_pt, lminus_eta ..." if "lminus_pt" in wanted else "no tree with these branches"
+        remedy = "a tree of dilepton events; for other names of columns: --columns"
+        raise CardError(path, "", what if named is None else f"no tree {named}", remedy)
     return min(found, key=lambda item: item[:2])[2]
-
-
-def _parsed(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(text))
-    except ValueError:
-        raise CardError(path, META, "broken JSON", "the metadata as they were written") from None
-
-
-def _first_line(err: Exception) -> str:
-    lines = [line for line in str(err).splitlines() if line.strip()]
-    return (lines[0] if lines else type(err).__name__)[:120]

@@ -55,7 +55,8 @@ def shower_events(
     table = np.concatenate(parts)
     number = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     ids = table[:, 0].astype(np.int64)
-    good, lminus, lplus = select_leptons(number, ids, np.ones(len(table), dtype=bool), table[:, 1:], len(parts))
+    every = np.ones(len(table), dtype=bool)
+    good, flavor, lminus, lplus = select_leptons(number, ids, every, table[:, 1:], len(parts))
     kept = events[np.array(index)[good]]
     info = {
         **events.info,
@@ -72,7 +73,8 @@ def shower_events(
         },
     }
     partons = np.stack([kept["id1"], kept["id2"]], axis=1), np.stack([kept["x1"], kept["x2"]], axis=1)
-    return from_momenta(lminus, lplus, kept["weight"], info, *partons, kept["scale"])
+    flavors = flavor if "lepton_id" in events.columns else None
+    return from_momenta(lminus, lplus, kept["weight"], info, *partons, kept["scale"], flavors)
 
 
 def _final(event: Any) -> FloatArray:
@@ -124,6 +126,7 @@ def _source(events: DileptonEvents) -> Any:
     hard, sm = hard_process(events), standard_model()
     rows = [p.tolist() for p in (hard.first, hard.second, hard.boson, hard.lminus, hard.lplus)]
     id1, id2, scale = (events[name].tolist() for name in ("id1", "id2", "scale"))
+    lepton = hard.lepton_id.tolist()
     x1, x2, mass = (events[name].tolist() for name in ("x1", "x2", "m_ll"))
     beam = 0.5 * float(events.info.get("sqrt_s_gev", DEFAULT_SQRT_S_GEV))
     sigma_pb = 1e-3 * abs(float(events.info.get("cross_section_fb") or events.cross_section_fb))
@@ -153,8 +156,8 @@ def _source(events: DileptonEvents) -> Any:
             self.addParticle(id1[i], -1, 0, 0, *colors, *first, 0.0)
             self.addParticle(id2[i], -1, 0, 0, *colors[::-1], *second, 0.0)
             self.addParticle(hard.boson_id, 2, 1, 2, 0, 0, *pair, mass[i])
-            self.addParticle(hard.lepton_id, 1, 3, 3, 0, 0, *lminus, 0.0)
-            self.addParticle(-hard.lepton_id, 1, 3, 3, 0, 0, *lplus, 0.0)
+            self.addParticle(lepton[i], 1, 3, 3, 0, 0, *lminus, 0.0)
+            self.addParticle(-lepton[i], 1, 3, 3, 0, 0, *lplus, 0.0)
             self.setPdf(id1[i], id2[i], x1[i], x2[i], scale[i], 0.0, 0.0, False)
             return True
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..arrays import checked_positive
 from ..errors import CardError, InputError, OutputError
 from ..io.files import write_whole
+from .column_map import ColumnMap
+from .combine import combined, common_info
 from .kinematics import pair_transverse_momentum
+from .pairs import Part
 from .records import DileptonEvents, batches
-from .text_stream import TextFile
+from .statement import Survey
+from .weights import Run
 
 SUFFIXES = (".root", ".parquet", ".lhe", ".lhe.gz", ".hepmc3", ".hepmc3.gz")
 #: Events per batch when a sample in memory is written.
@@ -66,6 +71,14 @@ def write_events(
     if first is None or not len(first):
         raise InputError(f"no events to write to {target}")
     known = dict(first.info if info is None else info)
+    if "n_events" not in known:
+        if kind not in (".root", ".parquet"):
+            raise InputError(
+                f"{target}: a stream whose metadata have no n_events and cross_section_fb; read it with read_events"
+            )
+        # the weights alone say what the cross-section of these events is
+        for key in ("cross_section_fb", "cross_section_error_fb", "absolute_cross_section_fb"):
+            known.pop(key, None)
 
     def write(temporary: Path) -> None:
         with _writer(kind, temporary, known, rntuple, compression) as put:
@@ -79,14 +92,15 @@ def write_events(
 def described(events: DileptonEvents) -> dict[str, Any]:
     """The metadata of a sample in memory; a selection gets its own number of events and cross-section."""
     info = dict(events.info)
-    if info.get("n_events") not in (None, len(events)):
+    whole = info.get("n_events", events.statement.events if events.statement else len(events))
+    if info.get("n_events") != len(events):
         weight = events["weight"]
         info |= {
             "n_events": len(events),
             "cross_section_fb": float(weight.sum()),
             "cross_section_error_fb": float(np.sqrt((weight**2).sum())),
             "absolute_cross_section_fb": float(np.abs(weight).sum()),
-            "selected_from": info["n_events"],
+            "selected_from": whole,
         }
     return info
 
@@ -139,55 +153,134 @@ def _check_leading_order(events: DileptonEvents, path: Path) -> None:
         )
 
 
-def stream_events(path: str | Path) -> Iterator[DileptonEvents]:
-    """Read the events of a file in batches, in bounded memory. CardError if it is not an event file, or damaged.
+def stream_events(
+    paths: str | Path | Sequence[str | Path],
+    cross_section_fb: float | None = None,
+    combine: str | None = None,
+    columns: ColumnMap | None = None,
+) -> Iterator[DileptonEvents]:
+    """Read the events of one or more files in batches, in bounded memory.
 
-    If an LHE or HepMC3 file ends early, its complete events are read and ``info["truncated"]`` of the last batch is
-    True.
+    The weights are cross-sections in fb; the ``statement`` of every batch says what they are from, and what the files
+    hold, as soon as the last batch is read. CardError if a file is not an event file, if it is damaged, or if it
+    contradicts itself. If a text file ends early, its complete events are read, and the statement says so.
+
+    Arguments:
+        paths: the files.
+        cross_section_fb: cross-section of the whole sample, events without a pair included; needed if the files give
+            none.
+        combine: ``add`` for files that are slices of a process, ``average`` for runs of one process; default: decided
+            from their cross-sections, flavours and masses, InputError if that is not clear.
+        columns: names of the columns of trees of other programs.
     """
-    source = Path(path)
-    kind = format_of(source)
-    if not source.is_file():
-        raise CardError(source, "", "no such file", "a file of events")
-    info: dict[str, Any] = {}
-    if kind == ".root":
-        from .root import stream_root
-
-        yield from stream_root(source, info)
-    elif kind == ".parquet":
-        from .parquet import stream_parquet
-
-        yield from stream_parquet(source, info)
-    else:
-        try:
-            yield from _stream_text(source, kind, info)
-        except zlib.error as err:
-            raise CardError(source, "", str(err), "an undamaged gzip file of events") from None
-
-
-def _stream_text(path: Path, kind: str, info: dict[str, Any]) -> Iterator[DileptonEvents]:
-    from .hepmc import read_hepmc_info, stream_hepmc
-    from .lhe import count_events, read_lhe_info, stream_lhe
-
-    compressed, lhe = kind.endswith(".gz"), kind.startswith(".lhe")
-    with TextFile(path, compressed) as file:
-        total = count_events(file, b"</event>" if lhe else b"\nE ")
-    with TextFile(path, compressed) as file:
-        if lhe:
-            found, init = read_lhe_info(file, path)
-        else:
-            found = read_hepmc_info(file, path)
-    info.update(found)
-    with TextFile(path, compressed) as file:
-        if lhe:
-            yield from stream_lhe(file, path, init, total, info)
-        else:
-            yield from stream_hepmc(file, total, info)
+    if cross_section_fb is not None:
+        checked_positive("cross_section_fb", cross_section_fb)
+    given = [paths] if isinstance(paths, (str, Path)) else [*paths]
+    if not given:
+        raise InputError("no files of events")
+    sources = [open_source(Path(path), columns) for path in given]
+    runs = [run for source in sources for run in source.runs]
+    factors, statement = combined(
+        runs, lambda: [s for source in sources for s in _surveys(source)], cross_section_fb, combine
+    )
+    info = common_info(runs, statement)
+    if statement.truncated:
+        info["truncated"] = True
+    first = 0
+    for source in sources:
+        for part in _parts(source):
+            pairs = part.events
+            weight = factors[first + part.run] * pairs["weight"]
+            batch = DileptonEvents(_columns(runs[first + part.run], pairs, info) | {"weight": weight}, info, statement)
+            statement.count(batch.flavor, weight, part.read, part.flawed)
+            statement.standard_model += part.standard_model
+            yield batch
+        first += len(source.runs)
 
 
-def read_events(path: str | Path) -> DileptonEvents:
-    """Read all events of a file into memory, see :func:`stream_events`. CardError if it holds no events."""
-    parts = list(stream_events(path))
-    if not sum(len(part) for part in parts):
-        raise CardError(path, "", "no complete event with a pair of leptons", "events")
-    return DileptonEvents.join(parts)
+def _columns(run: Run, pairs: DileptonEvents, info: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of some pairs, with their flavour unless the metadata of all events give it.
+
+    CardError if the metadata of their run give another flavour.
+    """
+    columns = dict(pairs.columns)
+    stated = run.info.get("lepton_pdg_id")
+    if stated is not None:
+        found = set(np.unique(columns.get("lepton_id", np.array([stated]))).tolist())
+        if found - {stated}:
+            other = min(found - {stated})
+            raise CardError(run.label, "", f"pairs of flavour {other}, metadata of flavour {stated}", "one of them")
+        columns["lepton_id"] = np.full(len(pairs), stated, dtype=np.int8)
+    if "lepton_pdg_id" in info:
+        columns.pop("lepton_id", None)
+    elif "runs" in info:  # every batch of several files has the same columns
+        columns.setdefault("lepton_id", np.zeros(len(pairs), dtype=np.int8))
+    return columns
+
+
+def _surveys(source: Source) -> list[Survey]:
+    """Flavours and masses of the runs of a file."""
+    found: list[tuple[list[Any], list[Any]]] = [([], []) for _ in source.runs]
+    for part in _parts(source):
+        found[part.run][0].append(part.events.flavor)
+        found[part.run][1].append(part.events["m_ll"])
+    return [Survey.of(*both) for both in found]
+
+
+def _parts(source: Source) -> Iterator[Part]:
+    try:
+        yield from source.parts()
+    except zlib.error as err:
+        raise CardError(source.path, "", str(err), "an undamaged gzip file of events") from None
+
+
+class Source(Protocol):
+    """A file of events whose runs are known."""
+
+    path: Path
+    runs: list[Run]
+
+    def parts(self) -> Iterator[Part]:
+        """Read the lepton pairs in batches, each of one run, with the weights of the file."""
+
+
+def open_source(path: Path, columns: ColumnMap | None = None) -> Source:
+    """Open a file and read what its headers and weights say. CardError if it is not an event file."""
+    kind = format_of(path)
+    if not path.is_file():
+        raise CardError(path, "", "no such file", "a file of events")
+    if kind in (".root", ".parquet"):
+        from .columns import ColumnFile, Table
+        from .parquet import ParquetTable
+        from .root import RootTable
+
+        table: Table = RootTable(path, columns) if kind == ".root" else ParquetTable(path, columns)
+        return ColumnFile(path, table, columns)
+    if columns is not None:
+        raise InputError(f"{path}: --columns is for ROOT and Parquet files")
+    from .hepmc_reader import HepmcFile
+    from .lhe_reader import LheFile
+
+    try:
+        return LheFile(path) if kind.startswith(".lhe") else HepmcFile(path)
+    except zlib.error as err:
+        raise CardError(path, "", str(err), "an undamaged gzip file of events") from None
+
+
+def read_events(
+    paths: str | Path | Sequence[str | Path],
+    cross_section_fb: float | None = None,
+    combine: str | None = None,
+    columns: ColumnMap | None = None,
+) -> DileptonEvents:
+    """Read all events of one or more files into memory; arguments as for :func:`stream_events`.
+
+    CardError if they hold no pair of leptons.
+    """
+    parts = list(stream_events(paths, cross_section_fb, combine, columns))
+    events = DileptonEvents.join(parts)
+    if not len(events):
+        found = "no events" if events.statement is None else events.statement.contents
+        path = paths if isinstance(paths, (str, Path)) else paths[0]
+        raise CardError(path, "", found, "a pair of leptons")
+    return events

@@ -61,6 +61,11 @@ def format_ids(ids: npt.NDArray[np.int8]) -> ByteArray:
     return format_choice(ids.astype(np.int64) + 9, [f"{i:+d}" for i in range(-9, 10)])
 
 
+def format_lepton_ids(ids: npt.NDArray[np.int64]) -> ByteArray:
+    """Codes of charged leptons, 11, 13 or 15, (n, 2)."""
+    return format_integers(ids, 2)
+
+
 def format_momentum(p: FloatArray) -> list[str | ByteArray]:
     """Momenta (n, 4) as pieces for :func:`fill`, a space before each component."""
     return [piece for column in p.T for piece in (" ", format_numbers(column))]

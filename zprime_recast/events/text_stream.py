@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 #: Bytes taken from the disk at once.
 _RAW = 1 << 20
+_GZIP = b"\x1f\x8b"
 
 
 class Readable(Protocol):
@@ -19,11 +19,15 @@ class Readable(Protocol):
 
 
 class TextFile:
-    """A plain or gzip file; if it is cut short, all that comes before is read. zlib.error if it is damaged."""
+    """A plain or gzip file, told apart by its first bytes; if it is cut short, all that comes before is read.
 
-    def __init__(self, path: Path, compressed: bool) -> None:
+    zlib.error if it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = open(path, "rb")  # noqa: SIM115  (closed in __exit__)
-        self._compressed = compressed
+        self._compressed = self._file.read(len(_GZIP)) == _GZIP
+        self._file.seek(0)
         self._inflate = zlib.decompressobj(31)
 
     def __enter__(self) -> TextFile:
@@ -48,43 +52,3 @@ class TextFile:
             parts.append(part)
             length += len(part)
         return b"".join(parts)
-
-
-class CompleteEvents(io.RawIOBase):
-    """Hands on a HepMC3 file up to its last complete event, with the line that ends the listing."""
-
-    def __init__(self, file: Readable, start: bytes, end: bytes) -> None:
-        super().__init__()
-        self._file, self._start, self._end = file, start, end
-        self._held = self._ready = b""
-        self._at = 0
-        self._done = self.truncated = False
-
-    def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes; none at the end."""
-        while self._at >= len(self._ready) and not self._done:
-            self._advance()
-        start = self._at
-        self._at = len(self._ready) if size < 0 else min(start + size, len(self._ready))
-        return self._ready[start : self._at]
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; returns the number of bytes, 0 at the end."""
-        given = self.read(len(buffer))
-        buffer[: len(given)] = given
-        return len(given)
-
-    def write(self, _: Any) -> int:
-        """Raise UnsupportedOperation; pyhepmc demands that every file has this method."""
-        raise io.UnsupportedOperation("write")
-
-    def _advance(self) -> None:
-        block = self._file.read(_RAW)
-        text = self._held + block
-        self._done, self._at = not block, 0
-        cut = text.rfind(self._start) + 1
-        if self._done:
-            self.truncated = self._end not in text
-            self._ready = text[:cut] + self._end + b"\n\n" if self.truncated else text
-        else:
-            self._ready, self._held = text[:cut], text[cut:]
