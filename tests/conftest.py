@@ -100,6 +100,11 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "LHAPDF_DATA_PATH")}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of our own: the number of damaged files of the fuzz tests."""
+    parser.addoption("--mutations", type=int, default=400, help="number of damaged event files in the fuzz test")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests marked ``long`` run only when asked for by that name."""
     if "long" in (config.option.markexpr or ""):

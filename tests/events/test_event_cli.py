@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,3 +99,40 @@ def test_histogram_of_a_file_cut_short(run, tmp_path, ssm_events):
     refused(run("histogram", "events.lhe", "-v", "mll"), "did you mean 'm_ll'")
     refused(run("histogram", "events.lhe", "-o", "h.gif"), ".gif", ".root")
     assert "+-" in run("histogram", "events.lhe", "-v", "y_ll", "--bins", 3).stdout
+
+
+DATA = Path(__file__).resolve().parent.parent / "data" / "events"
+
+
+def test_template_of_other_programs(run, tmp_path):
+    """What a user of other programs' files sees: right numbers, or one line with code 2."""
+    base = ("template", "-a", "atlas-139fb-dilepton", "--no-limit")
+    done = run(*base, "--json", "--events", DATA / "lhe_two_flavours.lhe.gz")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert values["contents"] == "400 events: 207 e+e-, 193 mu+mu-"
+    assert values["cross_section_from"] == "XSECUP"
+    yields = values["analyses"]["atlas-139fb-dilepton"]["yields"]
+    # 1374 and 899 for a pure sample of 14.775 fb; 29.551 fb are shared 207 : 193
+    assert sum(yields["ee"]) == pytest.approx(1374 * 207 / 200, rel=0.06)
+    assert sum(yields["mumu"]) == pytest.approx(899 * 193 / 200, rel=0.06)
+    done = run(*base, "--events", DATA / "lhe_mass_slices_both3.lhe.gz")
+    assert "cross-section 1.7731 fb" in done.stdout
+    assert "warning: 2 runs (slices: different masses) are added" in done.stdout
+    refused(run(*base, "--events", DATA / "lhe_tau_pairs.lhe.gz"), "100 tau+tau-", "not decayed")
+    refused(run(*base, "--events", DATA / "lhe_xsecup_zero.lhe.gz"), "no cross-section", "--cross-section")
+    refused(
+        run(*base, "--events", DATA / "hepmc3_no_cross_section.hepmc3.gz", "--cross-section", "-1"), "--cross-section"
+    )
+    done = run(*base, "--events", DATA / "lhe_xsecup_zero.lhe.gz", "--cross-section", 14.775)
+    assert "expected events ee 139" in done.stdout
+    same = DATA / "lhe_sherpa_weights.lhe.gz"
+    done = run(*base, "--events", same, "--events", DATA / "lhe_weighted_idwtup.lhe.gz", "--json")
+    assert json.loads(done.stdout)["cross_section_fb"] == pytest.approx(14.775, rel=1e-4)
+    assert any("averaged" in text for text in json.loads(done.stdout)["warnings"])
+    done = run(*base, "--events", same, "--events", same, "--combine", "add")
+    assert "cross-section 29.551 fb" in done.stdout
+    refused(run(*base, "--events", same, "--combine", "sum"), "--combine sum: expected add or average")
+    refused(run("histogram", DATA / "lhe_xsecup_zero.lhe.gz"), "--cross-section")
+    done = run("histogram", DATA / "lhe_xsecup_zero.lhe.gz", "--cross-section", 14.775, "--json")
+    assert sum(json.loads(done.stdout)["histograms"][0]["values_fb"]) == pytest.approx(14.775, rel=0.03)

@@ -173,6 +173,25 @@ def test_contradictions_are_refused(tmp_path):
             read_events(path, None if "-1.4" in change[1] else SIGMA)
 
 
+def test_mixture_of_processes(tmp_path):
+    """Two processes whose shares of the events are not those of XSECUP are said; with equal shares nothing is."""
+    for shares, said in (((0.9, 0.1), True), ((0.5, 0.5), False)):
+        lines = "\n".join(
+            f"{SIGMA * 1e-3 * share:.8e} 0 1 {code}" for share, code in zip(shares, (9999, 7), strict=True)
+        )
+        path = edited(
+            name_of("lhe_xsecup_zero"), tmp_path,
+            (r"3  1\n.*9999\n</init>", f"3 2\n{lines}\n</init>"),
+        )  # fmt: skip
+        head, *events = path.read_text().split("<event>")
+        events = [e.replace("  9999  ", "  7  ") if k % 2 else e for k, e in enumerate(events)]
+        path.write_text("<event>".join([head, *events]))
+        found = read_events(path)
+        assert found.cross_section_fb == pytest.approx(SIGMA, rel=1e-6)
+        text = " ".join(found.statement.warnings)
+        assert ("process 9999 has 50.0 % of the weights but 90.0 % of XSECUP" in text) == said, text
+
+
 @pytest.mark.parametrize("name", SYNTAX)
 def test_syntax(name):
     events = read_events(DATA / name)
@@ -275,18 +294,21 @@ def test_same_seed_is_said(runs, tmp_path):
     assert "the same events more than once" in events.statement.warnings[0]
 
 
-def test_slices_of_flavour_and_window(own_folders, tmp_path):
-    model = load_model("ssm")
-    paths, total = [], 0.0
-    for k, (lepton, window) in enumerate((("e", (2000.0, 3000.0)), ("e", (3000.0, 4000.0)), ("mu", (2000.0, 4000.0)))):
-        source = event_source(
-            model, 3000.0, model.reference_coupling, "zprime", lepton=lepton, window_gev=window, order="lo", seed=k
-        )
-        paths.append(write_events(tmp_path / f"{k}.parquet", source.events(300)))
-        total += source.cross_section_fb
+def test_slices_of_flavour_and_window(runs, tmp_path):
+    """Slices in mass and another flavour of one process add up."""
+    events, paths, total = runs[0], [], 0.0
+    low = events["m_ll"] < 3000
+    for k, (kept, lepton, code, window) in enumerate(
+        ((low, "e", 11, [1500.0, 3000.0]), (~low, "e", 11, [3000.0, 12350.0]), (low, "mu", 13, [1500.0, 3000.0]))
+    ):
+        info = {**events.info, "lepton": lepton, "lepton_pdg_id": code, "window_gev": window}
+        piece = DileptonEvents(events[kept].columns, info)
+        total += piece.cross_section_fb
+        paths.append(write_events(tmp_path / f"{k}.parquet", piece))
     events = read_events(paths)
     assert events.statement.cross_section_fb == pytest.approx(total, rel=1e-9)
-    assert events.statement.contents == "900 events: 600 e+e-, 300 mu+mu-"
+    n = int(low.sum())
+    assert events.statement.contents == f"{2000 + n} events: 2000 e+e-, {n} mu+mu-"
     assert "added" in events.statement.warnings[0]
     # written again, in every format, the flavours stay
     for suffix in (".root", ".lhe", ".hepmc3"):
@@ -454,7 +476,9 @@ def test_column_map(suffix, runs, tmp_path, paper_searches):
         with pytest.raises(InputError, match=message):
             load_column_map(spec)
     for change, other in (("Muon_eta[1]", "Muon_eta"), ("Muon_pt[1]", "muon_pt[1]")):
-        with pytest.raises(CardError, match="a list per event|no branch|no tree"):
+        with pytest.raises(
+            CardError, match=r"a list per event, expected an index, lplus_eta=Muon_eta\[0\]|no branch muon_pt"
+        ):
             read_events(path, 2.0, columns=load_column_map([NANO.replace(change, other)]))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..errors import CardError
 from ..units import FB_PER_PB
 from .pairs import Part, Records, pairs_in, whole_numbers
 from .text_stream import Readable, TextFile
-from .weights import Run, Tally
+from .weights import ROUNDING, SIGMAS, Run, Tally
 
 #: Bytes of a file searched at once, the longest block, and the number of events parsed at once.
 _BLOCK, _LONGEST, _BATCH = 1 << 20, 1 << 26, 1 << 14
@@ -74,6 +74,7 @@ class LheFile:
         """The runs, from one pass over the weights."""
         heads: list[bytes] = []
         found: list[tuple[bytes, Tally]] = []
+        shares: list[dict[float, float]] = []
         weights: list[float] = []
         trials: list[float | None] = []
         truncated, number = True, 0
@@ -92,14 +93,16 @@ class LheFile:
                     if found:
                         tally()
                     found.append((b"".join(heads), Tally()))
+                    shares.append({})
                     self.inits.append(self._init(body))
                     heads = []
                 elif kind == b"<event":
                     if not found:
                         raise CardError(self.path, "<event>", "an event before the <init> block", "<init> first")
                     number += 1
-                    weight, attempts = self._weight(body, number)
+                    process, weight, attempts = self._weight(body, number)
                     weights.append(weight)
+                    shares[-1][process] = shares[-1].get(process, 0.0) + weight
                     trials.append(attempts)
                     if len(weights) == 1 << 16:
                         tally()
@@ -112,11 +115,20 @@ class LheFile:
         tally()
         last = len(found) - 1
         return [
-            self._run(head, self.inits[k], counted, truncated and k == last, k, last)
+            self._run(head, self.inits[k], counted, shares[k], truncated and k == last, k, last)
             for k, (head, counted) in enumerate(found)
         ]
 
-    def _run(self, head: bytes, init: FloatArray, tally: Tally, truncated: bool, number: int, last: int) -> Run:
+    def _run(
+        self,
+        head: bytes,
+        init: FloatArray,
+        tally: Tally,
+        shares: dict[float, float],
+        truncated: bool,
+        number: int,
+        last: int,
+    ) -> Run:
         processes = init[10:].reshape(-1, 4)
         stated, error = FB_PER_PB * processes[:, 0].sum(), FB_PER_PB * np.sqrt((processes[:, 1] ** 2).sum())
         info: dict[str, Any] = {
@@ -132,7 +144,7 @@ class LheFile:
                 raise CardError(self.path, "<zprime-recast>", "broken JSON", "the block as it was written") from None
         if not tally.events:
             raise CardError(self.path, "", "no complete event", "events")
-        remarks = []
+        remarks = _mixture(processes, tally, shares)
         announced = _MADGRAPH_EVENTS.search(head)
         if announced and int(announced.group(1)) != tally.events and not truncated:
             remarks.append(f"the header announces {int(announced.group(1))} events, the file holds {tally.events}")
@@ -140,7 +152,7 @@ class LheFile:
         if full and b"/" not in full.group(1):
             process = full.group(1).decode("ascii", "replace").strip()
             remarks.append(f"the process '{process}' includes photon and Z, and all of it is taken as signal")
-        if sorted(np.abs(init[:2])) != [2212, 2212]:
+        if (init[:2] != 2212).any():
             remarks.append(f"the beams are {init[0]:.0f} and {init[1]:.0f}, not two protons (2212)")
         ones = [abs(abs(v) - 1) < 1e-9 for v in processes[0, :3]]
         dummy = len(processes) == 1 and ones[0] and (ones[1] or processes[0, 1] == 0) and ones[2]
@@ -172,18 +184,18 @@ class LheFile:
             raise CardError(self.path, "<init>", f"IDWTUP {whole[2]}", "1 to 4 or -1 to -4 (hep-ph/0109068)")
         return init[: 10 + 4 * whole[3]]
 
-    def _weight(self, body: bytes, number: int) -> tuple[float, float | None]:
-        """XWGTUP and the trials of an event."""
+    def _weight(self, body: bytes, number: int) -> tuple[float, float, float | None]:
+        """IDPRUP, XWGTUP and the trials of an event."""
         given = _TRIALS.search(body, 0, body.find(b">") + 1)
         try:
             words = _content(body).split(None, 3)
-            weight = float(_FORTRAN.sub(b"e", words[2]))
+            process, weight = (float(_FORTRAN.sub(b"e", word)) for word in words[1:3])
             trials = float(_FORTRAN.sub(b"e", given.group(1))) if given else None
             if not np.isfinite(weight) or (trials is not None and not 0 <= trials < 1e18):
                 raise ValueError
         except (ValueError, IndexError):
             raise CardError(self.path, f"<event> {number}", "a weight that cannot be read", "a number") from None
-        return weight, trials
+        return process, weight, trials
 
     def _parse(self, bodies: list[bytes], run: int, number: int) -> Part:
         """The pairs of some events; ``number`` is that of events before them."""
@@ -274,6 +286,27 @@ def _numbers(text: bytes) -> FloatArray:
             return np.fromstring(text, dtype=float, sep=" ")
         except DeprecationWarning:
             raise ValueError from None
+
+
+def _mixture(processes: FloatArray, tally: Tally, weights: Mapping[float, float]) -> list[str]:
+    """What to say if the processes do not share the weights as they share XSECUP.
+
+    Arguments:
+        processes: the lines of <init>, (n_processes, 4).
+        tally: of all weights.
+        weights: sum of the weights of each process, by its code.
+    """
+    stated = processes[:, 0].sum()
+    if len(processes) < 2 or not stated or not tally.total:
+        return []
+    found = []
+    for sigma, code in processes[:, [0, 3]]:
+        share, expected = weights.get(float(code), 0.0) / tally.total, sigma / stated
+        error = np.sqrt(tally.squares * abs(expected * (1 - expected))) / abs(tally.total)
+        if abs(share - expected) > SIGMAS * error + ROUNDING:
+            what = f"{100 * share:.1f} % of the weights but {100 * expected:.1f} % of XSECUP"
+            found.append(f"process {code:.0f} has {what}: the weights were used")
+    return found
 
 
 def _partons(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,9 +60,9 @@ class RootTable:
             ) from None
         try:
             metadata = str(file[META]) if META in file else "{}"
-            wanted = set(columns.branches if columns else ["lminus_pt"])
+            wanted = columns.branches if columns else ["lminus_pt"]
             self.tree = _tree(file, path, wanted, columns.tree if columns else None)
-            self.names: Sequence[str] = [*self.tree.keys()]
+            self.names: Sequence[str] = _names(self.tree)
             self.count = int(self.tree.num_entries)
         except CardError:
             raise
@@ -78,12 +79,11 @@ class RootTable:
         """Columns of a range of events, as NumPy arrays, or as awkward arrays for a column map."""
         start, stop = step
         try:
-            arrays = self.tree.arrays(
-                [*names], entry_start=start, entry_stop=stop, library="ak" if self.lists else "np"
-            )
             if self.lists:
-                columns = {name: arrays[name] for name in names}
+                span = {"entry_start": start, "entry_stop": stop}
+                columns = {name: self.tree[name].array(library="ak", **span) for name in names}
             else:
+                arrays = self.tree.arrays([*names], entry_start=start, entry_stop=stop, library="np")
                 columns = arrays if isinstance(arrays, dict) else {n: arrays[n].to_numpy() for n in names}
             if any(len(column) != stop - start for column in columns.values()):
                 raise ValueError("columns of different lengths")
@@ -92,15 +92,28 @@ class RootTable:
         return columns, stop - start
 
 
-def _tree(file: Any, path: Path, wanted: set[str], named: str | None) -> Any:
-    found = []
-    for name, kind in file.classnames(cycle=False).items():
-        if (kind == "TTree" or "RNTuple" in kind) and named in (None, name):
-            tree = file[name]
-            if wanted <= set(tree.keys()) or named:
-                found.append((name != TREE, name, tree))
-    if not found:
-        what = "no tree with lminus_pt, lminus_eta ..." if "lminus_pt" in wanted else "no tree with these branches"
-        remedy = "a tree of dilepton events; for other names of columns: --columns"
-        raise CardError(path, "", what if named is None else f"no tree {named}", remedy)
-    return min(found, key=lambda item: item[:2])[2]
+def _tree(file: Any, path: Path, wanted: Sequence[str], named: str | None) -> Any:
+    """The tree with the branches wanted, the one called ``events`` if there are several."""
+    trees = {
+        name: file[name]
+        for name, kind in file.classnames(cycle=False).items()
+        if (kind == "TTree" or "RNTuple" in kind) and named in (None, name)
+    }
+    missing = {name: [w for w in wanted if w not in _names(tree)] for name, tree in trees.items()}
+    found = [name for name in trees if not missing[name]]
+    if found:
+        return trees[TREE if TREE in found else min(found)]
+    if "lminus_pt" in wanted:
+        what = "no tree with columns lminus_pt, lminus_eta ..."
+        raise CardError(path, "", what, "a tree of dilepton events; for other names: --columns")
+    if not trees:
+        raise CardError(path, "", f"no tree {named or ''}".rstrip(), "a tree")
+    nearest = min(missing, key=lambda name: len(missing[name]))
+    near = difflib.get_close_matches(missing[nearest][0], _names(trees[nearest]), n=1)
+    remedy = f"'{near[0]}'?" if near else f"one of {', '.join(_names(trees[nearest])[:6])} ..."
+    raise CardError(path, nearest, f"no branch {missing[nearest][0]}", remedy)
+
+
+def _names(tree: Any) -> list[str]:
+    """Names of the branches of a tree, those inside others without the name of these."""
+    return [str(key).rpartition("/")[2] for key in tree.keys()]  # noqa: SIM118  (no mapping)
