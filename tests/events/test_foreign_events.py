@@ -214,6 +214,17 @@ def test_against_pylhe():
         assert events.flavor[k] == lminus.id
 
 
+def test_a_file_without_pairs(tmp_path, paper_searches):
+    """The counts are in the error; a file that starts without pairs is read, written and filled all the same."""
+    text = gzip.decompress(name_of("lhe_nlo_event_norm_sum").read_bytes()).decode()
+    path = tmp_path / "jets.lhe"
+    path.write_text(re.sub(r"(?m)^(\s+-?)11( +1 )", r"\g<1>12\2", text))
+    with pytest.raises(CardError, match="found 100 events: 100 without a pair, expected a pair of leptons"):
+        read_events(path)
+    with pytest.raises(InputError, match=r"no e\+e- or mu\+mu- pair in 100 events: 100 without a pair"):
+        event_template(paper_searches[0], stream_events(path))
+
+
 def test_impossible_momenta_are_counted(tmp_path, paper_searches):
     path = edited(
         name_of("lhe_nlo_event_norm_sum"), tmp_path,
@@ -407,6 +418,27 @@ def test_hepmc2(suffix, tmp_path):
         np.testing.assert_allclose(again[name], first[name], rtol=1e-9)
 
 
+def test_hepmc2_of_madgraph_and_pythia(tmp_path):
+    """IO_GenEvent with names of weights, a cross-section in pb and energies in MeV, as text."""
+    text = (
+        "HepMC::Version 2.06.09\nHepMC::IO_GenEvent-START_EVENT_LISTING\n"
+        'E 0 -1 2.0e+03 1.2e-01 7.8e-03 9999 -1 1 1 2 0 2 9.0 0.5\nN 2 "MUR=2" "Weight"\nU MEV MM\n'
+        "C 1.4775e-02 1.0e-04\nF 2 -2 0.1 0.2 2.0e+03 0 0 0 0\n"
+        "V -1 0 0 0 0 0 2 2 0\n"
+        "P 1 2 0 0 1e6 1e6 0 4 0 0 -1 1 1 501\nP 2 -2 0 0 -1e6 1e6 0 4 0 0 -1 0\n"
+        "P 3 13 0 8e5 6e5 1e6 0 1 0 0 0 0\nP 4 -13 0 -8e5 -6e5 1e6 0 1 0 0 0 0\n"
+        "HepMC::IO_GenEvent-END_EVENT_LISTING\n"
+    )
+    events = read_events(hepmc(text, tmp_path))
+    assert events.cross_section_fb == pytest.approx(14.775)
+    np.testing.assert_allclose(events["m_ll"], 2000.0)
+    np.testing.assert_allclose(events["lminus_pt"], 800.0)
+    assert (events["id1"][0], events["x2"][0], events.flavor[0]) == (2, 0.2, 13)
+    assert "weight 'Weight' (2 of 2) was used" in events.statement.warnings[0]
+    with pytest.raises(CardError, match="3 particles where 4 are announced"):
+        read_events(hepmc(text.replace("P 4 -13 0 -8e5 -6e5 1e6 0 1 0 0 0 0\n", ""), tmp_path))
+
+
 def test_against_pyhepmc(capfd):
     import pyhepmc
 
@@ -509,6 +541,42 @@ def test_columns_without_weight_or_flavour(ssm_events, tmp_path, paper_searches)
     wrong = DileptonEvents({**ssm_events.columns, "m_ll": 2 * ssm_events["m_ll"]}, ssm_events.info)
     with pytest.raises(CardError, match="column m_ll: found"):
         read_events(write_events(tmp_path / "wrong.parquet", wrong))
+
+
+def test_delphes(tmp_path):
+    """Branches with a point in their names, as Delphes has them, in MeV."""
+    import awkward as ak
+    import uproot
+
+    n = np.full(50, 2)
+    pt = np.linspace(3e5, 9e5, 50)
+    columns = {
+        "Muon.PT": np.repeat(pt, 2), "Muon.Eta": np.tile([0.5, -0.5], 50), "Muon.Phi": np.tile([0.0, np.pi], 50)
+    }  # fmt: skip
+    path = tmp_path / "delphes.root"
+    with uproot.recreate(path) as file:
+        tree = file.mktree("Delphes", dict.fromkeys(columns, "var * float64"))
+        counts = {f"n{name}": n.astype(np.int32) for name in columns}
+        tree.extend({**{name: ak.unflatten(column, n) for name, column in columns.items()}, **counts})
+    spec = " ".join(
+        f"{side}_{part.lower()}=Muon.{part}[{k}]"
+        for k, side in enumerate(("lminus", "lplus"))
+        for part in ("PT", "Eta", "Phi")
+    )
+    events = read_events(path, 1.0, columns=load_column_map([spec, "lepton_id=13", "energy_unit=MeV"]))
+    np.testing.assert_allclose(events["m_ll"], 2e-3 * pt * np.cosh(0.5), rtol=1e-12)
+    assert set(events.flavor) == {13}
+
+
+def test_part_of_a_sample(runs, tmp_path):
+    """Our file with fewer events than its metadata say: the weights stay, and that is said."""
+    some = DileptonEvents(runs[0][:500].columns, runs[0].info)
+    path = tmp_path / "part.root"
+    write_events(path, some, info=runs[0].info)
+    events = read_events(path)
+    assert events.cross_section_fb == pytest.approx(runs[0].cross_section_fb / 4, rel=1e-9)
+    assert events.statement.cross_section_fb == pytest.approx(runs[0].cross_section_fb, rel=1e-3)
+    assert events.statement.warnings == ("the file holds 500 of the 2000 events of its sample",)
 
 
 def test_one_pass_for_several_searches(paper_searches):

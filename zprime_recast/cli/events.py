@@ -152,6 +152,7 @@ def shower(
         bool, typer.Option("--hadronise", help="Also simulate hadrons and multiple interactions.")
     ] = False,
     cross_section: CrossSection = None,
+    combine: Combine = None,
 ) -> None:
     """Shower events with Pythia (extra [shower]) and write the dressed leptons.
 
@@ -168,7 +169,7 @@ def shower(
 
     def showered(on_events: Callable[[int], object]) -> Iterator[Any]:
         nonlocal done
-        pieces = (piece for batch in stream_events(events, sigma) for piece in batches(batch, 20_000))
+        pieces = (piece for batch in stream_events(events, sigma, combine) for piece in batches(batch, 20_000))
         for number, piece in enumerate(pieces):
             result = shower_events(piece, seed + number, not no_isr, not no_fsr, hadronise)
             done += len(result)
@@ -194,6 +195,7 @@ def histogram_(
         bool, typer.Option("--prediction", help="Overlay the prediction by integration (for files of zprime-recast).")
     ] = False,
     cross_section: CrossSection = None,
+    combine: Combine = None,
     columns: Columns = None,
     as_json: Json = False,
 ) -> None:
@@ -211,8 +213,11 @@ def histogram_(
         if path.suffix not in (".root", *_FIGURES):
             raise InputError(f"{path}: a histogram can be written only to .root, {', '.join(_FIGURES)}")
     sigma, column_map = _cross_section(cross_section), load_column_map(columns or ())
-    first = next(batch for batch in stream_events(files[0], sigma, columns=column_map))
+    found = stream_events(files[0], sigma, combine, column_map)
+    first = next(found)
     values_of(first[:0], variable)
+    while not len(first) and (batch := next(found, None)) is not None:
+        first = batch
     edges = default_edges(first, variable, bins)
     if range_:
         low, high = _pair("--range", range_, positive=False)
@@ -224,7 +229,7 @@ def histogram_(
 
         def batches(path: Path = path, seen: dict[str, Any] = seen) -> Iterator[Any]:
             nonlocal statement
-            for batch in stream_events(path, sigma, columns=column_map):
+            for batch in stream_events(path, sigma, combine, column_map):
                 statement = batch.statement
                 seen.update(batch.info)
                 yield batch

@@ -78,12 +78,13 @@ def common_info(runs: Sequence[Run], statement: Statement) -> dict[str, Any]:
             info.pop(key, None)
         info["runs"] = [run.label for run in runs]
     if len(runs) > 1 or statement.basis == "as given":
+        for key in ("n_events", "absolute_cross_section_fb"):
+            info.pop(key, None)
+    if "absolute_cross_section_fb" not in info:
         info |= {
             "cross_section_fb": statement.cross_section_fb,
             "cross_section_error_fb": statement.cross_section_error_fb,
         }
-        for key in ("n_events", "absolute_cross_section_fb"):
-            info.pop(key, None)
     return info
 
 

@@ -88,7 +88,7 @@ def histogram(
     """
     import hist
 
-    stream = iter([events] if isinstance(events, DileptonEvents) else events)
+    stream = iter([events]) if isinstance(events, DileptonEvents) else (batch for batch in events if len(batch))
     first = next(stream, None)
     if first is None:
         raise InputError("no events to fill a histogram with")

@@ -142,6 +142,10 @@ class LheFile:
                 info |= json.loads(ours.group(1))
             except ValueError:
                 raise CardError(self.path, "<zprime-recast>", "broken JSON", "the block as it was written") from None
+        beams = float(init[2] + init[3])
+        if abs(info["sqrt_s_gev"] - beams) > 1e-3 * beams:
+            found = f"beams of {beams:g} GeV in all, metadata of {info['sqrt_s_gev']:g} GeV"
+            raise CardError(self.path, "<init>", found, "the same energy")
         if not tally.events:
             raise CardError(self.path, "", "no complete event", "events")
         remarks = _mixture(processes, tally, shares)

@@ -66,9 +66,9 @@ def write_events(
     if isinstance(events, DileptonEvents):
         info = described(events) if info is None else info
         events = batches(events, BATCH)
-    stream = iter(events)
+    stream = (batch for batch in events if len(batch))
     first = next(stream, None)
-    if first is None or not len(first):
+    if first is None:
         raise InputError(f"no events to write to {target}")
     known = dict(first.info if info is None else info)
     if "n_events" not in known:
