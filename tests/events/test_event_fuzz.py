@@ -127,7 +127,7 @@ def test_mutated_files(originals, tmp_path, request, capfd):
             read += check(path)
         except Exception as err:
             raise AssertionError(f"mutation {k} of {name}: {type(err).__name__}: {err}") from err
-        assert time.monotonic() - start < 20, f"mutation {k} of {name} takes too long"
+        assert time.monotonic() - start < 60, f"mutation {k} of {name} takes too long"
     out, _ = capfd.readouterr()
     assert out == ""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

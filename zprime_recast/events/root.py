@@ -18,6 +18,8 @@ from .records import DileptonEvents
 TREE, META = "events", "zprime_recast"
 #: Events per step when reading.
 STEP = 1 << 18
+#: Largest number of events per byte of a file: momenta hardly shrink, and more are the sign of a damaged count.
+MOST_PER_BYTE = 10
 
 
 class RootWriter:
@@ -68,6 +70,9 @@ class RootTable:
             raise
         except Exception as err:  # as above, for a file whose inside is damaged
             raise CardError(path, "", first_line(err), "an undamaged ROOT file") from None
+        if not 0 <= self.count <= MOST_PER_BYTE * path.stat().st_size:
+            found = f"{self.count} events in {path.stat().st_size} bytes"
+            raise CardError(path, "", found, "an undamaged ROOT file")
         self.info = parsed_metadata(path, META, metadata)
         self.lists = columns is not None
 
