@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import resource
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zprime_recast.errors import ZprimeError
+from zprime_recast.errors import CardError, ZprimeError
 from zprime_recast.events.records import COLUMNS
 from zprime_recast.events.storage import read_events, write_events
 
@@ -135,6 +136,25 @@ def test_mutated_files(originals, tmp_path, request, capfd):
         print(f"{count} mutations, {read} still readable, peak memory {memory:.2f} GB")
     assert memory < 2.0
     assert 0.05 * count < read < 0.95 * count
+
+
+@pytest.mark.parametrize("kind", ["lhe", "hepmc3", "parquet", "root"])
+def test_wrong_metadata(kind, ssm_events, tmp_path):
+    """Metadata of the wrong type, or not finite, are named."""
+    for key, value in (
+        ("sqrt_s_gev", "13 TeV"), ("sqrt_s_gev", None), ("sqrt_s_gev", -1.0), ("n_events", [3]), ("lepton_pdg_id", 12),
+        ("window_gev", 3.0), ("window_gev", [1.0, "x"]), ("absolute_cross_section_fb", "1"), ("cross_section_fb", True),
+    ):  # fmt: skip
+        path = tmp_path / f"wrong.{kind}"
+        info = {**ssm_events.info, key: value}
+        if kind in ("parquet", "root"):
+            write_events(path, iter([ssm_events]), info)
+        else:
+            write_events(path, ssm_events)
+            new = json.dumps({key: value})[1:-1].encode()
+            path.write_bytes(path.read_bytes().replace(json.dumps({key: ssm_events.info[key]})[1:-1].encode(), new))
+        with pytest.raises(CardError, match=f"{key}|a negative energy"):
+            read_events(path)
 
 
 def test_originals_are_read(originals, tmp_path):

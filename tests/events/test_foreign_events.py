@@ -160,6 +160,14 @@ def test_idwtup(idwtup, factor, xsecup, expected, remark, tmp_path):
     assert (warnings == "") if remark is None else (remark in warnings), warnings
 
 
+def test_placeholders_are_not_cross_sections(tmp_path):
+    """XSECUP, XERRUP and XMAXUP 1 with weights of 1 say nothing."""
+    path = edited(name_of("lhe_xsecup_zero"), tmp_path, (r"0\.000000e\+00  2\.955086e-04  1", "1 1 1"))
+    with pytest.raises(CardError, match=r"no cross-section \(XSECUP is a placeholder, 1 pb\)"):
+        read_events(path)
+    assert read_events(path, SIGMA).cross_section_fb == pytest.approx(SIGMA)
+
+
 def test_contradictions_are_refused(tmp_path):
     for change, message in (
         ((r"0  0  0  0  3  1", "0 0 0 0 7 1"), "found IDWTUP 7, expected 1 to 4"),

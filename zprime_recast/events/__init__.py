@@ -10,6 +10,7 @@ _NAMES = {
     "LeptonCuts": "process",
     "event_source": "sample",
     "stream_events": "storage",
+    "load_column_map": "column_map",
     "predicted_histogram": "prediction",
     "shower_events": "shower",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,17 +119,6 @@ class ColumnFile:
                 f"{events['m_ll'][k]:.6g} GeV for a pair of {found:.6g} GeV ({int(wrong.sum())} such events)",
                 "the mass of the pair",
             )
-
-
-def parsed_metadata(path: Path, key: str, text: str | bytes) -> dict[str, Any]:
-    """Metadata from their JSON; CardError if it is broken."""
-    try:
-        found = json.loads(text)
-        if not isinstance(found, dict):
-            raise ValueError
-    except ValueError:
-        raise CardError(path, key, "broken JSON", "the metadata as they were written") from None
-    return found
 
 
 def first_line(err: BaseException) -> str:

@@ -6,7 +6,6 @@ Commun. 134 (2001) 41. Only particles, weights, units, cross-sections and PDF in
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from ..arrays import FloatArray
 from ..errors import CardError
 from ..units import FB_PER_PB
 from .kinematics import PHOTON_ID
+from .metadata import parsed_metadata
 from .pairs import Part, Records, pairs_in, whole_numbers
 from .text_stream import Readable, TextFile
 from .weights import IN_FB, RELATIVE, Run, Tally
@@ -244,7 +244,7 @@ class HepmcFile:
             elif header is not None and letter == b"W ":
                 header.names = line[2:].strip().decode("utf-8", "replace").split("\\|")
             elif header is not None and line.startswith(_OURS):
-                header.info = self._metadata(line)
+                header.info = parsed_metadata(self.path, "zprime_recast", line[len(_OURS) :])
             elif letter == b"E ":
                 raise CardError(self.path, "", "an event outside a listing", "a line HepMC::...START_EVENT_LISTING")
         if event is not None:
@@ -256,12 +256,6 @@ class HepmcFile:
                 return modern
         found = line.decode("ascii", "replace").strip()[:60]
         raise CardError(self.path, "", f"the format {found}", "HepMC::Asciiv3 or HepMC::IO_GenEvent")
-
-    def _metadata(self, line: bytes) -> dict[str, Any]:
-        try:
-            return dict(json.loads(line[len(_OURS) :]))
-        except ValueError:
-            raise CardError(self.path, "zprime_recast", "broken JSON", "the metadata as they were written") from None
 
     def _begun(self, line: bytes, modern: bool) -> _Event:
         words = line.split()

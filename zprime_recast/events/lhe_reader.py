@@ -6,7 +6,6 @@ separated by any white space; comments, blank lines, further tags and Fortran's 
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import numpy as np
 from ..arrays import FloatArray
 from ..errors import CardError
 from ..units import FB_PER_PB
+from .metadata import parsed_metadata
 from .pairs import Part, Records, pairs_in, whole_numbers
 from .text_stream import Readable, TextFile
 from .weights import ROUNDING, SIGMAS, Run, Tally
@@ -138,10 +138,7 @@ class LheFile:
         }
         ours = _OURS.search(head)
         if ours:
-            try:
-                info |= json.loads(ours.group(1))
-            except ValueError:
-                raise CardError(self.path, "<zprime-recast>", "broken JSON", "the block as it was written") from None
+            info |= parsed_metadata(self.path, "<zprime-recast>", ours.group(1))
         beams = float(init[2] + init[3])
         if abs(info["sqrt_s_gev"] - beams) > 1e-3 * beams:
             found = f"beams of {beams:g} GeV in all, metadata of {info['sqrt_s_gev']:g} GeV"
@@ -164,9 +161,10 @@ class LheFile:
             label=str(self.path) if not last else f"{self.path} (<init> {number + 1})",
             tally=tally,
             convention=int(init[8]),
-            stated_fb=float(stated),
+            stated_fb=None if dummy and tally.unit else float(stated),
             error_fb=0.0 if dummy else float(error),
             dummy=bool(dummy),
+            missing="XSECUP is a placeholder, 1 pb" if dummy else "",
             truncated=truncated,
             info=info,
             remarks=tuple(remarks),

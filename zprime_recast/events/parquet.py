@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import CardError
 from .column_map import ColumnMap
-from .columns import first_line, parsed_metadata
+from .columns import first_line
+from .metadata import parsed_metadata
 from .records import DileptonEvents
 
 META = b"zprime_recast"

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import CardError
 from .column_map import ColumnMap
-from .columns import first_line, parsed_metadata
+from .columns import first_line
+from .metadata import parsed_metadata
 from .records import DileptonEvents
 
 TREE, META = "events", "zprime_recast"

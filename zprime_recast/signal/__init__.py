@@ -11,6 +11,7 @@ _NAMES = {
     "signal_template": "reference",
     "templates": "template",
     "event_template": "from_events",
+    "event_templates": "from_events",
 }
 __all__ = [*_NAMES]
 __getattr__, __dir__ = lazy(__name__, _NAMES)
