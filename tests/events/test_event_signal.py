@@ -161,6 +161,9 @@ def test_prediction_from_the_metadata_of_a_file():
         assert chi2 < used.sum() + 5 * np.sqrt(2 * used.sum())
     with pytest.raises(InputError, match="not the one"):
         predicted({**events.info, "model_digest": "0"}, "m_ll", [950, 1050])
+    for wrong in ({"parameters": None}, {"cuts": 3}, {"window_gev": [1.0]}):
+        with pytest.raises(InputError, match="metadata do not describe one process"):
+            predicted({**events.info, **wrong}, "m_ll", [950, 1050])
     with pytest.raises(InputError, match="does not say"):
         predicted({}, "m_ll", [950, 1050])
     with pytest.raises(UnknownName, match="prediction"):

@@ -592,3 +592,38 @@ def test_one_pass_for_several_searches(paper_searches):
     for one, folded in zip(event_templates(paper_searches, stream_events(path)), paper_searches, strict=True):
         alone = event_template(folded, stream_events(path))
         np.testing.assert_array_equal(one.yields["ee"], alone.yields["ee"])
+
+
+@pytest.mark.parametrize(
+    ("stem", "module"), [("lhe_nlo_event_norm_sum", "lhe_reader"), ("hepmc3_negative_weights", "hepmc_reader")]
+)
+def test_weights_do_not_depend_on_batches(stem, module, monkeypatch):
+    """Normalised over the file: batches of a few events, and blocks of a few bytes, give the same."""
+    import importlib
+
+    whole = read_events(name_of(stem))
+    reader = importlib.import_module(f"zprime_recast.events.{module}")
+    monkeypatch.setattr(reader, "_BATCH", 7)
+    monkeypatch.setattr(reader, "_BLOCK", 13)
+    assert len(list(stream_events(name_of(stem)))) > 5
+    again = read_events(name_of(stem))
+    for name in ("weight", "m_ll", "cos_theta_cs"):
+        np.testing.assert_array_equal(again[name], whole[name])
+
+
+@pytest.mark.parametrize("number", ["1e300", "1e-300", "nan", "1e400"])
+def test_extreme_weights(number, tmp_path):
+    """A weight that cannot be a cross-section in any unit is an error, or counts as nothing."""
+    path = edited(name_of("lhe_nlo_event_norm_sum"), tmp_path, (r"9999 2\.462571e-04", f"9999 {number}"))
+    if number == "1e-300":
+        assert read_events(path).cross_section_fb == pytest.approx(SIGMA, rel=1e-4)
+    else:
+        with pytest.raises(CardError, match="a weight that cannot be read"):
+            read_events(path)
+    text = gzip.decompress(name_of("hepmc3_negative_weights").read_bytes()).decode()
+    path = hepmc(text.replace("GenCrossSection 1.47754280e-02", f"GenCrossSection {number}"), tmp_path)
+    if number == "1e-300":
+        assert read_events(path).cross_section_fb == pytest.approx(1e-297)
+    else:
+        with pytest.raises(CardError, match="a cross-section that is not finite"):
+            read_events(path)

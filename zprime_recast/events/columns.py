@@ -12,7 +12,7 @@ from ..errors import CardError
 from .column_map import ColumnMap
 from .kinematics import mass_squared, momenta
 from .pairs import Part
-from .records import COLUMNS, OPTIONAL_COLUMNS, DileptonEvents, from_columns
+from .records import COLUMNS, OPTIONAL_COLUMNS, DileptonEvents, from_columns, sensible
 from .weights import IN_FB, RELATIVE, Run, Tally
 
 #: Relative difference of m_ll^2 from that of the momenta, and share of the energies squared, for single precision.
@@ -68,7 +68,7 @@ class ColumnFile:
             if weight in self.names:
                 arrays, n = self.table.read([str(weight)], step)
                 values = np.asarray(arrays[str(weight)])
-                if values.dtype.kind not in "fiu" or values.ndim != 1 or not np.isfinite(values).all():
+                if values.dtype.kind not in "fiu" or values.ndim != 1 or not sensible(values):
                     raise CardError(self.path, f"column {weight}", "a value that is not a finite number", "numbers")
             else:
                 _, n = self.table.read(self.names[:1], step)

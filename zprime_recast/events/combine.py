@@ -66,6 +66,9 @@ def combined(
             given = f"the cross-section is {cross_section_fb:.5g} fb as given"
             remarks.append(f"{given}; the file says {sigma:.5g} fb ({basis})")
         factors, sigma, error, basis = factors * (cross_section_fb / sigma), cross_section_fb, 0.0, "as given"
+    if not np.isfinite([*factors, sigma]).all():
+        worst = runs[int(np.argmin(np.isfinite(factors)))]
+        raise CardError(worst.label, "", f"weights that add up to {worst.tally.total:.3g}", "a cross-section")
     return factors, Statement(sigma, error, basis, remarks, truncated=any(run.truncated for run in runs))
 
 

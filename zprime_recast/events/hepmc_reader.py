@@ -20,6 +20,7 @@ from ..units import FB_PER_PB
 from .kinematics import PHOTON_ID
 from .metadata import parsed_metadata
 from .pairs import Part, Records, pairs_in, whole_numbers
+from .records import sensible
 from .text_stream import Readable, TextFile
 from .weights import IN_FB, RELATIVE, Run, Tally
 
@@ -187,7 +188,7 @@ class HepmcFile:
             return 1.0
         try:
             weight = float(event.weights[found.header.nominal])
-            if not np.isfinite(weight):
+            if not sensible(weight):
                 raise ValueError
         except ValueError:
             raise self._unreadable(event, "a weight that cannot be read") from None
@@ -201,7 +202,7 @@ class HepmcFile:
             accepted = int(numbers[2]) if len(numbers) > 2 else -1
         except (ValueError, IndexError, OverflowError):
             raise self._unreadable(event, "a cross-section that cannot be read") from None
-        if not np.isfinite([sigma, error]).all():
+        if not sensible([sigma, error]):
             raise self._unreadable(event, "a cross-section that is not finite")
         return (sigma, abs(error), accepted) if sigma else before
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
-from ..errors import InputError, UnknownName
+from ..errors import InputError, UnknownName, ZprimeError
 from .kinematics import pair_transverse_momentum
 from .records import DileptonEvents
+
+if TYPE_CHECKING:
+    from .process import Process
 
 #: Axis label of each variable; ``lepton_*`` are filled with both leptons.
 LABELS: Mapping[str, str] = {
@@ -115,20 +118,32 @@ def predicted(info: Mapping[str, Any], variable: str, edges: ArrayLike) -> Float
 
     InputError if they describe none, or if the model card has changed since.
     """
-    from ..model.card import load_model
-    from ..process.final_state import LeptonCuts
     from .prediction import VARIABLES, predicted_histogram
-    from .sample import make_inputs
 
     if info.get("generator") != "zprime-recast":
         raise InputError("a prediction needs events of zprime-recast: this file does not say what was generated")
     if variable not in VARIABLES:
         raise UnknownName("variable with a prediction", variable, VARIABLES)
+    try:
+        process = _described_process(info)
+    except ZprimeError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        raise InputError(f"the metadata do not describe one process, so there is no prediction ({err})") from None
+    rate = predicted_histogram(process, variable, edges)
+    return 2 * rate if variable == "lepton_pt" else rate
+
+
+def _described_process(info: Mapping[str, Any]) -> Process:
+    """The process that metadata describe."""
+    from ..model.card import load_model
+    from ..process.final_state import LeptonCuts
+    from .sample import make_inputs
+
     model = load_model(str(info["model"])).with_parameters(dict(info["parameters"]))
     if model.digest() != info["model_digest"]:
         raise InputError(f"model {info['model']} is not the one these events were made with, so there is no prediction")
-    cuts = LeptonCuts(info["cuts"]["pt_min_gev"], info["cuts"]["eta_max"] or np.inf)
-    process = make_inputs(
+    return make_inputs(
         model,
         info["mass_gev"],
         info["coupling"],
@@ -139,11 +154,9 @@ def predicted(info: Mapping[str, Any], variable: str, edges: ArrayLike) -> Float
         member=info["pdf_member"],
         order=info["order"],
         window_gev=tuple(info["window_gev"]),
-        cuts=cuts,
+        cuts=LeptonCuts(info["cuts"]["pt_min_gev"], info["cuts"]["eta_max"] or np.inf),
         interference=info["interference"],
     )
-    rate = predicted_histogram(process, variable, edges)
-    return 2 * rate if variable == "lepton_pt" else rate
 
 
 def write_root(path: str | Path, histograms: Mapping[str, Any]) -> Path:

@@ -19,6 +19,7 @@ from ..errors import CardError
 from ..units import FB_PER_PB
 from .metadata import parsed_metadata
 from .pairs import Part, Records, pairs_in, whole_numbers
+from .records import sensible
 from .text_stream import Readable, TextFile
 from .weights import ROUNDING, SIGMAS, Run, Tally
 
@@ -173,7 +174,7 @@ class LheFile:
     def _init(self, body: bytes) -> FloatArray:
         try:
             init = _numbers(_content(body))
-            if len(init) < 14 or not np.isfinite(init).all():
+            if len(init) < 14 or not sensible(init):
                 raise ValueError
             whole = whole_numbers(init[[0, 1, 8, 9]])
             if whole[3] < 1 or len(init) < 10 + 4 * whole[3] or not (init[2:4] > 0).all():
@@ -193,7 +194,7 @@ class LheFile:
             words = _content(body).split(None, 3)
             process, weight = (float(_FORTRAN.sub(b"e", word)) for word in words[1:3])
             trials = float(_FORTRAN.sub(b"e", given.group(1))) if given else None
-            if not np.isfinite(weight) or (trials is not None and not 0 <= trials < 1e18):
+            if not sensible(weight) or (trials is not None and not 0 <= trials < 1e18):
                 raise ValueError
         except (ValueError, IndexError):
             raise CardError(self.path, f"<event> {number}", "a weight that cannot be read", "a number") from None
@@ -322,4 +323,6 @@ def _partons(
     known = (first >= 0).all(axis=0)
     if not len(ids):
         return np.zeros((n, 2), dtype=np.int64), np.zeros((n, 2))
-    return np.where(known, ids[first], 0).T, np.where(known, np.abs(p[first, 2]) / beams[:, None], 0.0).T
+    with np.errstate(over="ignore"):  # a momentum far above the beam's is found out later
+        x = np.abs(p[first, 2]) / beams[:, None]
+    return np.where(known, ids[first], 0).T, np.where(known, x, 0.0).T

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from ..errors import CardError
 from .kinematics import PDG_ID
+from .records import NUMBER_MAX
 
 #: Metadata that readers compute with.
 _NUMBERS = ("sqrt_s_gev", "cross_section_fb", "cross_section_error_fb", "absolute_cross_section_fb", "n_events")
@@ -42,4 +42,4 @@ def parsed_metadata(path: Path, key: str, text: str | bytes) -> dict[str, Any]:
 
 
 def _finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < NUMBER_MAX

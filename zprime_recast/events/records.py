@@ -39,6 +39,8 @@ COLUMNS: Mapping[str, Any] = {
 OPTIONAL_COLUMNS: Mapping[str, Any] = {"lminus_mass": np.float64, "lplus_mass": np.float64, "lepton_id": np.int8}
 #: Largest momentum and energy of an event of any collider, GeV.
 MOMENTUM_MAX_GEV = 1e8
+#: Largest weight or cross-section that a file can mean, in any unit.
+NUMBER_MAX = 1e40
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -186,17 +188,14 @@ def from_columns(columns: Mapping[str, npt.NDArray[Any]], info: Mapping[str, Any
     for name, column in columns.items():
         if column.dtype.kind not in "fiub" or column.ndim != 1:
             raise CardError(path, f"column {name}", f"values of type {column.dtype}", "one number per event")
-    if not np.isfinite(columns["weight"]).all():
+    if not sensible(columns["weight"]):
         raise CardError(path, "column weight", "a value that is not a finite number", "numbers")
     fine = np.ones(len(columns["weight"]), dtype=bool)
     for name, column in columns.items():
-        fine &= np.isfinite(column)
+        # a comparison with NaN is False
+        fine &= np.abs(column) < (30 if name.endswith("_eta") else NUMBER_MAX if name == "weight" else MOMENTUM_MAX_GEV)
         if name.endswith("_pt"):
-            fine &= (column >= 0) & (column < MOMENTUM_MAX_GEV)
-        elif name.endswith("_eta"):
-            fine &= np.abs(column) < 30
-        elif name.endswith("_mass"):
-            fine &= (column >= -1) & (column < MOMENTUM_MAX_GEV)
+            fine &= column >= 0
     if not fine.all():
         columns = {name: column[fine] for name, column in columns.items()}
     columns = {name: np.asarray(columns[name]) for name in _known(columns)}
@@ -208,6 +207,11 @@ def from_columns(columns: Mapping[str, npt.NDArray[Any]], info: Mapping[str, Any
     if "lepton_id" in columns:
         columns["lepton_id"] = checked_flavors(columns["lepton_id"], path)
     return DileptonEvents(columns, info)
+
+
+def sensible(numbers: npt.ArrayLike) -> bool:
+    """Whether all weights or cross-sections are finite and below NUMBER_MAX."""
+    return bool((np.abs(np.asarray(numbers, dtype=float)) < NUMBER_MAX).all())
 
 
 def checked_flavors(codes: npt.NDArray[Any], path: Any) -> npt.NDArray[np.int8]:
