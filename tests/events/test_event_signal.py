@@ -87,7 +87,7 @@ def test_templates_that_make_no_sense(paper_searches, ssm_events):
     with pytest.raises(InputError, match="events at 8000 GeV"):
         event_template(folded, replace(ssm_events, info={**ssm_events.info, "sqrt_s_gev": 8000.0}))
     outside = replace(ssm_events, columns={**ssm_events.columns, "lminus_eta": ssm_events["lminus_eta"] + 20})
-    with pytest.raises(InputError, match=r"none of 3000 events: 3000 mu\+mu- is inside"):
+    with pytest.raises(InputError, match=r"no pair is inside .* \(3000 events: 3000 mu\+mu-\)"):
         event_template(folded, outside)
     negative = replace(ssm_events, columns={**ssm_events.columns, "weight": -np.abs(ssm_events["weight"])})
     with pytest.raises(LikelihoodError, match="no signal events"):

@@ -627,3 +627,19 @@ def test_extreme_weights(number, tmp_path):
     else:
         with pytest.raises(CardError, match="a cross-section that is not finite"):
             read_events(path)
+
+
+def test_foreign_events_written_as_ours(tmp_path):
+    """A sample in memory in every format, a stream to columns: flavours and cross-section stay; a stream to text is refused."""
+    source = name_of("lhe_two_flavours")
+    events = read_events(source)
+    for suffix in (".root", ".parquet", ".lhe.gz", ".hepmc3"):
+        again = read_events(write_events(tmp_path / f"all{suffix}", events))
+        assert again.statement.contents == "400 events: 207 e+e-, 193 mu+mu-"
+        assert again.cross_section_fb == pytest.approx(2 * SIGMA, rel=1e-4)
+        assert again.statement.warnings == ()
+    stream = read_events(write_events(tmp_path / "stream.parquet", stream_events(source)))
+    assert stream.cross_section_fb == pytest.approx(2 * SIGMA, rel=1e-4)
+    np.testing.assert_array_equal(stream.flavor, events.flavor)
+    with pytest.raises(InputError, match="read it with read_events"):
+        write_events(tmp_path / "stream.lhe", stream_events(source))

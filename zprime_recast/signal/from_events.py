@@ -193,7 +193,7 @@ def _template(
             raise InputError(f"the flavour of the pairs is not known: --channel NAME, or --universal ({contents})")
         raise InputError(f"no {PAIR_NAMES[unused[0][1]]} pair for channel {unused[0][0]}: {contents}")
     if not any(y.any() for y in yields.values()):
-        raise InputError(f"none of {contents} is inside the fiducial region of {search.id}: check masses and cuts")
+        raise InputError(f"no pair is inside the fiducial region of {search.id} ({contents}): check masses and cuts")
     remarks = [
         f"{search.id}: no {PAIR_NAMES[code]} pairs, so channel {name} is not used (--universal if the pairs stand for "
         "every flavour)"
