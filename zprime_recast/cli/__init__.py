@@ -8,8 +8,9 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -36,6 +37,8 @@ register_dark_matter(app)
 
 #: Exit code that typer returns after Ctrl-C inside a command.
 _INTERRUPTED = 130
+#: Exit code after the reader of standard output has gone: 128 + SIGPIPE.
+_CLOSED_PIPE = 141
 
 
 def _pdf_backend(name: str | None) -> None:
@@ -74,22 +77,42 @@ def main() -> None:
     """Run the command line; every error that a user can cause prints one line on stderr and exits with code 2."""
     gc.set_threshold(50_000)  # while libraries are imported, collections cost a tenth of a short command
     atexit.register(gc.freeze)  # a collection at exit costs as much again, and the process ends anyway
+    _end_as_after_ctrl_c()
     try:
         code = app(standalone_mode=False)
     except ZprimeError as err:
         _fail(str(err))
     except KeyboardInterrupt:
         _fail("interrupted")
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(2)
+    except BrokenPipeError:  # the reader has seen enough, such as head
+        _quietly_closed()
     except OSError as err:
         _fail(f"{err.filename or 'input/output'}: {err.strerror or err}")
     except Exception as err:
         _usage_error(err)
     if code == _INTERRUPTED:
         _fail("interrupted")
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _quietly_closed()
+    except OSError as err:
+        _fail(f"standard output: {err.strerror or err}")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_as_after_ctrl_c() -> None:
+    """Let SIGTERM (of a batch system) and a closed terminal end the command as Ctrl-C does, unless they are ignored."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _quietly_closed() -> NoReturn:
+    """End without a word, with the code of a program that wrote to a closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in the buffer goes nowhere
+    sys.exit(_CLOSED_PIPE)
 
 
 def _usage_error(err: Exception) -> None:

@@ -97,7 +97,7 @@ def generate(
     """
     from ..events.sample import checked_count, event_source
     from ..events.storage import format_of, write_events
-    from ..io.files import check_writable
+    from ..io.files import check_output
     from ..partons.luminosity_set import DEFAULT_ORDER
     from ..partons.pdf import DEFAULT_SET
     from ..process.final_state import LeptonCuts
@@ -111,7 +111,7 @@ def generate(
     card = load_with(model, set_)
     cuts = LeptonCuts(_number("--pt-min", pt_min), _number("--eta-max", eta_max))
     mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
-    check_writable(output.parent)
+    check_output(output)
     source = event_source(
         card,
         mass_gev,

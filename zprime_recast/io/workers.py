@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..errors import OutputError, ZprimeError
+from .scratch import scratch_file
 
 S = TypeVar("S")
 V = TypeVar("V")
@@ -170,19 +171,15 @@ def pickled(shared: object) -> Iterator[Path]:
 
     OutputError if it cannot be written.
     """
-    path = None
-    try:
+    folder = Path(tempfile.gettempdir())
+    with contextlib.ExitStack() as stack:
         try:
-            number, name = tempfile.mkstemp(prefix="zprime-recast-", suffix=".pickle")
-            path = Path(name)
-            with open(number, "wb") as file:
+            path = stack.enter_context(scratch_file(folder, ".pickle"))
+            with path.open("wb") as file:
                 pickle.dump(shared, file, protocol=pickle.HIGHEST_PROTOCOL)
         except OSError as err:
-            raise OutputError(path or tempfile.gettempdir(), err.strerror or str(err)) from None
+            raise OutputError(folder, err.strerror or str(err)) from None
         yield path
-    finally:
-        if path is not None:
-            path.unlink(missing_ok=True)
 
 
 def _work(function: Callable[[Any, Any], Any], path: Path | None, connection: Connection) -> None:

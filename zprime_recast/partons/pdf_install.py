@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike
 from ..arrays import FloatArray
 from ..errors import InputError, OutputError, PDFError
 from ..io.paths import user_data_dir
+from ..io.scratch import scratch_folder
 from .pdf import PDFMember, load_pdf
 from .pdf_errors import ONE_SIGMA, ErrorSet, Uncertainty, error_set, pdf_uncertainty
 from .pdf_files import read_grid, read_set_info
@@ -67,9 +67,9 @@ def install_set(source: str, folder: Path | None = None, archive: str = ARCHIVE_
         raise InputError(f"{target / name} already exists; remove it to install the set again")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target, prefix=".install-") as scratch:
-            packed = Path(source).expanduser() if local else _fetch(name, archive, Path(scratch), target)
-            unpacked = _unpack(packed, name, Path(scratch))
+        with scratch_folder(target) as scratch:
+            packed = Path(source).expanduser() if local else _fetch(name, archive, scratch, target)
+            unpacked = _unpack(packed, name, scratch)
             info = read_set_info(unpacked)
             error_set(info)
             for member in range(info.members):
