@@ -22,7 +22,6 @@ from zprime_recast.model.widths import decay_widths
 from zprime_recast.process.cross_section import sigma_br_narrow
 from zprime_recast.scan.evaluate import LIMIT_COLUMNS, evaluate, evaluator
 from zprime_recast.scan.files_to_files import scan
-from zprime_recast.scan.tables import read_chunks
 
 B_L = {"g_uL": 1 / 3, "g_uR": 1 / 3, "g_dL": 1 / 3, "g_dR": 1 / 3, "g_lL": -1.0, "g_lR": -1.0, "g_nuL": -1.0}
 
@@ -187,54 +186,54 @@ def write_csv(path, n=60, seed=1):
 
 
 def read(path):
-    return {
-        name: np.concatenate([c[name] for c in chunks])
-        for chunks in [list(read_chunks(path, 10**6))]
-        for name in chunks[0]
-    }
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    return {name: table[name].to_numpy() for name in table.column_names}
 
 
 def test_files_in_and_out(tmp_path, elusive_rows):
-    source = write_csv(tmp_path / "points.csv")
+    """Two blocks of rows: the numbers to 1e-9, as rows alone have them; cells as they came."""
+    source = write_csv(tmp_path / "points.csv", 130)
     result = scan(source, tmp_path / "out.csv", elusive_rows, {}, rows=17)
-    assert (result.rows, result.errors) == (62, 2)
+    assert (result.rows, result.errors) == (132, 2)
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["label"] for row in rows] == [f"row {i}" for i in range(60)] + ["short", "word"]
-    assert rows[60]["error"] == "2 cells in a row of 4 columns"
-    assert "found abc" in rows[61]["error"]
-    assert rows[61]["cls_observed"] == ""
-    direct = elusive_rows(random_points(60))
-    np.testing.assert_allclose([float(r["cls_observed"]) for r in rows[:60]], direct["cls_observed"], rtol=1e-7)
+    assert [row["label"] for row in rows] == [f"row {i}" for i in range(130)] + ["short", "word"]
+    assert rows[130]["error"] == "2 cells in a row of 4 columns"
+    assert "found abc" in rows[131]["error"]
+    assert rows[131]["mass_gev"] == "abc"
+    assert rows[131]["cls_observed"] == rows[130]["excluded"] == ""
+    direct = elusive_rows(random_points(130))
+    np.testing.assert_allclose([float(r["cls_observed"]) for r in rows[:130]], direct["cls_observed"], rtol=1e-9)
     scan(source, tmp_path / "out.parquet", elusive_rows, {}, rows=60)
     table = read(tmp_path / "out.parquet")
-    np.testing.assert_allclose(table["cls_observed"][:60], direct["cls_observed"], rtol=1e-9)
+    np.testing.assert_array_equal([float(r["cls_observed"]) for r in rows[:130]], table["cls_observed"][:130])
     with pytest.raises(InputError, match="gamma_gev goes with free couplings"):  # a table of results is no input
         scan(tmp_path / "out.parquet", tmp_path / "again.parquet", elusive_rows, {})
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.csv", "out.parquet", "points.csv"]
+    names = ["out.csv", "out.csv.json", "out.parquet", "points.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def test_an_interrupted_scan_goes_on_and_repeats_nothing(tmp_path, elusive_rows):
-    source, output = write_csv(tmp_path / "points.csv"), tmp_path / "out.csv"
+    source, output = write_csv(tmp_path / "points.csv", 230), tmp_path / "out.csv"
 
     def stop(rows):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        scan(source, output, elusive_rows, {"a": 1}, rows=20, on_chunk=stop)
+        scan(source, output, elusive_rows, {"a": 1}, rows=100, on_chunk=stop)
     parts = tmp_path / "out.csv.parts"
     assert [p.name for p in sorted(parts.glob("part*"))] == ["part-00000000.parquet"]
     with pytest.raises(InputError, match=r"other inputs \(a\)"):
-        scan(source, output, elusive_rows, {"a": 2}, rows=20)
+        scan(source, output, elusive_rows, {"a": 2}, rows=100)
     with pytest.raises(InputError, match=r"other inputs \(rows\)"):
-        scan(source, output, elusive_rows, {"a": 1}, rows=10)
-    before = (parts / "part-00000000.parquet").stat().st_mtime_ns
+        scan(source, output, elusive_rows, {"a": 1}, rows=200)
     seen = []
-    result = scan(source, output, elusive_rows, {"a": 1}, rows=20, on_chunk=seen.append)
-    assert before
-    assert (result.rows, result.resumed_rows) == (62, 20)
-    assert seen == [20, 20, 20, 2]
-    whole = scan(source, tmp_path / "whole.csv", elusive_rows, {}, rows=20)
+    result = scan(source, output, elusive_rows, {"a": 1}, rows=100, on_chunk=seen.append)
+    assert (result.rows, result.resumed_rows) == (232, 100)
+    assert seen == [100, 100, 32]
+    whole = scan(source, tmp_path / "whole.csv", elusive_rows, {})
     assert whole.resumed_rows == 0
     assert output.read_text() == (tmp_path / "whole.csv").read_text()
 
@@ -243,8 +242,8 @@ def test_a_killed_worker_loses_nothing(tmp_path, elusive_rows):
     """Two processes, one killed while at work: the table of a serial run, row for row."""
     import multiprocessing
 
-    source = write_csv(tmp_path / "points.csv", 200)
-    scan(source, tmp_path / "serial.csv", elusive_rows, {}, rows=20)
+    source = write_csv(tmp_path / "points.csv", 800)
+    scan(source, tmp_path / "serial.csv", elusive_rows, {})
     killed = []
 
     def kill_one(rows):
@@ -253,7 +252,7 @@ def test_a_killed_worker_loses_nothing(tmp_path, elusive_rows):
             os.kill(child.pid, signal.SIGKILL)
             killed.append(child.pid)
 
-    scan(source, tmp_path / "shared.csv", elusive_rows, {}, workers=2, rows=20, on_chunk=kill_one)
+    scan(source, tmp_path / "shared.csv", elusive_rows, {}, workers=2, rows=100, on_chunk=kill_one)
     assert killed
     assert (tmp_path / "shared.csv").read_text() == (tmp_path / "serial.csv").read_text()
 
@@ -265,8 +264,8 @@ def test_a_cluster_that_loses_a_worker_loses_no_row(tmp_path, elusive_rows, work
     """dask.distributed with worker processes, one killed mid-scan: all there are, too, until it is replaced."""
     from distributed import LocalCluster
 
-    source = write_csv(tmp_path / "points.csv", 300)
-    scan(source, tmp_path / "serial.csv", elusive_rows, {}, rows=20)
+    source = write_csv(tmp_path / "points.csv", 1500)
+    scan(source, tmp_path / "serial.csv", elusive_rows, {})
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, processes=True) as cluster:
         killed = []
 
@@ -277,7 +276,7 @@ def test_a_cluster_that_loses_a_worker_loses_no_row(tmp_path, elusive_rows, work
                 killed.append(worker)
 
         address = cluster.scheduler_address
-        scan(source, tmp_path / "shared.csv", elusive_rows, {}, rows=20, scheduler=address, on_chunk=kill_one)
+        scan(source, tmp_path / "shared.csv", elusive_rows, {}, rows=100, scheduler=address, on_chunk=kill_one)
     assert killed
     assert (tmp_path / "shared.csv").read_text() == (tmp_path / "serial.csv").read_text()
 
@@ -349,9 +348,9 @@ def test_command_survives_kill_9(tmp_path):
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     """kill -9 of a scan with workers leaves neither a process nor a temporary file behind."""
-    (tmp_path / "points.csv").write_text("mass_gev,coupling\n" + "2000,0.1\n" * 200)
+    (tmp_path / "points.csv").write_text("mass_gev,coupling\n" + "2000,0.1\n" * 4000)
     command = [sys.executable, "-m", "zprime_recast", "evaluate", "points.csv", "--model", "minimal_bl", "-o", "r.csv"]
-    command += ["--workers", "2", "--chunk", "1"]
+    command += ["--workers", "2", "--chunk", "100"]
     (temporary := tmp_path / "temporary").mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
     scan = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment)

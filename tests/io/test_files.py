@@ -134,13 +134,16 @@ def test_nothing_is_left_of_a_killed_writer(tmp_path, number):
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, tmp_path / "out"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
-        assert process.stdout.readline() == b"half\n"
-        assert len(list(tmp_path.iterdir())) == 2
-        sweep(tmp_path)  # of another process: whoever is alive keeps its files
-        check_writable(tmp_path)
-        assert len(list(tmp_path.iterdir())) == 2
-        process.send_signal(number)
-        process.wait(timeout=10)
+        try:
+            assert process.stdout.readline() == b"half\n"
+            assert len(list(tmp_path.iterdir())) == 2
+            sweep(tmp_path)  # of another process: whoever is alive keeps its files
+            check_writable(tmp_path)
+            assert len(list(tmp_path.iterdir())) == 2
+            process.send_signal(number)
+            process.wait(timeout=60)
+        finally:
+            process.kill()
     if number == signal.SIGKILL:
         assert len(list(tmp_path.iterdir())) == 2
         check_writable(tmp_path)
@@ -166,13 +169,15 @@ def test_sweeps_and_writers_at_once_lose_nothing(tmp_path):
     with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"on\n"
         end, n = time.monotonic() + 2, 0
-        while time.monotonic() < end:
-            write_whole(tmp_path / "out", lambda path, text=str(n): path.write_text(text))
-            assert (tmp_path / "out").read_text() == str(n)
-            with scratch_folder(tmp_path) as folder:
-                (folder / "x").write_text("")
-            n += 1
-        process.kill()
+        try:
+            while time.monotonic() < end:
+                write_whole(tmp_path / "out", lambda path, text=str(n): path.write_text(text))
+                assert (tmp_path / "out").read_text() == str(n)
+                with scratch_folder(tmp_path) as folder:
+                    (folder / "x").write_text("")
+                n += 1
+        finally:
+            process.kill()
     assert n > 20
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

@@ -169,12 +169,12 @@ def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
         yield on_member
 
 
-def emit(values: dict[str, Any], as_json: bool, text: Sequence[str]) -> None:
-    """Print a result, as one JSON object with null for NaN or as lines of text. Every command prints through here."""
-    if as_json:
-        typer.echo(json_text(values))
-    else:
-        typer.echo("\n".join(text))
+def emit(values: dict[str, Any], as_json: bool, text: Sequence[str], to_stderr: bool = False) -> None:
+    """Print a result, as one JSON object with null for NaN or as lines of text. Every command prints through here.
+
+    ``to_stderr``: leave standard output to a file that is written to it.
+    """
+    typer.echo(json_text(values) if as_json else "\n".join(text), err=to_stderr)
 
 
 def format_number(value: Any) -> str:

@@ -28,8 +28,12 @@ from ._shared import (
 
 @app.command()
 def evaluate(
-    points: Annotated[Path, typer.Argument(metavar="POINTS", help="Table of points to read, .csv or .parquet.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Table to write, .csv or .parquet.")],
+    points: Annotated[
+        Path, typer.Argument(metavar="POINTS", help="Table of points to read, .csv or .parquet; - for standard input.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Table to write, .csv or .parquet; - for standard output.")
+    ],
     model: Annotated[
         str | None, typer.Option("--model", help="Model of all rows; default: the column model, or free couplings.")
     ] = None,
@@ -53,7 +57,10 @@ def evaluate(
         str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Share the rows on a dask.distributed cluster.")
     ] = None,
     chunk: Annotated[
-        int, typer.Option("--chunk", help="Rows per chunk; finished chunks survive an interruption.")
+        int,
+        typer.Option(
+            "--chunk", help="Rows per chunk, rounded up to hundreds; finished chunks survive an interruption."
+        ),
     ] = 1000,
     as_json: Json = False,
 ) -> None:
@@ -68,15 +75,18 @@ def evaluate(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from ..io.files import is_standard_output, is_stream
     from ..scan.evaluate import evaluator
     from ..scan.files_to_files import scan
     from ..scan.tables import table_format
 
-    table_format(points), table_format(output)
+    table_format(output)
+    if not is_stream(points):
+        table_format(points)
     if set_ and model is None:
         raise InputError("--set needs --model; without it, give parameters as columns")
     card = load_with(model, set_) if model is not None else None
-    if not points.exists():
+    if not (is_stream(points) or points.exists()):
         raise InputError(f"no such file: {points}")
     searches = prepare_searches(analysis, pdf, order, no_theory)
     evaluate_rows = evaluator(searches, card, not no_interference, limits, calculator or "auto", n_toys, seed)
@@ -110,4 +120,4 @@ def evaluate(
         text.append(f"{result.resumed_rows} rows were taken from an earlier run")
     if result.carried:
         text.append(f"columns copied unchanged: {', '.join(result.carried)}")
-    emit(values, as_json, [*text, f"wrote {output}"])
+    emit(values, as_json, [*text, f"wrote {output}"], to_stderr=is_standard_output(output))

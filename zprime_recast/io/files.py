@@ -38,7 +38,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
             return path
         target, before = _regular(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with scratch_file(target.parent, ".tmp") as temporary:
+        with scratch_file(target.parent, ".tmp", 0o666) as temporary:
             write(temporary)
             _flush(temporary, before)
             os.replace(temporary, target)
@@ -81,15 +81,13 @@ def is_standard_output(path: Path) -> bool:
 
 @contextlib.contextmanager
 def open_stream(path: Path) -> Iterator[IO[bytes]]:
-    """Open what :func:`is_stream` for writing bytes."""
-    number = 1 if path == STANDARD else _number_of(os.stat(path))
-    if number is None:
-        with path.open("wb") as stream:
+    """Open a stream for writing bytes. An OSError inside becomes an OutputError, but for a BrokenPipeError."""
+    with _as_output_error(path):
+        number = 1 if path == STANDARD else _number_of(os.stat(path))
+        if number is not None:
+            (sys.stdout if number == 1 else sys.stderr).flush()
+        with open(path if number is None else os.dup(number), "wb") as stream:
             yield stream
-        return
-    (sys.stdout if number == 1 else sys.stderr).flush()
-    with open(os.dup(number), "wb") as stream:
-        yield stream
 
 
 def check_writable(folder: Path) -> None:

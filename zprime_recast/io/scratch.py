@@ -26,13 +26,16 @@ _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextlib.contextmanager
-def scratch_file(folder: Path, suffix: str = "") -> Iterator[Path]:
-    """Make an empty file in a folder, removed at the end unless it has been moved away. OSError if that fails."""
+def scratch_file(folder: Path, suffix: str = "", mode: int = 0o600) -> Iterator[Path]:
+    """Make an empty file in a folder, removed at the end unless it has been moved away. OSError if that fails.
+
+    ``mode``: its permissions, as far as the umask of the process allows them.
+    """
     sweep_once(str(folder))
     while True:
         path = _new_name(folder, suffix)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-        os.close(os.open(path, flags, 0o666))
+        os.close(os.open(path, flags, mode))
         try:
             with _held(path) as ours:
                 if ours:
@@ -82,10 +85,18 @@ def _held(path: Path) -> Iterator[bool]:
     if os.name != "posix":  # elsewhere a file that is open can be neither moved nor removed
         yield True
         return
-    number = os.open(path, _READ)
+    try:
+        number = os.open(path, _READ)
+    except FileNotFoundError:
+        yield False
+        return
     try:
         locked(number)
-        yield os.path.lexists(path) and os.path.samestat(os.fstat(number), os.lstat(path))
+        try:
+            ours = os.path.samestat(os.fstat(number), os.lstat(path))
+        except FileNotFoundError:
+            ours = False
+        yield ours
     finally:
         os.close(number)
 

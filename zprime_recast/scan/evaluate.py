@@ -45,6 +45,10 @@ class Evaluator:
         """Evaluate a table of points; columns and errors as for :func:`evaluate`."""
         columns = columns_of(points)
         self.check(columns)
+        return self.results(columns)
+
+    def results(self, columns: Columns) -> Columns:
+        """Evaluate columns whose names have been checked, see :meth:`check`."""
         n = len(columns["mass_gev"])
         groups, errors = read_points(columns, self.model, self._outside)
         results = {**columns, **self._empty(n)}

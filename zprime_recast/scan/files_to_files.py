@@ -1,34 +1,56 @@
 """Evaluate a table of points from file to file, in chunks that are saved as soon as they are finished.
 
-While a scan runs, the folder ``<results>.parts`` next to the results holds one Parquet file per chunk and a manifest of
-the inputs. Run the same scan again to resume it: finished chunks are not recomputed, and different inputs are refused.
-Chunks can be shared among processes (a killed process is replaced and its chunk repeated) or sent to a dask.distributed
-cluster.
+While a scan runs, the folder ``<results>.parts`` next to the results holds the finished chunks, see
+:mod:`zprime_recast.scan.parts`. Run the same scan again to resume it: finished chunks are not recomputed, and different
+inputs are refused. Chunks can be shared among processes (a killed process is replaced and its chunk repeated) or sent
+to a dask.distributed cluster. Rows are evaluated in blocks of fixed length, so that the results are the same to
+the last digit for any length of the chunks and any number of processes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import shutil
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError, ZprimeError
-from ..io.workers import MAX_LOST, in_processes
+from ..io.digest import code_digest, content_digest
+from ..io.files import check_output, is_stream, open_stream, write_text, write_whole
+from ..io.json import json_dict
+from ..io.scratch import scratch_folder
+from ..io.workers import in_processes
+from ..model.card import list_models
+from .cluster import on_cluster
 from .evaluate import Evaluator
-from .points import Columns, is_number, numbers
-from .tables import RAGGED, file_digest, join_parts, read_chunks, table_format, write_manifest, write_parquet
+from .parts import Parts, open_parts
+from .points import Columns
+from .tables import (
+    Chunk,
+    Put,
+    Table,
+    csv_writer,
+    file_digest,
+    open_table,
+    parquet_writer,
+    table_format,
+    text_kinds,
+    with_results,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Default number of rows per chunk.
 ROWS = 1000
-
-Done = tuple[int, Columns]
+#: Rows that are evaluated together. The last digits of a fit depend on what is fitted with it, so blocks begin at fixed
+#: rows of the table.
+BLOCK = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,71 @@ class ScanResult:
     """Columns that mean nothing to an evaluation and were copied unchanged."""
 
 
+@dataclass
+class _Counts:
+    rows: int = 0
+    errors: int = 0
+    excluded: int = 0
+    resumed: int = 0
+
+    def add(self, table: pa.Table) -> None:
+        import pyarrow.compute as pc
+
+        self.rows += table.num_rows
+        self.errors += pc.sum(pc.not_equal(table["error"], "")).as_py() or 0
+        self.excluded += pc.sum(table["excluded"]).as_py() or 0
+
+
+@dataclass
+class _Scan:
+    """The chunks of a scan, and where they are to go."""
+
+    table: Table
+    evaluate: Evaluator
+    used: tuple[str, ...]
+    """Columns that the evaluation uses."""
+    rows: int
+    parts: Parts
+    cards: dict[str, str]
+    """Digests of the cards that the table names."""
+    on_chunk: Callable[[int], None] | None
+    counts: _Counts = field(default_factory=_Counts)
+    lengths: list[int] = field(default_factory=list)
+    """Rows of each chunk, as far as they have been read."""
+
+    def missing(self) -> Iterator[tuple[int, Chunk]]:
+        """The chunks whose parts are not on disk."""
+        for k, chunk in enumerate(self.table.chunks(self.rows)):
+            n = chunk.rows.num_rows
+            self.lengths.append(n)
+            if self.parts.done(k, n):
+                self.counts.resumed += n
+                self._report(n)
+            else:
+                yield k, chunk
+        self.parts.check_surplus(len(self.lengths))
+
+    def keep(self, k: int, results: pa.Table) -> None:
+        """Save a finished chunk; ZprimeError unless it has as many rows as were read."""
+        if results.num_rows != self.lengths[k]:
+            raise ZprimeError(f"{results.num_rows} results for the {self.lengths[k]} rows of chunk {k}: please report")
+        if _card_digests(self.cards) != self.cards:
+            raise InputError(
+                f"a model card was changed while the scan ran; remove {self.parts.folder} and run it again"
+            )
+        self.parts.write(k, results)
+        self._report(results.num_rows)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All parts, in order; ZprimeError if one is missing."""
+        for k, n in enumerate(self.lengths):
+            yield self.parts.finished(k, n)
+
+    def _report(self, n: int) -> None:
+        if self.on_chunk:
+            self.on_chunk(n)
+
+
 def scan(
     points: Path,
     output: Path,
@@ -59,161 +146,155 @@ def scan(
     """Evaluate a table of points and write the table of results, with the rows in the same order.
 
     Arguments:
-        points: table to read, .csv or .parquet.
-        output: table to write, .csv or .parquet.
+        points: table to read, .csv or .parquet; ``-`` for standard input, which is read once, as any stream.
+        output: table to write, .csv or .parquet; ``-`` for standard output.
         evaluate: from :func:`~zprime_recast.scan.evaluate.evaluator`.
-        inputs: everything else that the results depend on, JSON-able; a resumed scan must have equal inputs.
+        inputs: the provenance of the results, JSON-able; a resumed scan must have an equal one.
         workers: processes that share the chunks.
         scheduler: address of a dask.distributed cluster that shares the chunks instead.
-        rows: rows per chunk.
+        rows: rows per chunk, rounded up to a multiple of 100.
         on_chunk: called with the number of rows of each finished chunk.
 
-    InputError if a table is invalid or an unfinished scan has other inputs; OutputError if files cannot be written.
+    The provenance is in the metadata of a Parquet file (key ``zprime_recast``) and, with the SHA-256 of the table, in
+    ``<output>.json`` beside a CSV file; a stream has none. InputError if a table is invalid, if an unfinished scan has
+    other inputs, or if another process writes the same output; OutputError if files cannot be written.
     """
-    table_format(output)
+    kind = table_format(output)
     if workers < 1 or rows < 1:
         raise InputError(f"workers and rows per chunk must be at least 1, found {workers} and {rows}")
-    carried: list[str] = []
-    for columns in read_chunks(points, 1):
-        carried = evaluate.check({name: values for name, values in columns.items() if name != RAGGED})
-        break
-    folder = output.with_name(output.name + ".parts")
-    inputs = {**inputs, "points": file_digest(points), "rows": rows}
-    _check_manifest(folder, inputs)
-    resumed = 0
+    check_output(output)
+    rows = -(-rows // BLOCK) * BLOCK
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(open_table(points))
+        names, models = _names(table, evaluate)
+        carried = evaluate.check({**dict.fromkeys(names, np.zeros(0, object)), **models})
+        cards = _card_digests(models.get("model", ()))
+        manifest = {
+            **json_dict(inputs),
+            "points": table.digest,
+            "rows": rows,
+            "cards": cards,
+            "engine": content_digest(evaluate),
+            "code": code_digest(),
+        }
+        parts = stack.enter_context(open_parts(stack.enter_context(_folder(output)), manifest))
+        used = tuple(name for name in names if name not in carried)
+        one = _Scan(table, evaluate, used, rows, parts, cards, on_chunk)
+        if is_stream(output) and kind == "csv":
+            with open_stream(output) as file, csv_writer(file) as put:
+                _run(one, workers, scheduler, put)
+        else:
+            _run(one, workers, scheduler)
+            _join(one, output, kind, inputs)
+        parts.remove()
+    counts = one.counts
+    return ScanResult(counts.rows, counts.errors, counts.excluded, counts.resumed, tuple(carried))
 
-    def todo() -> Iterator[Done]:
-        nonlocal resumed
-        for k, columns in enumerate(read_chunks(points, rows)):
-            if k and not len(next(iter(columns.values()))):
-                continue
-            if _part(folder, k).exists():
-                n = len(next(iter(columns.values())))
-                resumed += n
-                if on_chunk:
-                    on_chunk(n)
-                continue
-            yield k, columns
 
-    results: Generator[Done, None, None]
+def evaluate_chunk(shared: tuple[Evaluator, tuple[str, ...]], chunk: Chunk) -> pa.Table:
+    """The rows of a chunk with their results; a row whose number of cells differs from the header gets an error.
+
+    Arguments:
+        shared: the evaluator, and the names of the columns it uses.
+        chunk: rows that begin at a multiple of BLOCK.
+    """
+    evaluate, used = shared
+    n = chunk.rows.num_rows
+    columns = chunk.columns(used)
+    blocks = [
+        evaluate.results({name: values[i : i + BLOCK] for name, values in columns.items()})
+        for i in range(0, max(n, 1), BLOCK)
+    ]
+    results: Columns = {
+        name: np.concatenate([block[name] for block in blocks]) for name in blocks[0] if name not in columns
+    }
+    for i, text in enumerate(chunk.faults):
+        if text:
+            for values in results.values():
+                values[i] = None if values.dtype == object else np.nan
+            results["sigma_br_flavor"][i], results["warning"][i], results["error"][i] = "", "", text
+    return with_results(chunk, results)
+
+
+def _run(one: _Scan, workers: int, scheduler: str | None, put: Put | None = None) -> None:
+    """Evaluate the chunks that are missing, and give all of them, in order and as they are ready, to ``put``."""
+    shared, todo = (one.evaluate, one.used), one.missing()
+    results: Iterator[tuple[int, pa.Table]]
     if scheduler is not None:
-        results = _on_cluster(evaluate, todo(), scheduler)
+        results = on_cluster(evaluate_chunk, shared, todo, scheduler)
     elif workers > 1:
-        results = in_processes(evaluate_chunk, evaluate, todo(), workers)
+        results = in_processes(evaluate_chunk, shared, todo, workers)
     else:
-        results = ((k, evaluate_chunk(evaluate, columns)) for k, columns in todo())
+        results = ((k, evaluate_chunk(shared, chunk)) for k, chunk in todo)
+    written = 0
     with contextlib.closing(results):
-        for k, columns in results:
-            write_parquet(_part(folder, k), columns)
-            if on_chunk:
-                on_chunk(len(columns["error"]))
-    parts = sorted(folder.glob("part-*.parquet"))
-    join_parts(parts, output)
-    total = _count(parts, resumed, tuple(carried))
-    shutil.rmtree(folder)
-    return total
+        for k, table in results:
+            one.keep(k, table)
+            while put is not None and written < len(one.lengths) and one.parts.path(written).exists():
+                _put(one, written, put)
+                written += 1
+    if put is not None:
+        for k in range(written, len(one.lengths)):
+            _put(one, k, put)
 
 
-def evaluate_chunk(evaluate: Evaluator, columns: Columns) -> Columns:
-    """Evaluate some rows of a file; a row whose number of cells differs from the header gets an error."""
-    ragged = columns.get(RAGGED)
-    results = evaluate({name: values for name, values in columns.items() if name != RAGGED})
-    if ragged is not None:
-        for i in np.nonzero(ragged != "")[0].tolist():
-            for name, values in results.items():
-                if name not in columns:
-                    values[i] = None if values.dtype == object else np.nan
-            results["warning"][i], results["error"][i] = "", ragged[i]
-    parameters = evaluate.model.parameters if evaluate.model is not None else {}
-    for name, values in results.items():
-        if name in columns and values.dtype == object and (is_number(name) or name in parameters):
-            results[name] = numbers(values)
-    return results
+def _put(one: _Scan, k: int, put: Put) -> None:
+    table = one.parts.finished(k, one.lengths[k])
+    one.counts.add(table)
+    put(table)
 
 
-def _part(folder: Path, k: int) -> Path:
-    return folder / f"part-{k:08d}.parquet"
+def _join(one: _Scan, output: Path, kind: str, inputs: Mapping[str, Any]) -> None:
+    """Join the parts into one table, with one of them in memory at a time; nothing is replaced if one is missing."""
+
+    def put_all(put: Put) -> None:
+        for k in range(len(one.lengths)):
+            _put(one, k, put)
+
+    def to_csv(temporary: Path) -> None:
+        with temporary.open("wb") as file, csv_writer(file) as put:
+            put_all(put)
+
+    def to_parquet(temporary: Path) -> None:
+        names = one.table.names() if one.table.format == "csv" else ()
+        with parquet_writer(temporary, text_kinds(one.tables(), names), json_dict(inputs)) as put:
+            put_all(put)
+
+    write_whole(output, to_csv if kind == "csv" else to_parquet)
+    if kind == "csv":
+        about = {"table": output.name, "sha256": file_digest(output), "provenance": json_dict(inputs)}
+        write_text(output.with_name(output.name + ".json"), json.dumps(about, indent=1, allow_nan=False) + "\n")
 
 
-def _check_manifest(folder: Path, inputs: dict[str, Any]) -> None:
-    manifest = folder / "manifest.json"
-    inputs = json.loads(json.dumps(inputs))
-    if not manifest.exists():
-        write_manifest(manifest, inputs)
+@contextlib.contextmanager
+def _folder(output: Path) -> Iterator[Path]:
+    """The folder for the parts: beside the file that is written, or a temporary one for a stream."""
+    if not is_stream(output):
+        target = Path(output).resolve()
+        yield target.with_name(target.name + ".parts")
         return
-    try:
-        known = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(f"{manifest} is not valid JSON; remove {folder} to start again") from None
-    changed = sorted(name for name in {*known, *inputs} if known.get(name) != inputs.get(name))
-    if changed:
-        raise InputError(
-            f"{folder} holds an unfinished scan with other inputs ({', '.join(changed)}); "
-            "finish that scan, remove the folder, or choose another output"
-        )
+    with scratch_folder(Path(tempfile.gettempdir())) as folder:
+        yield folder / f"{output.name}.parts"
 
 
-def _count(parts: list[Path], resumed: int, carried: tuple[str, ...]) -> ScanResult:
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    rows = errors = excluded = 0
-    for part in parts:
-        table = pq.read_table(part, columns=["error", "excluded"])
-        rows += table.num_rows
-        errors += pc.sum(pc.not_equal(table["error"], "")).as_py() or 0
-        excluded += pc.sum(table["excluded"]).as_py() or 0
-    return ScanResult(rows, errors, excluded, resumed, carried)
+def _names(table: Table, evaluate: Evaluator) -> tuple[list[str], Columns]:
+    """The names of the columns, and a column ``model`` with every model that is named in the table."""
+    names = table.names()
+    if "model" not in names or evaluate.model is not None:
+        return names, {}
+    found: set[str] = set()
+    for chunk in table.chunks(10_000):
+        found.update(chunk.columns(["model"])["model"].astype(str))
+    return names, {"model": np.array(sorted(found), dtype=object)}
 
 
-def _on_cluster(evaluate: Evaluator, todo: Iterator[Done], address: str) -> Generator[Done, None, None]:
-    """Evaluate chunks on a dask.distributed cluster, which repeats the chunks of workers that it loses."""
-    try:
-        from distributed import CancelledError, Client, as_completed
-        from distributed.scheduler import KilledWorker
-    except ImportError:
-        raise InputError(
-            "--scheduler needs dask.distributed: pip install 'zprime-recast[distributed]' here and on the workers"
-        ) from None
-    try:
-        client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as err:
-        raise InputError(f"no dask scheduler at {address} ({err or 'timed out'}); check --scheduler") from None
-    with client:
-
-        def copies() -> Any:
-            """Send the evaluator to every worker: a single copy would be lost with its worker."""
-            try:
-                return client.scatter(evaluate, broadcast=True, hash=False, timeout=60)
-            except TimeoutError:
-                raise InputError(f"the dask cluster at {address} has no workers; start at least one") from None
-
-        shared, gone = copies(), "the workers that take a chunk are killed again and again (out of memory?)"
-        room = 2 * max(1, sum(client.nthreads().values()))
-        pending: dict[Any, Done] = {}
-        lost: dict[int, int] = {}
-
-        def submit(item: Done) -> Any:
-            future = client.submit(evaluate_chunk, shared, item[1], pure=False, retries=MAX_LOST)
-            pending[future.key] = item
-            return future
-
-        first = [submit(item) for item in itertools.islice(todo, room)]
-        queue = as_completed(first, loop=client.loop)
-        for future in queue:
-            item = pending.pop(future.key)
-            try:
-                result = future.result()
-            except KilledWorker:
-                raise ZprimeError(gone) from None
-            except CancelledError:  # all copies of its inputs were lost with their workers
-                lost[item[0]] = lost.get(item[0], 0) + 1
-                if lost[item[0]] > MAX_LOST:
-                    raise ZprimeError(gone) from None
-                shared = copies()
-                queue.add(submit(item))
-                continue
-            yield item[0], result
-            following = next(todo, None)
-            if following is not None:
-                queue.add(submit(following))
+def _card_digests(models: Iterable[str]) -> dict[str, str]:
+    """Digests of the files of the cards that models are read from; "" for a model without one."""
+    found: dict[str, str] = {}
+    known: dict[str, Path] = {}
+    for name in models:
+        if not name.endswith(".toml"):
+            known = known or list_models()
+        path = Path(name) if name.endswith(".toml") else known.get(name)
+        found[name] = file_digest(path) if path is not None and path.is_file() else ""
+    return found
