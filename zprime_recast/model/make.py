@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from ..errors import InputError, UnknownName
+from ..io.names import checked_name
 from .formula import FUNCTIONS, Formula
 from .standard_model import StandardModel, standard_model
 from .zprime import (
@@ -91,6 +92,7 @@ def make_model(
         reference_coupling: coupling of the published benchmark, if there is one.
         sm: Standard Model inputs; the default is the shipped set.
     """
+    checked_name("model", id)
     sm = sm or standard_model()
     tables = [_parse_charges({**charges, **(generations or {}).get(g, {})}) for g in (1, 2, 3)]
     fermions = []

@@ -260,8 +260,8 @@ def shipped_file(name: str, sqrt_s_gev: float) -> Path:
 
 def shipped_energies(name: str) -> list[float]:
     """Collider energies (GeV) for which the tables of a set are shipped."""
-    files = (shipped("data") / "luminosities").glob(f"{name}_*GeV.npz")
-    return sorted(float(file.stem.removeprefix(f"{name}_").removesuffix("GeV")) for file in files)
+    found = [file.stem.removesuffix("GeV").rpartition("_") for file in (shipped("data") / "luminosities").glob("*.npz")]
+    return sorted(float(energy) for stem, _, energy in found if stem == name)
 
 
 #: Arrays of a table in a file; those of the strong coupling may be absent.
@@ -318,10 +318,9 @@ def read_integrals(path: Path) -> SetIntegrals:
 
 def _shipped_integrals(name: str, sqrt_s_gev: float) -> SetIntegrals | None:
     """The shipped table; None if there is none, or if another version of the set is installed here."""
-    path = shipped_file(name, sqrt_s_gev)
-    if not path.is_file():
+    if sqrt_s_gev not in shipped_energies(name):
         return None
-    table = read_integrals(path)
+    table = read_integrals(shipped_file(name, sqrt_s_gev))
     installed = available_sets().get(name)
     if installed is not None:
         grid = read_set_info(installed).grid_file(0)

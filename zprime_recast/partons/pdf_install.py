@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
 from ..errors import InputError, OutputError, PDFError
+from ..io.names import checked_name
 from ..io.paths import user_data_dir
 from ..io.scratch import scratch_folder
 from .pdf import PDFMember, load_pdf
@@ -60,9 +61,7 @@ def install_set(source: str, folder: Path | None = None, archive: str = ARCHIVE_
     """
     target = folder or user_data_dir() / "pdfs"
     local = source.endswith((".tar.gz", ".tgz", ".tar.xz", ".tar"))
-    name = Path(source).name.split(".tar")[0].removesuffix(".tgz") if local else source
-    if not name or any(c in name for c in "/\\\\ ") or name.startswith("."):
-        raise InputError(f"{source!r} is not the name of a PDF set")
+    name = checked_name("PDF set", Path(source).name.split(".tar")[0].removesuffix(".tgz") if local else source)
     if (target / name).exists():
         raise InputError(f"{target / name} already exists; remove it to install the set again")
     try:
