@@ -126,6 +126,16 @@ def coupling_or_reference(model: ZprimeModel, text: str | None) -> float:
     return model.reference_coupling
 
 
+def mass_and_coupling(model: ZprimeModel, mass: str, coupling: str | None) -> tuple[float, float]:
+    """Mass (GeV) and coupling from --mass and --coupling; InputError for a Z' too wide to be a resonance."""
+    from ..model.widths import decay_widths
+    from ..process.hypotheses import check_width
+
+    mass_gev, g = positive_number("--mass", mass), coupling_or_reference(model, coupling)
+    check_width(float(decay_widths(model, mass_gev, g).total_gev), mass_gev, g)
+    return mass_gev, g
+
+
 def prepare_searches(
     analyses: Sequence[str] | None, pdf: str | None, order: str | None, no_theory: bool
 ) -> LoadedAnalyses:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError, RangeError
-from ._shared import Json, Mass, Model, Set, emit, load_with, positive_number
+from ._shared import Json, Mass, Model, Set, emit, load_with, mass_and_coupling, positive_number
 
 if TYPE_CHECKING:
     from ..model.zprime import ZprimeModel
@@ -221,7 +221,8 @@ def scalar(
 def _inputs(
     model: str, mass: str, coupling: str, assignments: Sequence[str] | None
 ) -> tuple[ZprimeModel, float, float]:
-    return load_with(model, assignments), positive_number("--mass", mass), positive_number("--coupling", coupling)
+    card = load_with(model, assignments)
+    return card, *mass_and_coupling(card, mass, coupling)
 
 
 def _number(value: float | None) -> str:

@@ -22,9 +22,9 @@ from ._shared import (
     Pdf,
     Set,
     app,
-    coupling_or_reference,
     emit,
     load_with,
+    mass_and_coupling,
     positive_number,
 )
 
@@ -110,7 +110,7 @@ def generate(
         raise InputError(f"--workers must be at least 1, found {workers}")
     card = load_with(model, set_)
     cuts = LeptonCuts(_number("--pt-min", pt_min), _number("--eta-max", eta_max))
-    mass_gev, g = positive_number("--mass", mass), coupling_or_reference(card, coupling)
+    mass_gev, g = mass_and_coupling(card, mass, coupling)
     check_output(output)
     source = event_source(
         card,

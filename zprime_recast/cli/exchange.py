@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from ._shared import Coupling, Json, Mass, Model, Set, app, coupling_or_reference, emit, load_with, positive_number
+from ._shared import (
+    Coupling,
+    Json,
+    Mass,
+    Model,
+    Set,
+    app,
+    emit,
+    load_with,
+    mass_and_coupling,
+)
 from .slha import ModelApp
 
 group = ModelApp(help="Import models from UFO, and write parameter points as SLHA.", no_args_is_help=True)
@@ -79,5 +89,5 @@ def to_slha(
     from ..model.slha import write_slha
 
     card = load_with(model, set_)
-    write_slha(card, positive_number("--mass", mass), coupling_or_reference(card, coupling), output)
+    write_slha(card, *mass_and_coupling(card, mass, coupling), output)
     typer.echo(f"wrote {output}")

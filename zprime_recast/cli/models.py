@@ -20,10 +20,10 @@ from ._shared import (
     Pdf,
     Set,
     app,
-    coupling_or_reference,
     emit,
     load_with,
     luminosities,
+    mass_and_coupling,
     positive_number,
 )
 
@@ -133,7 +133,7 @@ def widths(model: Model, mass: Mass, coupling: Coupling = None, set_: Set = None
     from ..model.widths import decay_widths
 
     card = load_with(model, set_)
-    result = decay_widths(card, positive_number("--mass", mass), coupling_or_reference(card, coupling))
+    result = decay_widths(card, *mass_and_coupling(card, mass, coupling))
     values: dict[str, Any] = {
         "model": card.id,
         "mass_gev": float(result.mass_gev),
@@ -193,10 +193,9 @@ def xsec(
     from ..process.cross_section import cross_section
 
     card = load_with(model, set_)
-    mass_gev, level = positive_number("--mass", mass), positive_number("--cl", confidence_level)
+    (mass_gev, g), level = mass_and_coupling(card, mass, coupling), positive_number("--cl", confidence_level)
     lumi = luminosities(pdf, positive_number("--sqrt-s", sqrt_s), order, member)
     low_high = _parse_pair("--window", window) if window else None
-    g = coupling_or_reference(card, coupling)
     result = cross_section(card, mass_gev, g, lumi, method, not no_interference, low_high, lepton, level)
     values = {
         "model": card.id,

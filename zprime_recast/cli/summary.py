@@ -101,10 +101,14 @@ def summary(
 def _parse_grid(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise InputError(f"--grid {text}: expected two whole numbers such as 150x120")
+        raise InputError(f"--grid {text[:60]}: expected two whole numbers such as 150x120")
+    if max(map(len, parts)) > 6 or int(parts[0]) * int(parts[1]) > GRID_MAX:
+        raise InputError(f"--grid {text[:60]}: at most {GRID_MAX} points, such as 1000x1000")
     return int(parts[0]), int(parts[1])
 
 
+#: Largest number of points of each plane.
+GRID_MAX = 1_000_000
 #: Analyses used in each era unless --analysis is given.
 LHC_OF_ERA = {"paper": ("atlas-36fb-dilepton",), "current": ("atlas-139fb-dilepton",)}
 

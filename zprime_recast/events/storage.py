@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from ..arrays import checked_positive
 from ..errors import CardError, InputError, OutputError
 from ..io.files import write_whole
+from ..io.foreign import reading
 from .column_map import ColumnMap
 from .combine import combined, common_info
 from .kinematics import pair_transverse_momentum
@@ -228,10 +228,8 @@ def _surveys(source: Source) -> list[Survey]:
 
 
 def _parts(source: Source) -> Iterator[Part]:
-    try:
+    with reading(source.path, "an undamaged file of events"):
         yield from source.parts()
-    except zlib.error as err:
-        raise CardError(source.path, "", str(err), "an undamaged gzip file of events") from None
 
 
 class Source(Protocol):
@@ -254,17 +252,16 @@ def open_source(path: Path, columns: ColumnMap | None = None) -> Source:
         from .parquet import ParquetTable
         from .root import RootTable
 
-        table: Table = RootTable(path, columns) if kind == ".root" else ParquetTable(path, columns)
-        return ColumnFile(path, table, columns)
+        with reading(path, f"an undamaged {kind} file of events"):
+            table: Table = RootTable(path, columns) if kind == ".root" else ParquetTable(path, columns)
+            return ColumnFile(path, table, columns)
     if columns is not None:
         raise InputError(f"{path}: --columns is for ROOT and Parquet files")
     from .hepmc_reader import HepmcFile
     from .lhe_reader import LheFile
 
-    try:
+    with reading(path, "an undamaged file of events"):
         return LheFile(path) if kind.startswith(".lhe") else HepmcFile(path)
-    except zlib.error as err:
-        raise CardError(path, "", str(err), "an undamaged gzip file of events") from None
 
 
 def read_events(

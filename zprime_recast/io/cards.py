@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import sys
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import ANY_NUMBER, FloatArray
 from ..errors import CardError
 
 
@@ -26,7 +26,11 @@ class Section:
 
     def fault(self, key: str, found: object, expected: str) -> CardError:
         """Make a :class:`CardError` located at ``key``."""
-        return CardError(self.path, self.prefix + key, repr(found) if key in self.values else str(found), expected)
+        try:
+            text = repr(found) if key in self.values else str(found)
+        except ValueError:  # from Python, which does not print integers of more than 4300 digits
+            text = "an integer of thousands of digits"
+        return CardError(self.path, self.prefix + key, text if len(text) <= 200 else text[:200] + "...", expected)
 
     def _get(self, key: str, expected: str, default: Any) -> Any:
         self._read.add(key)
@@ -51,7 +55,7 @@ class Section:
         """A finite number in [low, high]."""
         expected = "a finite number" + (f" in [{low:g}, {high:g}]" if np.isfinite([low, high]).any() else "")
         value = self._get(key, expected, _REQUIRED if default is ... else default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_legal(value):
             raise self.fault(key, value, expected)
         if not low <= value <= high:
             raise self.fault(key, value, expected)
@@ -94,7 +98,7 @@ class Section:
     def numbers(self, key: str, default: Any = ...) -> FloatArray:
         """A list of finite numbers."""
         value = self._get(key, "a list of numbers", _REQUIRED if default is ... else default)
-        ok = isinstance(value, list) and all(isinstance(v, (int, float)) and np.isfinite(v) for v in value)
+        ok = isinstance(value, list) and all(isinstance(v, (int, float)) and _is_legal(v) for v in value)
         if not ok:
             raise self.fault(key, value, "a list of finite numbers")
         return np.asarray(value, dtype=float)
@@ -124,17 +128,29 @@ class Section:
 
 
 _REQUIRED: Any = object()
+#: Characters of an exact number, and its largest numerator and denominator: enough for any charge ever written.
+_FRACTION_LENGTH, _FRACTION_MAX = 40, 10**12
+
+
+def _is_legal(value: int | float) -> bool:
+    """Whether a number is 0 or of a magnitude that can be computed with, which infinity and NaN are not."""
+    low, high = ANY_NUMBER
+    return value == 0 or low <= abs(value) <= high
 
 
 def parse_fraction(value: object, section: Section, key: str) -> Fraction:
     """An exact number from an integer or a string like ``"5/3"``."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Fraction(value)
-    try:
-        if isinstance(value, (str, Fraction)):
-            return Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        pass
+    if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
+        exact = Fraction(value)
+    elif isinstance(value, str) and len(value) <= _FRACTION_LENGTH and not re.search(r"[eE][+-]?\d{3}", value):
+        try:
+            exact = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            exact = None
+    else:
+        exact = None
+    if exact is not None and max(abs(exact.numerator), exact.denominator) <= _FRACTION_MAX:
+        return exact
     raise section.fault(key, value, 'an integer or a fraction in quotes such as "-1/3"')
 
 
@@ -153,8 +169,11 @@ def parse_toml(path: Path, text: str, schema: int = 1) -> Section:
     """The top table of a TOML card given as text; ``path`` names the card in messages."""
     try:
         card = Section(path, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as err:
-        raise CardError(path, "", f"broken TOML ({err})", "a TOML card") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as err:  # a number of 5000 digits and brackets 2000 deep are not TOMLDecodeErrors
+        raise CardError(path, "", f"broken TOML ({str(err)[:200]})", "a TOML card") from None
     found = card.integer("schema")
     if found != schema:
         raise card.fault("schema", found, f"{schema} (the only version that this zprime-recast reads)")

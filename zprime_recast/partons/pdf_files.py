@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import PDFError, UnknownName
+from ..errors import CardError, PDFError, UnknownName
+from ..io.foreign import read_yaml
 from ..io.paths import shipped, user_data_dir
 from .grid import Subgrid
 
@@ -79,13 +80,12 @@ def find_set(name: str, sets: Mapping[str, Path] | None = None) -> Path:
 
 def read_set_info(folder: Path) -> SetInfo:
     """The checked ``.info`` of a set folder; PDFError names the key at fault."""
-    import yaml
-
     path = folder / f"{folder.name}.info"
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise PDFError(f"{path}: not readable as YAML ({str(err).splitlines()[0]}); download the set again") from None
+        documents = read_yaml(path, "an .info file in YAML")
+    except CardError as err:
+        raise PDFError(f"{path}: not readable as YAML ({err.found}); download the set again") from None
+    entries = documents[0] if len(documents) == 1 else None
     if not isinstance(entries, dict):
         raise PDFError(f"{path}: no 'key: value' lines; download the set again")
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
-from ..errors import InputError, OutputError, PDFError
+from ..errors import CardError, InputError, OutputError, PDFError
+from ..io.foreign import reading
 from ..io.names import checked_name
 from ..io.paths import user_data_dir
 from ..io.scratch import scratch_folder
@@ -25,6 +26,8 @@ from .pdf_files import read_grid, read_set_info
 #: LHAPDF's public archive: one .tar.gz per set.
 ARCHIVE_URL = "https://lhapdfsets.web.cern.ch/current/"
 _TIMEOUT_S = 30
+#: Bytes of one file and of all files of a set, and number of files: far above those of the largest set of LHAPDF.
+FILE_BYTES, SET_BYTES, SET_FILES = 200_000_000, 8_000_000_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -96,16 +99,36 @@ def _fetch(name: str, archive: str, scratch: Path, target: Path) -> Path:
     return path
 
 
+def _members(tar: tarfile.TarFile, packed: Path) -> list[tarfile.TarInfo]:
+    """The members of an archive; PDFError as soon as there are more or larger ones than a PDF set has."""
+    found, total = [], 0
+    for member in tar:
+        total += member.size
+        if member.size > FILE_BYTES or total > SET_BYTES or len(found) >= SET_FILES:
+            raise PDFError(
+                f"{packed}: larger than any PDF set ({FILE_BYTES / 1e6:.0f} MB a file, {SET_BYTES / 1e9:.0f} GB and "
+                f"{SET_FILES} files in all); it was not unpacked"
+            )
+        found.append(member)
+    return found
+
+
 def _unpack(packed: Path, name: str, scratch: Path) -> Path:
     """The folder of the set inside an archive, unpacked; only plain files below ``name/`` are taken."""
     try:
-        with tarfile.open(packed) as tar:
-            wanted = [m for m in tar.getmembers() if m.isfile() and m.name.removeprefix("./").startswith(f"{name}/")]
+        with reading(packed, "a complete tar archive"), tarfile.open(packed) as tar:
+            wanted = [
+                m for m in _members(tar, packed) if m.isfile() and m.name.removeprefix("./").startswith(f"{name}/")
+            ]
             tar.extractall(scratch, members=wanted, filter="data")
-    except FileNotFoundError:
-        raise InputError(f"{packed}: no such file") from None
-    except (tarfile.TarError, EOFError) as err:
-        raise PDFError(f"{packed}: not a complete tar archive ({err}); download it again") from None
+            rest = tar.fileobj
+            while rest is not None and rest.read(1 << 20):  # the checksum of gzip is at its end
+                if rest.tell() > SET_BYTES:
+                    raise PDFError(f"{packed}: more than {SET_BYTES / 1e9:.0f} GB; this is no PDF set")
+    except CardError as err:
+        if not packed.is_file():
+            raise InputError(f"{packed}: no such file") from None
+        raise PDFError(f"{packed}: not a complete tar archive ({err.found}); download it again") from None
     if not (scratch / name / f"{name}.info").is_file():
         raise PDFError(f"{packed}: holds no {name}/{name}.info; download it again")
     return scratch / name

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..arrays import FloatArray, IndexArray, Quiet
+from ..errors import InputError
 from ..model.zprime import ZprimeModel
 from .couplings import CouplingProducts, lepton_products
 
 #: Largest relative width of a hypothesis; a fixed-width Breit-Wigner means little beyond.
 GAMMA_OVER_M_MAX = 0.5
+
+
+def check_width(gamma_gev: float, mass_gev: float, coupling: float) -> None:
+    """Raise an InputError for a Z' that is too wide for a line shape, see GAMMA_OVER_M_MAX."""
+    if not gamma_gev <= GAMMA_OVER_M_MAX * mass_gev:
+        raise InputError(
+            f"Gamma/M = {gamma_gev / mass_gev:.3g} at coupling {coupling:g}: above {GAMMA_OVER_M_MAX} a fixed-width "
+            "line shape means nothing; use a smaller coupling"
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

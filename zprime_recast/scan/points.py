@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
+from ..arrays import BoolArray, FloatArray, IndexArray, Quiet, illegal_text, legal
 from ..errors import InputError, ZprimeError
 from ..model.card import load_model
 from ..model.standard_model import standard_model
@@ -271,12 +271,14 @@ class Errors:
         """A column as numbers; an entry out of range or not a number becomes 1 and gives its row a message."""
         values = numbers(columns[name])
         good = np.isfinite(values) & (signed | ((values > 0) if positive else (values >= 0)))
-        if good.all():
+        possible = legal(name, values)
+        if (good & possible).all():
             return values
         rows = np.arange(len(values))
         bound = "" if signed else " > 0" if positive else " >= 0"
         self.add(rows, ~good, f"{name} must be a finite number{bound}", columns[name])
-        return np.where(good, values, 1.0)
+        self.add(rows, ~possible, illegal_text(name), columns[name])
+        return np.where(good & possible, values, 1.0)
 
     def good(self, rows: IndexArray) -> IndexArray:
         """Keep the rows that have no message."""
@@ -316,6 +318,9 @@ def _free_points(columns: Columns, errors: Errors) -> Points:
         if not (finite := np.isfinite(values)).all():
             errors.add(np.arange(n), ~finite, f"{name} must be a finite number", columns[name])
             values = np.where(finite, values, 0.0)
+        if not (possible := legal("coupling", values)).all():
+            errors.add(np.arange(n), ~possible, illegal_text("coupling"), columns[name])
+            values = np.where(possible, values, 0.0)
         fermions, side = FREE_COUPLINGS[base]
         for fermion in fermions if generation is None else fermions[generation : generation + 1]:
             couplings[SM_FERMIONS.index(fermion), side] = values

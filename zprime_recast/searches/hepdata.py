@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import CardError, InputError, UnknownName
+from ..io.foreign import read_yaml, reading
 
 
 def read_hepdata(path: Path, table: str | None = None) -> dict[str, FloatArray]:
@@ -27,7 +28,8 @@ def read_hepdata(path: Path, table: str | None = None) -> dict[str, FloatArray]:
         raise InputError(f"{path}: expected a HEPData table ending in {', '.join(readers)}")
     if not path.is_file():
         raise CardError(path, "", "no such file", "a HEPData table")
-    columns = readers[path.suffix](path, table)
+    with reading(path, "a HEPData table"):
+        columns = readers[path.suffix](path, table)
     lengths = {len(values) for values in columns.values()}
     if not columns or lengths == {0}:
         raise CardError(path, "", "no numbers", "a HEPData table")
@@ -37,12 +39,7 @@ def read_hepdata(path: Path, table: str | None = None) -> dict[str, FloatArray]:
 
 
 def _read_yaml(path: Path, table: str | None) -> dict[str, FloatArray]:
-    import yaml
-
-    try:
-        documents = [d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if isinstance(d, dict)]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise CardError(path, "", f"broken YAML ({str(err).splitlines()[0]})", "a HEPData table") from None
+    documents = [d for d in read_yaml(path, "a HEPData table in YAML") if isinstance(d, dict)]
     tables = {str(d.get("name", i)): d for i, d in enumerate(documents) if "dependent_variables" in d}
     if not tables:
         raise CardError(path, "dependent_variables", "no such key", "a HEPData table")
