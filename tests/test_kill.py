@@ -135,7 +135,7 @@ def test_a_command_killed_at_a_random_moment(command, number, place):
     check(command, place, 1, [number])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_killed_at_fifty_random_moments(command, place):
     assert check(command, place, 50, [signal.SIGKILL]) > 25

@@ -23,7 +23,8 @@ class ZprimeError(Exception):
     """Base class of every error that this package raises on purpose."""
 
     def __str__(self) -> str:
-        return " ".join(str(part) for part in self.args)
+        text = " ".join(str(part) for part in self.args)
+        return " ".join(text.splitlines())  # a message may quote a name or cell with a line break in it
 
 
 class InputError(ZprimeError, ValueError):

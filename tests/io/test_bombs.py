@@ -154,8 +154,9 @@ def test_damaged_event_files(tmp_path, suffix):
         kind = rng.integers(3)
         content[at : at + n] = rng.bytes(n) if kind == 0 else b"" if kind == 1 else content[at : at + n] * 2
         path.write_bytes(content)
+        text = ""
         try:
             read_events(path)
         except ZprimeError as err:
-            assert "\n" not in str(err)
-            assert path.name in str(err)
+            text = str(err)
+        assert not text or (path.name in text and "\n" not in text)

@@ -72,10 +72,11 @@ def start(
                 f"{card.name} - zprime-recast",
                 open_browser,
             )
-        except KeyboardInterrupt:
-            print("explorer ended")
+        except KeyboardInterrupt:  # or not: the server may have ended in peace before the signal is raised again
+            pass
         finally:
             contours.close()
+        print("explorer ended")
 
 
 def _page(make: type, *arguments: object) -> None:

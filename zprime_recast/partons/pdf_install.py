@@ -101,7 +101,8 @@ def _fetch(name: str, archive: str, scratch: Path, target: Path) -> Path:
 
 def _members(tar: tarfile.TarFile, packed: Path) -> list[tarfile.TarInfo]:
     """The members of an archive; PDFError as soon as there are more or larger ones than a PDF set has."""
-    found, total = [], 0
+    found: list[tarfile.TarInfo] = []
+    total = 0
     for member in tar:
         total += member.size
         if member.size > FILE_BYTES or total > SET_BYTES or len(found) >= SET_FILES:

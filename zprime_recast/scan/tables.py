@@ -232,6 +232,7 @@ class _Encoded:
         self._file = file
 
     def write(self, text: str) -> int:
+        """Write text as UTF-8."""
         return self._file.write(text.encode("utf-8", "surrogatepass"))
 
 
