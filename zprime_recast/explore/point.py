@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import FloatArray, Quiet, checked_number
-from ..errors import InputError, LikelihoodError, RangeError, UnknownName
+from ..errors import InputError, LikelihoodError, UnknownName
 from ..likelihood.asymptotics import CLS_EXCLUDED
 from ..limits.analyses import Analyses, load_analyses
 from ..limits.hypothesis import checked_family
@@ -179,16 +179,14 @@ class Bench:
                 self._folded[key] = loaded[0]
         keys = ((analysis, settings.pdf_set, settings.order, settings.theory) for analysis in settings.analyses)
         analyses = Analyses(tuple(self._folded[key] for key in keys))
-        _ = analyses.mass_range_gev, analyses.joint.background
+        _ = analyses.joint.background
         return analyses
 
     def evaluate(self, state: State) -> PointResult:
-        """Compute all results for a point; RangeError, InputError or LikelihoodError where it has none."""
+        """Compute all results for a point; InputError or LikelihoodError where it has none."""
         searches, method = self.prepared(state.settings), Method(state.settings.interference)
         model, mass, g = state.model, state.mass_gev, state.coupling
-        low, high = searches.mass_range_gev
-        if not low <= mass <= high:
-            raise RangeError(f"mass {mass:g} GeV is outside the common range of the analyses: {low:g} to {high:g} GeV")
+        searches.check_mass(mass)
         family, _, _ = checked_family(model, mass, g, searches)
         sigma = cross_section(model, mass, g, searches.luminosities, lepton=first_lepton(family.partial_over_g2_gev))
         found = searches.verdicts(family, np.array([g]), method)
@@ -196,7 +194,8 @@ class Bench:
             raise LikelihoodError(message)
         hypotheses = family.at(np.array([0]), np.array([g]))
         spectra = []
-        for signal in templates(searches.joint.folded, hypotheses, method.interference, changes=False):
+        ((_, used),) = searches.by_coverage(hypotheses.mass_gev)
+        for signal in templates(used.joint.folded, hypotheses, method.interference, changes=False):
             for channel in signal.search.channels:
                 spectra.append(
                     Spectrum(

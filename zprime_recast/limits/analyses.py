@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -11,20 +11,21 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray
-from ..errors import InputError
+from ..arrays import BoolArray, FloatArray, IndexArray
+from ..errors import InputError, RangeError
 from ..partons.luminosity import LuminosityTable
 from ..partons.luminosity_set import DEFAULT_ORDER, load_luminosities
 from ..partons.pdf import DEFAULT_SET, PDFMember, load_pdf
 from ..process.family import Family
+from ..process.hypotheses import Hypotheses
 from ..searches.limit_curve import read_limit_curve
-from ..searches.search import DEFAULT_ANALYSES, PreparedSearch, Search, check_mass, find_search, kind_of
+from ..searches.search import DEFAULT_ANALYSES, PreparedSearch, Search, find_search, kind_of, outside
 from ..searches.spectrum import SpectrumSearch, load_spectrum
 from ..signal.fold import fold_search
 from .curve import FoldedCurve, SoleCurve
 from .method import Method, Together
 from .provenance import Provenance, provenance_of
-from .result import FamilyLimits, Verdicts
+from .result import FamilyLimits, Verdicts, scattered
 from .verdicts import JointLikelihood
 
 DEFAULT_METHOD = Method()
@@ -34,8 +35,8 @@ DEFAULT_METHOD = Method()
 class Analyses:
     """Searches prepared with a PDF set, which answer together.
 
-    Spectra are combined in one likelihood; a limit curve has none and must be alone. The order of the searches does not
-    change any number.
+    Spectra are combined in one likelihood; a limit curve has none and must be alone. Each search takes part in its own
+    range of pole masses, so that together they cover the union. The order of the searches does not change any number.
     """
 
     prepared: tuple[PreparedSearch, ...]
@@ -78,11 +79,53 @@ class Analyses:
 
     @property
     def mass_range_gev(self) -> tuple[float, float]:
-        """Pole masses that all searches cover; InputError if there are none."""
+        """The lowest and the highest pole mass that any of the searches covers."""
         lows, highs = zip(*(p.search.mass_range_gev for p in self.prepared), strict=True)
-        if max(lows) >= min(highs):
-            raise InputError("the analyses share no mass range; use fewer of them")
-        return max(lows), min(highs)
+        return min(lows), max(highs)
+
+    def covers(self, mass_gev: ArrayLike) -> BoolArray:
+        """Which searches cover which pole masses (n,), (n_searches, n): each has its own range."""
+        mass = np.asarray(mass_gev, dtype=float)
+        ranges = np.array([p.search.mass_range_gev for p in self.prepared])
+        return np.asarray((mass >= ranges[:, :1]) & (mass <= ranges[:, 1:]))
+
+    def used_at(self, mass_gev: FloatArray) -> tuple[tuple[str, ...], ...]:
+        """Ids of the searches that take part at each pole mass (n,): those that cover it."""
+        return tuple(tuple(self.ids[i] for i in np.nonzero(column)[0]) for column in self.covers(mass_gev).T)
+
+    def by_coverage(self, mass_gev: FloatArray) -> list[tuple[IndexArray, Analyses]]:
+        """Pole masses (n,) that the same searches cover: their indices, and these searches together.
+
+        RangeError for a mass that no search covers.
+        """
+        self.check_mass(mass_gev)
+        covers = self.covers(mass_gev)
+        found = []
+        for pattern in np.unique(covers, axis=1).T:
+            rows = np.nonzero((covers == pattern[:, None]).all(axis=0))[0]
+            found.append((rows, self.some(tuple(np.nonzero(pattern)[0].tolist()))))
+        return found
+
+    def some(self, which: tuple[int, ...]) -> Analyses:
+        """Some of the searches by their numbers; kept, since their likelihood is expensive."""
+        if len(which) == len(self):
+            return self
+        if which not in self._some:
+            self._some[which] = Analyses(tuple(self.prepared[i] for i in which))
+        return self._some[which]
+
+    @cached_property
+    def _some(self) -> dict[tuple[int, ...], Analyses]:
+        return {}
+
+    def absent_at(self, mass_gev: FloatArray) -> list[tuple[int, str]]:
+        """(index, remark) for each search that does not cover one of the pole masses (n,)."""
+        found = []
+        for p, covered in zip(self.prepared, self.covers(mass_gev), strict=True):
+            low, high = p.search.mass_range_gev
+            text = f"{p.search.id} covers {low:g} to {high:g} GeV and takes no part in this result"
+            found += [(int(i), text) for i in np.nonzero(~covered)[0]]
+        return sorted(found)
 
     @property
     def published_masses_gev(self) -> FloatArray | None:
@@ -90,9 +133,11 @@ class Analyses:
         return self.together.published_masses_gev
 
     def check_mass(self, mass_gev: ArrayLike) -> None:
-        """RangeError that states the range unless every search covers every pole mass."""
-        for p in self.prepared:
-            check_mass(p.search, mass_gev)
+        """RangeError that states the ranges unless every pole mass is covered by at least one search."""
+        masses = np.atleast_1d(np.asarray(mass_gev, dtype=float)).ravel()
+        bad = np.nonzero(~self.covers(masses).any(axis=0))[0]
+        if len(bad):
+            raise RangeError("; ".join(outside(p.search, float(masses[bad[0]])) for p in self.prepared))
 
     @property
     def luminosities_by_energy(self) -> dict[float, LuminosityTable]:
@@ -118,15 +163,40 @@ class Analyses:
         return cast(JointLikelihood, self.together)
 
     def verdicts(self, family: Family, x: FloatArray, method: Method = DEFAULT_METHOD) -> Verdicts:
-        """Tests of all members of a family at x (n,); InputError for a method the analyses cannot honour."""
-        return self.together.verdicts(family, np.arange(len(family.mass_gev)), x, method)
+        """Tests of all members of a family at x (n,), each by the searches that cover its mass.
+
+        InputError for a method the analyses cannot honour, RangeError for a mass that no search covers.
+        """
+        parts = [
+            (rows, some.together.verdicts(family, rows, x[rows], method))
+            for rows, some in self.by_coverage(family.mass_gev)
+        ]
+        found = scattered(parts) if parts else self.together.verdicts(family, np.arange(0), x, method)
+        return replace(found, warnings=(*self.absent_at(family.mass_gev), *found.warnings))
 
     def limits(self, family: Family, method: Method = DEFAULT_METHOD, without_theory: bool = False) -> FamilyLimits:
-        """The x of each family above which everything is excluded; InputError as :meth:`verdicts`.
+        """The x of each family above which everything is excluded, by the searches that cover its mass.
 
-        ``without_theory``: also the observed limits without the uncertainties of the luminosities.
+        ``without_theory``: also the observed limits without the uncertainties of the luminosities. Errors as for
+        :meth:`verdicts`.
         """
-        return self.together.limits(family, method, without_theory)
+        parts = [
+            (rows, some.together.limits(family.take(rows), method, without_theory))
+            for rows, some in self.by_coverage(family.mass_gev)
+        ]
+        found = scattered(parts) if parts else self.together.limits(family, method, without_theory)
+        return replace(found, warnings=(*self.absent_at(family.mass_gev), *found.warnings))
+
+    def log_ratios(self, hypotheses: Hypotheses, interference: bool = True) -> FloatArray:
+        """ln L(hypothesis) - ln L(Standard Model) of the searches that cover its mass, (n,); NaN without a likelihood.
+
+        A search that does not cover the mass knows nothing of the hypothesis: its data count as those of the Standard
+        Model.
+        """
+        found = np.full(len(hypotheses.mass_gev), np.nan)
+        for rows, some in self.by_coverage(hypotheses.mass_gev):
+            found[rows] = some.joint.log_ratios(hypotheses.take(rows), interference)
+        return found
 
     def provenance(self, method: Method = DEFAULT_METHOD) -> Provenance:
         """The inputs and options behind a result of these analyses."""

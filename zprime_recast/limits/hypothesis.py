@@ -19,7 +19,7 @@ from ..process.hypotheses import GAMMA_OVER_M_MAX
 from ..searches.search import DEFAULT_ANALYSES
 from .analyses import Analyses, AnalysesLike, load_analyses
 from .method import Method
-from .result import CLsResult, LimitResult
+from .result import CLsResult, FamilyLimits, LimitResult
 
 
 def cls(
@@ -125,7 +125,7 @@ def workspace(
 ) -> dict[str, Any]:
     """The pyhf workspace of one hypothesis, a JSON-able dict; its parameter of interest ``mu`` is 1 at the hypothesis.
 
-    Arguments and errors as :func:`cls`; a limit curve has no workspace.
+    Arguments and errors as :func:`cls`; a limit curve has no workspace. It holds the searches that cover the mass.
 
     >>> import zprime_recast as zr
     >>> sorted(zr.workspace("ssm", 3000.0, 0.1, "atlas-139fb-dilepton"))
@@ -133,7 +133,8 @@ def workspace(
     """
     searches = load_analyses(analyses)
     family, _, g = checked_family(load_model(model), float(mass_gev), float(coupling), searches)
-    return workspace_of(searches.joint.likelihood(family.at(np.array([0]), g.reshape(1)), interference))
+    ((_, used),) = searches.by_coverage(family.mass_gev)
+    return workspace_of(used.joint.likelihood(family.at(np.array([0]), g.reshape(1)), interference))
 
 
 def checked_family(
@@ -170,9 +171,15 @@ def coupling_limits(
     ``without_theory``: also the observed limit without the uncertainties of the luminosities.
     """
     method = method or Method()
+    return limit_result(model, family, analyses, method, analyses.limits(family, method, without_theory))
+
+
+def limit_result(
+    model: ZprimeModel, family: CouplingFamily, analyses: Analyses, method: Method, found: FamilyLimits
+) -> LimitResult:
+    """Limits on the coupling of a model as a result with rates, widths and provenance."""
     n = len(family.mass_gev)
     rows = np.arange(n)
-    found = analyses.limits(family, method, without_theory)
     found.x_95[[i for i, _ in found.faults]] = np.nan
     lumi, lepton = analyses.luminosities, first_lepton(family.partial_over_g2_gev)
     g = np.where(np.isfinite(found.x_95), found.x_95, 1.0)
@@ -197,5 +204,6 @@ def coupling_limits(
         crossings_observed=found.crossings_observed,
         coupling_95_observed_no_theory=found.no_theory,
         reference_coupling=model.reference_coupling,
+        analyses_used=analyses.used_at(mass),
         provenance=analyses.provenance(method).of_model(model),
     )

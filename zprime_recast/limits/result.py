@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arrays import BoolArray, FloatArray, Quiet
+from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
 from ..io.json import json_dict
 from ..likelihood.asymptotics import CLS_EXCLUDED
 from .provenance import Provenance
@@ -59,6 +59,29 @@ class FamilyLimits(Quiet):
     """(index, message) of families whose CLs is not monotonic."""
     warnings: tuple[tuple[int, str], ...]
     """(index, message) of remarks on the signal at the limit."""
+
+
+AnyRows = TypeVar("AnyRows", Verdicts, FamilyLimits)
+
+
+def scattered(parts: Sequence[tuple[IndexArray, AnyRows]]) -> AnyRows:
+    """One result (n,) of results for some rows each: (indices, result)."""
+    n = sum(len(rows) for rows, _ in parts)
+    changed: dict[str, Any] = {}
+    for f in fields(parts[0][1]):
+        values = [getattr(part, f.name) for _, part in parts]
+        if f.name in ("faults", "islands", "warnings"):
+            texts = [(int(rows[i]), text) for (rows, _), some in zip(parts, values, strict=True) for i, text in some]
+            changed[f.name] = tuple(sorted(texts, key=lambda one: one[0]))
+        elif isinstance(values[0], np.ndarray):
+            whole = np.empty((n, *values[0].shape[1:]), values[0].dtype)
+            for (rows, _), some in zip(parts, values, strict=True):
+                whole[rows] = some
+            changed[f.name] = whole
+        else:
+            by_row = {int(row): one for (rows, _), some in zip(parts, values, strict=True) for row, one in zip(rows, some)}
+            changed[f.name] = tuple(by_row[i] for i in range(n))
+    return replace(parts[0][1], **changed)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -145,6 +168,8 @@ class LimitResult:
     """The observed limit without the uncertainties of the luminosities; NaN also where it was not asked for."""
     reference_coupling: float | None
     """Coupling at which the model is its benchmark."""
+    analyses_used: tuple[tuple[str, ...], ...]
+    """Per mass the ids of the analyses that cover it; the others take no part in the limit there."""
     provenance: Provenance
 
     @property
@@ -156,15 +181,12 @@ class LimitResult:
         found = int(np.isfinite(self.coupling_95_observed).sum())
         return f"{type(self).__name__}({_shown(self.mass_gev, 'M')}: {found} observed limits)"
 
-    def mass_limit_gev(self, coupling: float) -> tuple[float | None, float | None]:
-        """(observed, expected) mass where g_95 crosses a coupling: the lower mass limit of a benchmark model.
-
-        None where it does not cross within the masses. Masses must ascend.
-        """
-        return (
-            mass_at(self.mass_gev, self.coupling_95_observed, coupling),
-            mass_at(self.mass_gev, self.coupling_95_expected[..., 2], coupling),
-        )
+    def mass_limits(self, coupling: float) -> tuple[MassLimit, MassLimit]:
+        """The mass up to which the model is excluded at a coupling, observed and expected. Masses must ascend."""
+        good = ~np.isin(self.mass_gev, [mass for mass, _ in self.errors])
+        mass = self.mass_gev[good]
+        observed, expected = self.coupling_95_observed[good], self.coupling_95_expected[good, 2]
+        return mass_limit(mass, observed, coupling), mass_limit(mass, expected, coupling)
 
     def with_faults(self, faults: Sequence[tuple[float, str]]) -> LimitResult:
         """The result (n,) with further masses (GeV) that have no limit, and the reasons."""
@@ -180,6 +202,7 @@ class LimitResult:
         changed["mass_gev"] = np.concatenate([self.mass_gev, [mass for mass, _ in faults]])
         changed["coupling_max_reason"] = (*self.coupling_max_reason, *(text for _, text in faults))
         changed["crossings_observed"] = (*self.crossings_observed, *((),) * more)
+        changed["analyses_used"] = (*self.analyses_used, *((),) * more)
         return replace(self, **changed, errors=(*self.errors, *faults))
 
     def reshaped(self, shape: tuple[int, ...]) -> LimitResult:
@@ -200,11 +223,12 @@ class LimitResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values, null for NaN; of a single mass plain numbers."""
-        reasons: Any = self.coupling_max_reason if self.mass_gev.ndim else self.coupling_max_reason[0]
+        single = self.mass_gev.ndim == 0
         return json_dict(
             {
                 **self._values(),
-                "coupling_max_reason": reasons,
+                "coupling_max_reason": self.coupling_max_reason[0] if single else self.coupling_max_reason,
+                "analyses_used": self.analyses_used[0] if single else self.analyses_used,
                 "kind": self.kind,
                 "errors": [text for _, text in self.errors],
                 "warnings": [text for _, text in self.warnings],
@@ -272,7 +296,7 @@ def joined(parts: Sequence[AnyLimits]) -> AnyLimits:
         values = [getattr(part, f.name) for part in parts]
         if f.name in ("errors", "warnings"):
             changed[f.name] = tuple(sorted(message for some in values for message in some))
-        elif f.name in ("crossings_observed", "coupling_max_reason"):
+        elif f.name in ("crossings_observed", "coupling_max_reason", "analyses_used"):
             together = [one for some in values for one in some]
             changed[f.name] = tuple(together[i] for i in order)
         elif isinstance(values[0], np.ndarray):
@@ -280,17 +304,40 @@ def joined(parts: Sequence[AnyLimits]) -> AnyLimits:
     return replace(parts[0], **changed)
 
 
-def mass_at(mass_gev: FloatArray, coupling_95: FloatArray, coupling: float) -> float | None:
-    """Last mass up to which g_95 < coupling, interpolated in log g; None if it never crosses."""
+@dataclass(frozen=True)
+class MassLimit:
+    """The mass up to which a model is excluded at a coupling."""
+
+    gev: float | None
+    """None if no mass is excluded."""
+    is_lower_bound: bool = False
+    """Whether ``gev`` is the last mass at which a limit was looked for: the model is excluded there as well."""
+
+    def __str__(self) -> str:
+        if self.gev is None:
+            return "nothing excluded"
+        return f"excluded {'at least up to' if self.is_lower_bound else 'below'} {self.gev:.5g} GeV"
+
+
+def mass_limit(mass_gev: FloatArray, coupling_95: FloatArray, coupling: float) -> MassLimit:
+    """The last mass up to which g_95 < coupling, from g_95 (n,) at ascending masses (n,), interpolated in ln g.
+
+    >>> str(mass_limit(np.array([1e3, 2e3]), np.array([0.1, 0.4]), 0.2))
+    'excluded below 1500 GeV'
+    >>> str(mass_limit(np.array([1e3, 2e3]), np.array([0.1, 0.1]), 0.2))
+    'excluded at least up to 2000 GeV'
+    """
     mass, g = np.atleast_1d(mass_gev), np.atleast_1d(coupling_95)
     excluded = g < coupling  # False for NaN
-    if not excluded.any() or excluded[-1]:
-        return None
+    if not excluded.any():
+        return MassLimit(None)
     last = int(np.nonzero(excluded)[0][-1])
+    if last == len(g) - 1:
+        return MassLimit(float(mass[last]), True)
     if not np.isfinite(g[last + 1]):
-        return float(mass[last])
+        return MassLimit(float(mass[last]))
     fraction = np.log(coupling / g[last]) / np.log(g[last + 1] / g[last])
-    return float(mass[last] + fraction * (mass[last + 1] - mass[last]))
+    return MassLimit(float(mass[last] + fraction * (mass[last + 1] - mass[last])))
 
 
 def _shown(mass_gev: FloatArray, name: str) -> str:

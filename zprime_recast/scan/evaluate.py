@@ -71,10 +71,8 @@ class Evaluator:
 
     def _outside(self, mass_gev: FloatArray) -> Texts:
         texts: Texts = np.full(len(mass_gev), "", dtype=object)
-        for prepared in self.analyses:
-            low, high = prepared.search.mass_range_gev
-            for i in np.nonzero(~((mass_gev >= low) & (mass_gev <= high)) & (texts == ""))[0].tolist():
-                texts[i] = outside(prepared.search, float(mass_gev[i]))
+        for i in np.nonzero(~self.analyses.covers(mass_gev).any(axis=0))[0].tolist():
+            texts[i] = "; ".join(outside(p.search, float(mass_gev[i])) for p in self.analyses)
         return texts
 
     def _empty(self, n: int) -> Columns:
@@ -121,13 +119,13 @@ class Evaluator:
             known = str(columns["warning"][i]).split("; ")
             columns["warning"][i] = "; ".join(filter(None, dict.fromkeys((*known, text))))
         parts = {"": (self.analyses.joint, found.log_ratio)}
-        for search_id in self.analyses.ids:
-            alone = self.analyses.joint.alone(search_id)
-            ratio = (
-                found.log_ratio
-                if len(self.analyses) == 1
-                else alone.log_ratios(points.hypotheses, self.method.interference)
-            )
+        for search_id, covered in zip(self.analyses.ids, self.analyses.covers(points.hypotheses.mass_gev), strict=True):
+            alone, rows = self.analyses.joint.alone(search_id), np.nonzero(covered)[0]
+            ratio = np.full(n, np.nan)
+            if len(self.analyses) == 1:
+                ratio = found.log_ratio
+            elif len(rows):
+                ratio[rows] = alone.log_ratios(points.hypotheses.take(rows), self.method.interference)
             parts[f"_{search_id}"] = (alone, ratio)
         for suffix, (joint, ratios) in parts.items():
             log_sm = float(joint.background.loglike)
@@ -212,7 +210,8 @@ def evaluate(
     (narrow width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``,
     which belong to the first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected``
     (the median; suffixes ``_m2s`` to ``_p2s`` for the band), ``calculator_used``, ``excluded``; ``loglike`` and
-    ``loglike_sm`` (profiled, with and without the signal; ``loglike_<id>`` for each analysis alone); ``warning``
+    ``loglike_sm`` (profiled, with and without the signal; ``loglike_<id>`` for each analysis alone, NaN where it does
+    not cover the mass; the data of such an analysis count in ``loglike`` as those of the Standard Model); ``warning``
     and ``error``. In a row with an error the other results are NaN or None.
 
     InputError if the table as a whole cannot be used, or if the name of a column is almost a name that has a meaning.

@@ -48,7 +48,6 @@ class Likelihood:
     ) -> None:
         self._analyses = load_analyses(analyses, pdf)
         self._joint = self._analyses.joint
-        self._range = self._analyses.mass_range_gev
         self._model = None if model is None else load_model(model)
         self._interference = interference
         _ = self._joint.background
@@ -71,7 +70,8 @@ class Likelihood:
                 :mod:`zprime_recast.scan.points`) or of ``coupling`` and parameters of the card.
             gamma_gev: total width in GeV, for free couplings only; computed from them if left out.
 
-        There is no likelihood outside the mass range of the searches, for a width above half the mass, and where
+        A search whose mass range ends contributes the ln L of the Standard Model beyond it, so that all values are of
+        the same data. There is no likelihood where no search covers the mass, for a width above half the mass, and where
         destructive interference makes the expected events of a bin negative. UnknownName for an unknown coupling or
         parameter, InputError for a width given with a model.
         """
@@ -101,7 +101,7 @@ class Likelihood:
         values = np.full(len(mass), -np.inf)
         for rows, hypotheses in found:
             if len(rows):
-                ratios = self._joint.log_ratios(hypotheses, self._interference)
+                ratios = self._analyses.log_ratios(hypotheses, self._interference)
                 values[rows] = np.where(np.isfinite(ratios), self.loglike_sm + ratios, -np.inf)
         return values
 
@@ -129,5 +129,4 @@ class Likelihood:
             yield points.rows, points.hypotheses
 
     def _inside(self, mass: FloatArray) -> BoolArray:
-        low, high = self._range
-        return np.asarray((mass >= low) & (mass <= high))
+        return np.asarray(self._analyses.covers(mass).any(axis=0))
