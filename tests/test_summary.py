@@ -76,7 +76,7 @@ def test_lhc_is_asked_with_the_mass_of_chi(model, tmp_path):
 
     def source(card):
         asked.append(card.parameter("m_chi"))
-        return LhcLimit(np.array([500.0, 4000.0]), np.array([0.005, 0.3]), "LHC test", {"pdf": "x"})
+        return LhcLimit(np.array([500.0, 4000.0]), np.array([0.005, 0.3]), None, "LHC test", {"pdf": "x"})
 
     result = summary(model, [1000.0, 5000.0], lhc=source, era="current", grid=(40, 30), provenance={"note": "n"})
     assert asked == [1000.0, 5000.0]

@@ -88,7 +88,20 @@ Fitter = Annotated[
 NoInterference = Annotated[
     bool, typer.Option("--no-interference", help="Leave out the interference with photon and Z.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", help="Processes that share the masses; default: the processors available."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def number_of_workers(asked: int | None) -> int:
+    """The value of --workers, by default the number of processors this process may use; InputError below 1."""
+    from ..io.workers import processors
+
+    if asked is not None and asked < 1:
+        raise InputError(f"--workers must be at least 1, found {asked}")
+    return processors() if asked is None else asked
 
 
 def positive_number(name: str, text: str) -> float:

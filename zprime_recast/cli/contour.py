@@ -22,10 +22,11 @@ from ._shared import (
     Order,
     Pdf,
     Set,
+    Workers,
     app,
     emit,
-    format_number,
     load_with,
+    number_of_workers,
     positive_number,
     prepare_searches,
 )
@@ -44,7 +45,8 @@ def contour(
         typer.Option(
             "--masses",
             metavar="LOW:HIGH:N",
-            help="N evenly spaced masses in GeV; default: 25 over the common mass range of the analyses.",
+            help="N evenly spaced masses in GeV; default: as close as the mass resolution, the bins and the curves ask "
+            "for, over all masses that any of the analyses covers.",
         ),
     ] = None,
     compare: Annotated[
@@ -60,10 +62,7 @@ def contour(
     set_: Set = None,
     calculator: Calculator = None,
     fitter: Fitter = "newton",
-    refine: Annotated[
-        int, typer.Option("--refine", metavar="N", help="Add masses where the curve bends or ends, N times (0 to 8).")
-    ] = 0,
-    workers: Annotated[int, typer.Option("--workers", help="Number of processes that share the masses.")] = 1,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Compute the exclusion contour in mass and coupling and write it to files and a figure.
@@ -72,38 +71,25 @@ def contour(
     """
     from ..io.files import check_writable
     from ..limits.contour import contour
+    from ..limits.mass_grid import default_masses
     from ..report.contour_figure import plot_contour
     from ..report.contour_files import write_contour
     from ..report.style import save_figure
 
-    if workers < 1:
-        raise InputError(f"--workers must be at least 1, found {workers}")
-    if not 0 <= refine <= 8:
-        raise InputError(f"--refine must be between 0 and 8, found {refine}")
+    processes = number_of_workers(workers)
     cards = [load_with(model, set_), *(load_with(name, None) for name in compare or ())]
     if len({card.id for card in cards}) != len(cards):
         raise InputError("--compare names the same model twice")
     grid = _parse_masses(masses)
     check_writable(output)
     searches = prepare_searches(analysis, pdf, order, no_theory)
-    searches.check_mass(grid if grid is not None else searches.mass_range_gev)
+    total = len(default_masses(searches) if grid is None else grid)
     results = []
     with _progress() as progress:
         for card in cards:
-            with progress(f"{card.id}", len(grid) if grid is not None else None) as on_point:
-                results.append(
-                    contour(
-                        card,
-                        grid,
-                        searches,
-                        not no_interference,
-                        calculator,
-                        fitter,
-                        workers=workers,
-                        on_done=on_point,
-                        refine=refine,
-                    )
-                )
+            with progress(card.id, total) as on_point:
+                options = (not no_interference, calculator, fitter)
+                results.append(contour(card, grid, searches, *options, workers=processes, on_done=on_point))
             if not results[-1].complete:
                 break
     main_result, others = results[0], results[1:]
@@ -111,6 +97,8 @@ def contour(
     written += save_figure(plot_contour(main_result, searches.label, others), output, "contour")
     for mass, message in main_result.errors:
         print(f"zprime-recast: no limit at {mass:g} GeV: {message}", file=sys.stderr)
+    for mass, message in main_result.warnings:
+        print(f"zprime-recast: at {mass:g} GeV: {message}", file=sys.stderr)
     if not results[-1].complete:
         raise InputError(f"interrupted; the masses done so far are kept in {output}")
     text = [line for result in results for line in _mass_limit(result)]
@@ -122,8 +110,8 @@ def _mass_limit(result: ExclusionContour) -> list[str]:
     card, g = result.model, result.model.reference_coupling
     if not g:
         return []
-    observed, expected = (format_number(m) for m in result.mass_limit_gev(g))
-    return [f"{card.id}: excluded below {observed} GeV (expected {expected} GeV) at g = {g:.4g}"]
+    observed, expected = result.mass_limits(g)
+    return [f"{card.id}: {observed} (expected: {expected}) at g = {g:.4g}"]
 
 
 def _parse_masses(text: str | None) -> Any:
@@ -156,8 +144,6 @@ def _progress() -> Iterator[Any]:
         TimeRemainingColumn,
     )
 
-    from ..limits.contour import DEFAULT_POINTS
-
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -168,8 +154,8 @@ def _progress() -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
 
         @contextmanager
-        def track(name: str, total: int | None) -> Iterator[Any]:
-            task = bar.add_task(name, total=total or DEFAULT_POINTS)
+        def track(name: str, total: int) -> Iterator[Any]:
+            task = bar.add_task(name, total=total)
 
             yield lambda done: bar.advance(task, done)
 

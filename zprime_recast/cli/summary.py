@@ -17,9 +17,11 @@ from ._shared import (
     Order,
     Pdf,
     Set,
+    Workers,
     app,
     emit,
     load_with,
+    number_of_workers,
     positive_number,
     prepare_searches,
 )
@@ -49,16 +51,22 @@ def summary(
     no_lhc: Annotated[
         bool, typer.Option("--no-lhc", help="Leave out the LHC limit, which takes most of the time.")
     ] = False,
-    lhc_points: Annotated[
-        int, typer.Option("--lhc-points", help="Z' masses per LHC limit; not used for a published limit curve.")
-    ] = 12,
     grid: Annotated[
         str, typer.Option("--grid", metavar="MxG", help="Size of each plane: Z' masses times couplings.")
     ] = "150x120",
+    calculator: Annotated[
+        str | None,
+        typer.Option(
+            "--calculator",
+            metavar="NAME",
+            help="Calculator of the LHC limit: toys (default), or asymptotic: several times faster, and wrong where few "
+            "events are expected.",
+        ),
+    ] = None,
     pdf: Pdf = None,
     order: Order = None,
     set_: Set = None,
-    workers: Annotated[int, typer.Option("--workers", help="Number of processes that share the masses.")] = 1,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Draw figure 2 of arXiv:1707.08606: LHC, relic density, direct detection and perturbativity against m_Z' and g.
@@ -73,14 +81,13 @@ def summary(
     from ..report.summary_figure import plot_summary
 
     masses = [positive_number("--dm-mass", text) for text in dm_mass.split(",")]
-    if lhc_points < 2 or workers < 1:
-        raise InputError(f"--lhc-points must be at least 2 and --workers at least 1, found {lhc_points} and {workers}")
+    processes = number_of_workers(workers)
     cells = _parse_grid(grid)
     card = load_with(model, set_)
     check_writable(output)
     if era == "paper":  # the paper uses MSTW2008 at leading order
         pdf, order = pdf or PAPER_SET, order or "lo"
-    lhc = None if no_lhc else lhc_source(analysis or list(LHC_OF_ERA.get(era, ())), pdf, order, lhc_points, workers)
+    lhc = None if no_lhc else lhc_source(analysis or list(LHC_OF_ERA.get(era, ())), pdf, order, calculator, processes)
     result = make_summary(
         card,
         masses,
@@ -114,29 +121,30 @@ LHC_OF_ERA = {"paper": ("atlas-36fb-dilepton",), "current": ("atlas-139fb-dilept
 
 
 def lhc_source(
-    analyses: list[str], pdf: str | None, order: str | None, points: int, workers: int
+    analyses: list[str], pdf: str | None, order: str | None, calculator: str | None, workers: int
 ) -> Callable[[ZprimeModel], LhcLimit]:
     """Make the function that computes the observed LHC limit of a model whose chi mass is set.
 
     Arguments:
         analyses: ids or folders of analyses; empty for the default ones.
         pdf, order: PDF set and order in QCD; None for the defaults.
-        points: Z' masses per limit; a limit curve uses its published masses instead.
+        calculator: of the contour; None for its default.
         workers: processes that share the masses.
     """
-    from ..limits.contour import contour, default_masses
+    from ..limits.contour import contour
     from ..report.summary import LhcLimit
 
     searches = prepare_searches(analyses, pdf, order, no_theory=False)
 
     def limit(card: ZprimeModel) -> LhcLimit:
         masses = searches.published_masses_gev
-        found = contour(card, default_masses(searches, points) if masses is None else masses, searches, workers=workers)
+        found = contour(card, masses, searches, calculator=calculator, workers=workers)
         for mass, message in found.errors:
             print(f"zprime-recast: no limit at {mass:g} GeV: {message}", file=sys.stderr)
         if not found.complete:
             raise KeyboardInterrupt
         label = f"LHC: {searches.label}"
-        return LhcLimit(found.mass_gev, found.coupling_95_observed, label, found.provenance.to_dict())
+        largest = found.coupling_max
+        return LhcLimit(found.mass_gev, found.coupling_95_observed, largest, label, found.provenance.to_dict())
 
     return limit

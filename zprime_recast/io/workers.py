@@ -38,6 +38,11 @@ _NAME = "zprime-recast-worker"
 _UNGUARDED = 79
 
 
+def processors() -> int:
+    """The number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class WorkerLost(Exception):
     """A worker process ended before it gave its answer."""
 

@@ -11,7 +11,7 @@ _NAMES = {
     "ExclusionContour": "contour",
     "StrengthLimit": "injected",
     "strength_limit": "injected",
-    "default_masses": "contour",
+    "default_masses": "mass_grid",
     "Method": "method",
 }
 __all__ = [*_NAMES]

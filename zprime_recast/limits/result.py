@@ -60,6 +60,13 @@ class FamilyLimits(Quiet):
     warnings: tuple[tuple[int, str], ...]
     """(index, message) of remarks on the signal at the limit."""
 
+    def first(self, count: int) -> FamilyLimits:
+        """The limits of the first families."""
+        changed: dict[str, Any] = {f.name: getattr(self, f.name)[:count] for f in fields(self)}
+        for name in ("faults", "islands", "warnings"):
+            changed[name] = tuple(one for one in getattr(self, name) if one[0] < count)
+        return replace(self, **changed)
+
 
 AnyRows = TypeVar("AnyRows", Verdicts, FamilyLimits)
 
@@ -69,7 +76,7 @@ def scattered(parts: Sequence[tuple[IndexArray, AnyRows]]) -> AnyRows:
     n = sum(len(rows) for rows, _ in parts)
     changed: dict[str, Any] = {}
     for f in fields(parts[0][1]):
-        values = [getattr(part, f.name) for _, part in parts]
+        values: list[Any] = [getattr(part, f.name) for _, part in parts]
         if f.name in ("faults", "islands", "warnings"):
             texts = [(int(rows[i]), text) for (rows, _), some in zip(parts, values, strict=True) for i, text in some]
             changed[f.name] = tuple(sorted(texts, key=lambda one: one[0]))
@@ -79,8 +86,9 @@ def scattered(parts: Sequence[tuple[IndexArray, AnyRows]]) -> AnyRows:
                 whole[rows] = some
             changed[f.name] = whole
         else:
-            by_row = {int(row): one for (rows, _), some in zip(parts, values, strict=True) for row, one in zip(rows, some)}
-            changed[f.name] = tuple(by_row[i] for i in range(n))
+            order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+            together = [one for some in values for one in some]
+            changed[f.name] = tuple(together[i] for i in order)
     return replace(parts[0][1], **changed)
 
 

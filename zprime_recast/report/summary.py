@@ -38,19 +38,35 @@ DEFAULT_GRID: Final = (150, 120)
 class LhcLimit(Quiet):
     """The limit g_95 (n,) at ascending Z' masses (n,) in GeV; NaN where no coupling is excluded.
 
-    Nothing is excluded outside the range of the masses.
+    Nothing is excluded outside the range of the masses. Between a mass with a limit and one without, the limit rises to
+    the largest coupling that was looked at.
     """
 
     mass_gev: FloatArray
     coupling_95: FloatArray
+    coupling_max: FloatArray | None = None
+    """Largest coupling a limit was looked for at, (n,); None: the limit ends at the last mass that has one."""
     label: str = "LHC"
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def excludes(self, mass_gev: FloatArray, coupling: FloatArray) -> BoolArray:
         """Whether the LHC excludes each point (the arguments broadcast); ln g_95 is interpolated linearly in mass."""
         with np.errstate(invalid="ignore"):
-            limit = np.exp(np.interp(mass_gev, self.mass_gev, np.log(self.coupling_95), left=np.nan, right=np.nan))
+            limit = np.exp(np.interp(mass_gev, *self.outline, left=np.nan, right=np.nan))
             return np.asarray(coupling > limit)
+
+    @property
+    def outline(self) -> tuple[FloatArray, FloatArray]:
+        """Masses (m,) in GeV and ln of the lower edge of the excluded region, (m,); NaN where there is none.
+
+        The edge is closed: where the limit ends it rises to ``coupling_max`` at the neighbouring mass without a limit.
+        """
+        log_g = np.log(self.coupling_95)
+        if self.coupling_max is None:
+            return self.mass_gev, log_g
+        known = np.isfinite(log_g)
+        beside = ~known & (np.concatenate([known[1:], [False]]) | np.concatenate([[False], known[:-1]]))
+        return self.mass_gev, np.where(beside, np.log(self.coupling_max), log_g)
 
 
 LhcSource = Callable[[ZprimeModel], LhcLimit]

@@ -65,9 +65,15 @@ def _draw(ax: Axes, p: Panel, coupling_label: str) -> None:
     for k, name in enumerate(p.lines):
         ax.plot(mass, p.direct_coupling[name], color="#b05a00", ls=_DASHES[k % len(_DASHES)], lw=1.6, zorder=5)
     if p.lhc is not None:
-        x = p.lhc.mass_gev / GEV_PER_TEV
-        ax.fill_between(x, np.minimum(p.lhc.coupling_95, top), top, color=_LHC, alpha=0.75, lw=0, zorder=3)
-        ax.plot(x, p.lhc.coupling_95, color="#8f2a2d", lw=1.2, zorder=4)
+        edges, log_g = p.lhc.outline
+        x, lower = edges / GEV_PER_TEV, np.exp(log_g)
+        ax.fill_between(x, np.minimum(lower, top), top, color=_LHC, alpha=0.75, lw=0, zorder=3)
+        known = np.nonzero(np.isfinite(lower))[0]
+        if len(known):  # the line goes up at the ends of the data, as the region does
+            first, last = known[[0, -1]]
+            sides = np.array([x[first], x[last]])
+            drawn = np.concatenate([[top], lower[first : last + 1], [top]])
+            ax.plot(np.concatenate([sides[:1], x[first : last + 1], sides[1:]]), drawn, color="#8f2a2d", lw=1.2, zorder=4)
     ax.axhspan(p.coupling_perturbative, top, facecolor=_WALL, edgecolor="0.6", hatch="//", lw=0, zorder=3.5)
     ax.set_xlim(mass[0], mass[-1])
     ax.set_ylim(0, top)

@@ -71,9 +71,9 @@ class Likelihood:
             gamma_gev: total width in GeV, for free couplings only; computed from them if left out.
 
         A search whose mass range ends contributes the ln L of the Standard Model beyond it, so that all values are of
-        the same data. There is no likelihood where no search covers the mass, for a width above half the mass, and where
-        destructive interference makes the expected events of a bin negative. UnknownName for an unknown coupling or
-        parameter, InputError for a width given with a model.
+        the same data. There is no likelihood where no search covers the mass, for a width above half the mass, and
+        where destructive interference makes the expected events of a bin negative. UnknownName for an unknown coupling
+        or parameter, InputError for a width given with a model.
         """
         given = couplings if isinstance(couplings, Mapping) else np.reshape(couplings, 1)
         return float(self.loglikes([mass_gev], given, None if gamma_gev is None else [gamma_gev])[0])

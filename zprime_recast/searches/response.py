@@ -19,6 +19,8 @@ from .channel import R_MAX, Channel, ResponseTable
 
 #: To be raised whenever the functions of this module change, so that cached arrays are computed again.
 _RESPONSE_VERSION = 2
+#: Share of events below and above one standard deviation, and points at which a response is looked at to find them.
+_CORE_SHARES, _CORE_POINTS = (0.159, 0.841), 1001
 
 
 def crystal_ball_cdf(
@@ -155,6 +157,19 @@ def response_matrix(
         digest.update(np.ascontiguousarray(values, dtype=float).tobytes())
     shape_found = (len(m_true_gev), len(channel.edges_gev) - 1)
     return cached_array(("response", _RESPONSE_VERSION, digest.hexdigest()), make, shape_found)
+
+
+def core_width(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
+    """Half of the range of m_reco/m that holds the central 68 % of the response, at true masses (n,) in GeV, (n,)."""
+    at = np.clip(m_true_gev, *channel.response_range_gev)
+    r = np.broadcast_to(np.linspace(-R_MAX, R_MAX, _CORE_POINTS), (len(at), _CORE_POINTS))
+    response = channel.response
+    if isinstance(response, ResponseTable):
+        shares = _table_cdf(response, at, r, np.ones((len(at), 1)))
+    else:
+        shares = response_cdf({name: function(at)[:, None] for name, function in response.items()}, r)
+    ends = np.array([np.interp(_CORE_SHARES, share, r[0]) for share in shares])
+    return np.asarray(0.5 * (ends[:, 1] - ends[:, 0]))
 
 
 def _table_cdf(table: ResponseTable, at: FloatArray, r: FloatArray, wider: FloatArray) -> FloatArray:
