@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from zprime_recast.errors import InputError, OutputError, RangeError
 from zprime_recast.io.files import write_text
-from zprime_recast.limits.contour import ExclusionContour, contour, default_masses
+from zprime_recast.limits.contour import ExclusionContour, contour
 from zprime_recast.limits.hypothesis import limit
+from zprime_recast.limits.result import MassLimit
 from zprime_recast.model.card import load_model
 from zprime_recast.report.contour_figure import plot_contour
 from zprime_recast.report.contour_files import contour_csv, write_contour
@@ -73,8 +75,6 @@ def test_figure_is_written_and_not_blank(result, tmp_path):
 
 def fabricated(g, provenance, reference=0.5):
     """A contour with given observed couplings; for what is done with a result, not for a result."""
-    from dataclasses import replace
-
     n, g = len(g), np.array(g)
     bands = np.tile(g[:, None], (1, 5))
     return ExclusionContour(
@@ -94,6 +94,7 @@ def fabricated(g, provenance, reference=0.5):
         crossings_observed=((),) * n,
         coupling_95_observed_no_theory=np.full(n, np.nan),
         reference_coupling=reference,
+        analyses_used=(("atlas-139fb-dilepton",),) * n,
         complete=True,
         provenance=provenance,
     )
@@ -101,11 +102,31 @@ def fabricated(g, provenance, reference=0.5):
 
 def test_mass_limit_of_a_benchmark(result):
     origin = result.provenance
-    assert fabricated([0.1, 0.25, 1.0], origin).mass_limit_gev(0.5)[0] == pytest.approx(2500.0)
-    assert fabricated([0.1, 0.2, 0.3], origin).mass_limit_gev(0.5) == (None, None)
-    assert fabricated([0.7, 0.8, 0.9], origin).mass_limit_gev(0.5) == (None, None)
-    assert fabricated([0.1, 0.2, np.nan], origin).mass_limit_gev(0.5)[0] == 2000.0
-    assert fabricated([0.1, 0.25, 1.0], origin).to_dict()["mass_limit_observed_gev"] == pytest.approx(2500.0)
+    crossed = fabricated([0.1, 0.25, 1.0], origin)
+    assert crossed.mass_limits(0.5)[0].gev == pytest.approx(2500.0)
+    assert not crossed.mass_limits(0.5)[0].is_lower_bound
+    assert fabricated([0.1, 0.2, 0.3], origin).mass_limits(0.5) == (MassLimit(3000.0, True),) * 2
+    assert fabricated([0.7, 0.8, 0.9], origin).mass_limits(0.5) == (MassLimit(None),) * 2
+    assert fabricated([0.1, 0.2, np.nan], origin).mass_limits(0.5)[0] == MassLimit(2000.0)
+    assert crossed.to_dict()["mass_limit_observed_gev"] == pytest.approx(2500.0)
+    assert crossed.to_dict()["mass_limit_is_lower_bound"] is False
+
+
+def test_a_mass_limit_beyond_the_masses_is_a_bound_and_null_means_nothing_excluded(result):
+    """Each of the three cases has a form of its own, also where the last mass failed."""
+    origin = result.provenance
+    everywhere, nowhere = fabricated([0.1, 0.2, 0.3], origin), fabricated([0.7, 0.8, 0.9], origin)
+    values = everywhere.to_dict()
+    assert (values["mass_limit_observed_gev"], values["mass_limit_is_lower_bound"]) == (3000.0, True)
+    assert (values["mass_limit_expected_gev"], values["mass_limit_expected_is_lower_bound"]) == (3000.0, True)
+    assert str(everywhere.mass_limits(0.5)[0]) == "excluded at least up to 3000 GeV"
+    values = nowhere.to_dict()
+    assert (values["mass_limit_observed_gev"], values["mass_limit_is_lower_bound"]) == (None, False)
+    assert str(nowhere.mass_limits(0.5)[0]) == "nothing excluded"
+    failed = replace(fabricated([0.1, 0.2, np.nan], origin), errors=((3000.0, "the fit failed"),))
+    assert failed.mass_limits(0.5)[0] == MassLimit(2000.0, True)
+    plain = fabricated([0.1, 0.2, 0.3], origin, reference=None).to_dict()
+    assert (plain["mass_limit_observed_gev"], plain["mass_limit_is_lower_bound"]) == (None, None)
 
 
 def test_empty_contour_can_be_written_and_drawn(result, tmp_path):
@@ -115,8 +136,7 @@ def test_empty_contour_can_be_written_and_drawn(result, tmp_path):
     assert contour_csv(empty).splitlines()[1] == "1000,,,,,,,"
 
 
-def test_interrupt_keeps_what_is_done(elusive, searches, monkeypatch):
-    monkeypatch.setattr("zprime_recast.limits.contour.BATCH", 1)
+def test_interrupt_keeps_what_is_done(elusive, searches):
     seen = []
 
     def interrupt(point):
@@ -124,7 +144,7 @@ def test_interrupt_keeps_what_is_done(elusive, searches, monkeypatch):
         if len(seen) == 1:
             raise KeyboardInterrupt
 
-    partial = contour(elusive, [500.0, 5900.0, 6000.0], searches, workers=1, on_done=interrupt)
+    partial = contour(elusive, [500.0, 5900.0, 6000.0], searches, calculator="asymptotic", on_done=interrupt)
     assert not partial.complete
     assert partial.mass_gev.tolist() == [500.0]
     assert np.isfinite(partial.coupling_95_observed).all()
@@ -134,17 +154,12 @@ def test_interrupt_keeps_what_is_done(elusive, searches, monkeypatch):
 def test_a_failing_point_is_reported_and_the_rest_goes_on(elusive, searches):
     """gamma_extra above half of the lower mass: that point has an error, the other a limit."""
     wide = elusive.with_parameters(gamma_extra=400.0)
-    partial = contour(wide, [500.0, 2000.0], searches)
+    partial = contour(wide, [500.0, 2000.0], searches, calculator="asymptotic")
     assert partial.complete
     assert partial.errors[0][0] == 500.0
     assert "gamma_extra" in partial.errors[0][1]
     assert np.isnan(partial.coupling_95_observed[0])
     assert np.isfinite(partial.coupling_95_observed[1])
-
-
-def test_default_masses_span_the_search(searches):
-    masses = default_masses(searches)
-    assert (masses[0], masses[-1], len(masses)) == (250.0, 6000.0, 25)
 
 
 def test_bad_requests(elusive, searches, tmp_path):

@@ -59,8 +59,8 @@ def summary(
         typer.Option(
             "--calculator",
             metavar="NAME",
-            help="Calculator of the LHC limit: toys (default), or asymptotic: several times faster, and wrong where few "
-            "events are expected.",
+            help="Of the LHC limit: toys (default), or asymptotic: several times faster, wrong where few events are "
+            "expected.",
         ),
     ] = None,
     pdf: Pdf = None,

@@ -1,27 +1,31 @@
 """Compute contours in a background process, a few masses at a time, and keep them until the page ends.
 
-Every point is computed by :func:`zprime_recast.limits.contour.contour`; only the order of the masses differs, so that
-the whole range is covered early.
+The complete contour is that of :func:`zprime_recast.limits.contour.contour`; only the order of its segments differs, so
+that the whole range is covered early.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
-import numpy as np
-
-from ..arrays import FloatArray
 from ..errors import ZprimeError
 from ..io.workers import Worker, WorkerLost
-from ..limits.contour import ExclusionContour, contour, default_masses
-from ..limits.result import joined
+from ..limits.contour import SEGMENT, ExclusionContour, SolvedSegment, assembled, contour_task, solve
+from ..limits.mass_grid import default_masses, segments
+from ..limits.method import Method
 from ..model.zprime import ZprimeModel
 from .point import Bench, Settings
 
 Key = tuple[str, str, Settings]
-Task = tuple[ZprimeModel, Settings, int]
+Task = tuple[ZprimeModel, Settings, list[SolvedSegment], int]
+Answer = tuple[ExclusionContour, list[SolvedSegment], int]
+T = TypeVar("T")
+#: Segments computed between two looks at the page.
+AT_ONCE = 6
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,13 @@ class Progress:
     error: str = ""
 
 
-def masses_in_turns(masses: FloatArray) -> list[FloatArray]:
-    """Divide the masses into turns: first every eighth and both ends, then the masses halfway between, and so on."""
-    last = len(masses) - 1
-    seen = np.zeros(len(masses), dtype=bool)
-    turns = []
+def in_turns(items: Sequence[T]) -> list[list[T]]:
+    """Divide items into turns of at most AT_ONCE: first every eighth and the last, then those between, and so on."""
+    order: dict[int, None] = {}
     for step in (8, 4, 2, 1):
-        now = np.unique(np.append(np.arange(0, len(masses), step), last))
-        now = now[~seen[now]]
-        seen[now] = True
-        turns.append(masses[now])
-    return [turn for turn in turns if len(turn)]
+        order |= dict.fromkeys([*range(0, len(items), step), *([len(items) - 1] if items else [])])
+    places = list(order)
+    return [[items[i] for i in places[first : first + AT_ONCE]] for first in range(0, len(places), AT_ONCE)]
 
 
 class Contours:
@@ -53,11 +53,11 @@ class Contours:
 
     def __init__(self) -> None:
         self._wanted: list[tuple[Key, ZprimeModel, Settings]] = []
-        self._parts: dict[Key, list[ExclusionContour]] = {}
+        self._parts: dict[Key, tuple[list[SolvedSegment], int]] = {}
         self._known: dict[Key, Progress] = {}
         self._change = threading.Condition()
         self._closed = False
-        self._worker: Worker[Task, tuple[ExclusionContour, int]] | None = None
+        self._worker: Worker[Task, Answer] | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -96,12 +96,11 @@ class Contours:
                 if self._closed:
                     return
                 key, model, settings = self._wanted[-1]
-            parts = self._parts.setdefault(key, [])
-            turn = len(parts)
+            parts, turn = self._parts.get(key, ([], 0))
             try:
-                part, turns = self._run(model, settings, turn)
-                parts.append(part)
-                self._known[key] = Progress(joined(parts), len(parts) == turns)
+                contour, solved, turns = self._run(model, settings, parts, turn)
+                self._parts[key] = [*parts, *solved], turn + 1
+                self._known[key] = Progress(contour, turn + 1 == turns)
             except ZprimeError as err:
                 self._known[key] = Progress(None, True, str(err))
             except WorkerLost:
@@ -117,12 +116,12 @@ class Contours:
                 with self._change:
                     self._wanted = [w for w in self._wanted if w[0] != key]
 
-    def _run(self, model: ZprimeModel, settings: Settings, turn: int) -> tuple[ExclusionContour, int]:
+    def _run(self, model: ZprimeModel, settings: Settings, parts: list[SolvedSegment], turn: int) -> Answer:
         if self._worker is None:
-            worker: Worker[Task, tuple[ExclusionContour, int]] = Worker(_turn)
+            worker: Worker[Task, Answer] = Worker(_turn)
             worker.receive()  # wait until it is ready
             self._worker = worker
-        self._worker.send((model, settings, turn))
+        self._worker.send((model, settings, parts, turn))
         return self._worker.receive()
 
 
@@ -132,9 +131,11 @@ def _bench() -> Bench:
     return Bench()
 
 
-def _turn(_shared: None, task: Task) -> tuple[ExclusionContour, int]:
-    """Compute one turn of a contour; also returns the number of turns."""
-    model, settings, turn = task
+def _turn(_shared: None, task: Task) -> Answer:
+    """Compute one turn of a contour: the contour so far, the new segments, and the number of turns."""
+    model, settings, parts, turn = task
     searches = _bench().prepared(settings)
-    turns = masses_in_turns(default_masses(searches))
-    return contour(model, turns[turn], searches, settings.interference), len(turns)
+    work = contour_task(model, True, searches, Method(settings.interference))
+    turns = in_turns(list(segments(default_masses(searches), searches, SEGMENT)))
+    solved = [solve(work, segment) for segment in turns[turn]]
+    return assembled(work, [*parts, *solved], True), solved, len(turns)

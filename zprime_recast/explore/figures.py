@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from ..arrays import FloatArray
 from ..limits.contour import ExclusionContour
 from ..model.zprime import perturbative_coupling
-from ..report.contour_figure import plot_contour
+from ..report.contour_figure import BEADS_MAX, plot_contour
 from ..report.style import STYLE
 from ..units import GEV_PER_TEV
 from .point import PointResult, Spectrum
@@ -92,7 +92,9 @@ def contour_figure(result: PointResult, contour: ExclusionContour | None) -> dic
             data.append({**outline, **shape, "name": f"expected {name}"})
         median = {"line": {"color": "black", "dash": "dash", "width": 1.5}, "mode": "lines", "name": "expected"}
         data.append({"x": _digits(x), "y": _digits(expected[:, 2]), **median})
-        observed = {"line": {"color": "black", "width": 2}, "mode": "lines+markers", "marker": {"size": 4}}
+        beads = len(x) <= BEADS_MAX
+        observed = {"line": {"color": "black", "width": 2}, "mode": "lines+markers" if beads else "lines"}
+        observed |= {"marker": {"size": 4}}
         data.append(
             {"x": _digits(x), "y": _digits(contour.coupling_95_observed), **observed, "name": "observed 95% CL"}
         )

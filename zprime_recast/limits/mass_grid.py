@@ -58,7 +58,7 @@ def _between(analyses: Analyses, low: float, high: float) -> FloatArray:
     middle = np.sqrt(low * high)
     if not analyses.covers(np.array([middle])).any() or high / low < 1 + 2 * BESIDE:
         return np.empty(0)
-    density = 1 / _distance(analyses, np.exp(log_m))
+    density = 1 / _distance(analyses, np.clip(np.exp(log_m), low, high))
     done = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(log_m))])
     count = int(np.ceil(done[-1]))
     return np.asarray(np.exp(np.interp(np.linspace(0, done[-1], count + 1)[1:-1], done, log_m)))

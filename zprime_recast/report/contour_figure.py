@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _BAND_1, _BAND_2 = "#5fbf5f", "#ffdf70"
 #: Colours of the models drawn for comparison.
 _OTHERS = ("#1f4e9c", "#9c1f6b", "#8a5a00")
+#: Largest number of masses that are marked on the observed line.
+BEADS_MAX = 60
 
 
 def plot_contour(result: ExclusionContour, label: str, compare: Sequence[ExclusionContour] = ()) -> Figure:
@@ -43,12 +45,14 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
         axes.fill_between(mass[some], filled[some, 0], filled[some, 4], color=_BAND_2, lw=0, zorder=1)
         axes.fill_between(mass[some], filled[some, 1], filled[some, 3], color=_BAND_1, lw=0, zorder=2)
         axes.plot(mass, expected[:, 2], "k--", lw=1.5, zorder=4)
-        axes.plot(mass, result.coupling_95_observed, "k-", lw=2, marker="o", ms=3, zorder=5)
+        beads = {"marker": "o", "ms": 3} if len(mass) <= BEADS_MAX else {"lw": 1.4}
+        observed: dict[str, Any] = {"color": "k", "lw": 2} | beads
+        axes.plot(mass, result.coupling_95_observed, zorder=5, **observed)
         plain = result.coupling_95_observed_no_theory
         if np.isfinite(plain).any():
             axes.plot(mass, plain, "-", color="0.45", lw=0.8, zorder=4)
         handles: list[Line2D | Patch] = [
-            Line2D([], [], color="k", lw=2, marker="o", ms=3, label=f"{_name(result)}: observed 95% CL"),
+            Line2D([], [], label=f"{_name(result)}: observed 95% CL", **observed),
             *(
                 [Line2D([], [], color="0.45", lw=0.8, label="observed, no PDF and scale uncertainty")]
                 if np.isfinite(plain).any()

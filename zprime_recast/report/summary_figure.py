@@ -71,9 +71,8 @@ def _draw(ax: Axes, p: Panel, coupling_label: str) -> None:
         known = np.nonzero(np.isfinite(lower))[0]
         if len(known):  # the line goes up at the ends of the data, as the region does
             first, last = known[[0, -1]]
-            sides = np.array([x[first], x[last]])
-            drawn = np.concatenate([[top], lower[first : last + 1], [top]])
-            ax.plot(np.concatenate([sides[:1], x[first : last + 1], sides[1:]]), drawn, color="#8f2a2d", lw=1.2, zorder=4)
+            around = np.concatenate([x[[first]], x[first : last + 1], x[[last]]])
+            ax.plot(around, [top, *lower[first : last + 1], top], color="#8f2a2d", lw=1.2, zorder=4)
     ax.axhspan(p.coupling_perturbative, top, facecolor=_WALL, edgecolor="0.6", hatch="//", lw=0, zorder=3.5)
     ax.set_xlim(mass[0], mass[-1])
     ax.set_ylim(0, top)
