@@ -21,7 +21,9 @@ from ._shared import (
     NoTheory,
     Order,
     Pdf,
+    Seed,
     Set,
+    Toys,
     Workers,
     app,
     emit,
@@ -61,6 +63,8 @@ def contour(
     no_interference: NoInterference = False,
     set_: Set = None,
     calculator: Calculator = None,
+    n_toys: Toys = None,
+    seed: Seed = 1,
     fitter: Fitter = "newton",
     workers: Workers = None,
     as_json: Json = False,
@@ -88,8 +92,8 @@ def contour(
     with _progress() as progress:
         for card in cards:
             with progress(card.id, total) as on_point:
-                options = (not no_interference, calculator, fitter)
-                results.append(contour(card, grid, searches, *options, workers=processes, on_done=on_point))
+                options = (not no_interference, calculator, fitter, processes, on_point, n_toys, seed)
+                results.append(contour(card, grid, searches, *options))
             if not results[-1].complete:
                 break
     main_result, others = results[0], results[1:]

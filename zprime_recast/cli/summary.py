@@ -12,6 +12,7 @@ import typer
 from ..errors import InputError
 from ._shared import (
     Analyses,
+    Calculator,
     Json,
     Model,
     Order,
@@ -54,15 +55,7 @@ def summary(
     grid: Annotated[
         str, typer.Option("--grid", metavar="MxG", help="Size of each plane: Z' masses times couplings.")
     ] = "150x120",
-    calculator: Annotated[
-        str | None,
-        typer.Option(
-            "--calculator",
-            metavar="NAME",
-            help="Of the LHC limit: toys (default), or asymptotic: several times faster, wrong where few events are "
-            "expected.",
-        ),
-    ] = None,
+    calculator: Calculator = None,
     pdf: Pdf = None,
     order: Order = None,
     set_: Set = None,

@@ -21,11 +21,14 @@ BLIND = 1e-6
 MOST_SINGLY = 64
 
 
-def shared_cls(likelihood: BinnedLikelihood, null: BackgroundFit, toys: Toys, asymptotic: Tested) -> Tested:
+def shared_cls(
+    likelihood: BinnedLikelihood, null: BackgroundFit, toys: Toys, asymptotic: Tested, observed_only: bool = False
+) -> Tested:
     """CLs of all hypotheses at strength 1 from shared toys.
 
     ``asymptotic`` holds the observed statistics, from :func:`~zprime_recast.likelihood.cls.asymptotic_cls`. Hypotheses
-    whose fit does not converge become faults.
+    whose fit does not converge become faults. With ``observed_only`` the expected values stay asymptotic, and only toys
+    near the data are fitted, which takes half the time.
     """
     observed, expected = asymptotic.cls_observed.copy(), asymptotic.cls_expected.copy()
     faults = dict(asymptotic.faults)
@@ -38,10 +41,13 @@ def shared_cls(likelihood: BinnedLikelihood, null: BackgroundFit, toys: Toys, as
                 faults[i] = "the fit of the signal hypothesis did not converge; try --calculator asymptotic"
                 observed[i], expected[i] = np.nan, np.nan
                 continue
-            tested = toy_statistic(toys, hypothesis)
+            near = -0.5 * float(asymptotic.q_observed[i]) if observed_only else None
+            tested = toy_statistic(toys, hypothesis, near)
             _fit_singly(tested, toys, likelihood, i)
             found = weighted_cls(toys, tested, float(asymptotic.q_observed[i]))
-            observed[i], expected[i] = found.cls_observed, found.cls_expected
+            observed[i] = found.cls_observed
+            if not observed_only:
+                expected[i] = found.cls_expected
     faulty = tuple(sorted(faults.items()))
     return replace(asymptotic, cls_observed=observed, cls_expected=expected, faults=faulty)
 

@@ -7,6 +7,7 @@ is interrupted.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -107,6 +108,8 @@ def contour(
     fitter: str = "newton",
     workers: int = 1,
     on_done: Callable[[int], object] | None = None,
+    n_toys: int | None = None,
+    seed: int = 1,
 ) -> ExclusionContour:
     """The exclusion contour of a model.
 
@@ -115,8 +118,8 @@ def contour(
         mass_gev: ascending masses in GeV; None for :func:`~zprime_recast.limits.mass_grid.default_masses` and more
             where the curves bend between them, so that straight lines in ln g between the masses are the limit.
         analyses: from :func:`~zprime_recast.limits.analyses.load_analyses`, or ids and folders of analyses.
-        interference, calculator, fitter: as :func:`zprime_recast.limits.hypothesis.limit`.
-        workers: processes that share the masses.
+        interference, calculator, fitter, n_toys, seed: as :func:`zprime_recast.limits.hypothesis.limit`.
+        workers: processes that share the masses; no result depends on it.
         on_done: called with the number of masses asked for that were done since the last call.
 
     With ``toys`` all six curves are computed at one of a few neighbouring masses, the observed one at each of them with
@@ -130,7 +133,7 @@ def contour(
     >>> zr.contour("ssm", [2000.0, 4000.0], "atlas-139fb-dilepton", calculator="asymptotic")
     ExclusionContour(2 masses, 2000 to 4000 GeV: 2 observed limits)
     """
-    task = contour_task(model, mass_gev is None, analyses, Method(interference, calculator, fitter))
+    task = contour_task(model, mass_gev is None, analyses, Method(interference, calculator, fitter, n_toys, seed))
     searches = task.analyses
     masses = default_masses(searches) if mass_gev is None else np.atleast_1d(checked_positive("mass_gev", mass_gev))
     if (np.diff(masses) <= 0).any():
@@ -175,7 +178,7 @@ def solve(task: ContourTask, segment: Segment) -> SolvedSegment:
     mass = np.setdiff1d(mass, [one for one, _ in failed])
     following = None if segment.next_gev is None or family_at(segment.next_gev).faults() else segment.next_gev
     ((_, searches),) = task.analyses.by_coverage(mass[:1]) or ((None, task.analyses),)
-    if method.calculator == "toys" and searches.kind == "likelihood" and len(mass):
+    if method.calculator in ("toys", "auto") and searches.kind == "likelihood" and len(mass):
         joint = searches.joint
         near = nearby_limits(joint, family_at, mass, method, following if task.refine else None, task.refine)
         found = near.found
@@ -250,10 +253,24 @@ def assembled(task: ContourTask, parts: Sequence[SolvedSegment], complete: bool)
         found = replace(found, x_95=x_95)
     else:
         found = searches.limits(family, replace(task.method, calculator="asymptotic"))
-    found = replace(found, warnings=(*found.warnings, *_ends(searches, mass, found.x_95[:, 0])))
+    remarks = (*_ends(searches, mass, found.x_95[:, 0]), *_once(found.warnings, mass))
+    found = replace(found, warnings=remarks, islands=_once(found.islands, mass))
     failed = [one for part in parts for one in part.failed]
     result = joined([limit_result(model, family, searches, task.method, found).with_faults(failed)])
     return ExclusionContour(**vars(result), model=model, complete=complete)
+
+
+def _once(remarks: Sequence[tuple[int, str]], mass: FloatArray) -> tuple[tuple[int, str], ...]:
+    """Remarks (index, text) that differ in their numbers alone: the first of each kind, and where there are more."""
+    kinds: dict[str, list[tuple[int, str]]] = {}
+    for i, text in sorted(remarks):
+        kinds.setdefault(re.sub(r"[0-9.]+(e[+-][0-9]+)?", "#", text), []).append((i, text))
+    found = []
+    for same in kinds.values():
+        first, last = same[0], same[-1]
+        more = f" (and at {len(same) - 1} other masses up to {mass[last[0]]:.5g} GeV)" if len(same) > 1 else ""
+        found.append((first[0], first[1] + more))
+    return tuple(found)
 
 
 def _ends(searches: Analyses, mass: FloatArray, observed: FloatArray) -> list[tuple[int, str]]:

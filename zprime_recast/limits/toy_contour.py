@@ -23,8 +23,8 @@ from ..process.family import CouplingFamily
 from .families import family_limits
 from .mass_grid import TURNS, added_masses
 from .method import Method
+from .refined import straightened
 from .result import FamilyLimits, scattered
-from .toy_limits import straightened
 from .verdicts import JointLikelihood
 
 #: Distance in ln x of the hypotheses that asymptotic limits are interpolated between, how far they reach beyond the
@@ -270,7 +270,7 @@ def observed_cls(
         hypotheses = family.at(np.arange(len(log_x)), np.exp(log_x))
         likelihood = joint.likelihood(hypotheses, method.interference)
         asymptotic = asymptotic_cls(likelihood, joint.background)
-        return shared_cls(likelihood, joint.background, toys, asymptotic).cls_observed
+        return shared_cls(likelihood, joint.background, toys, asymptotic, observed_only=True).cls_observed
 
 
 def expected_between(
