@@ -70,6 +70,12 @@ def test_every_fermion_channel_agrees_with_the_decays_of_the_folder(tmp_path, py
     assert boson.notes == (("BL is written for Python 2: a converted copy was read",) if python2 else ())
 
 
+def test_python2_without_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fissix", None)
+    with pytest.raises(InputError, match=r"SyntaxError: .*; reading Python 2 code needs fissix: pip install"):
+        read_ufo(write_ufo(tmp_path / "BL", python2=True))
+
+
 @pytest.mark.parametrize("name", ["B-L.v1.2", "json", "test", "particles", "zprime_recast", "2HDM"])
 def test_names_of_folders(tmp_path, name):
     assert read_ufo(write_ufo(tmp_path / name)).fermion_width_gev == pytest.approx(bl_width(), rel=1e-12)

@@ -167,6 +167,20 @@ def test_a_card_evaluated_at_a_point_equals_the_fixed_card(name, tmp_path):
     assert perturbative_coupling(moved) > 0
 
 
+@pytest.mark.parametrize("name", ["ssm", "lr", "u1x"])
+def test_couplings_card_keeps_charges_with_sw2(name, tmp_path):
+    from zprime_recast.model.card import couplings_card
+
+    model = load_model(name)
+    if name == "u1x":
+        with pytest.raises(InputError, match="the mass of N is a parameter"):
+            couplings_card(model)
+        return
+    (tmp_path / "c.toml").write_text(couplings_card(model))
+    again = load_model(tmp_path / "c.toml")
+    assert [again.couplings(f) for f in SM_FERMIONS] == [model.couplings(f) for f in SM_FERMIONS]
+
+
 def test_parameters_may_be_fractions_or_negative():
     model = load_model("u1x")
     assert model.with_parameters(r="-1/3").fermion("u").q_left.rational == Fraction(5, 18)

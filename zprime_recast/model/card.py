@@ -257,9 +257,9 @@ def couplings_card(model: ZprimeModel, notes: Sequence[str] = ()) -> str:
         table = {}
         for species, name in zip(("u", "d", "e", "nu"), names, strict=True):
             fermion = model.fermion(name)
-            table[f"{species}_left"] = _decimal(fermion.q_left)
+            table[f"{species}_left"] = _decimal(fermion.q_left, model)
             if species != "nu":
-                table[f"{species}_right"] = _decimal(fermion.q_right)
+                table[f"{species}_right"] = _decimal(fermion.q_right, model)
         tables.append(table)
     lines += [f'{key} = "{value}"' for key, value in tables[0].items()]
     for generation, table in enumerate(tables[1:], 2):
@@ -271,15 +271,15 @@ def couplings_card(model: ZprimeModel, notes: Sequence[str] = ()) -> str:
         if fermion.mass_parameter:
             raise InputError(f"{model.id}: the mass of {fermion.name} is a parameter; write its card by hand")
         lines += ["", "[[dark]]", f"name = {quoted(fermion.name)}", f'kind = "{fermion.kind}"']
-        lines += [f'q_left = "{_decimal(fermion.q_left)}"', f'q_right = "{_decimal(fermion.q_right)}"']
+        lines += [f'q_left = "{_decimal(fermion.q_left, model)}"', f'q_right = "{_decimal(fermion.q_right, model)}"']
         lines += [f"mass = {fermion.mass_gev!r}", f"multiplicity = {fermion.multiplicity}"]
         if fermion.doc:
             lines.append(f"doc = {quoted(fermion.doc)}")
     return "\n".join(lines) + "\n"
 
 
-def _decimal(charge: Charge) -> str:
+def _decimal(charge: Charge, model: ZprimeModel) -> str:
     """The charge as a decimal of 17 significant digits if that is exact, otherwise as a fraction."""
-    value = charge.rational
+    value = Fraction(charge.value(model.sm)) if charge.sw2 else charge.rational
     text = f"{float(value):.17g}"
     return text if Fraction(text) == value else str(value)

@@ -115,7 +115,11 @@ def _run_either(folder: Path, path: Path, values: dict[str, dict[str, float]]) -
         return found, []
     with tempfile.TemporaryDirectory(prefix="zprime-recast-ufo-") as place:
         copy = Path(place) / "ufo"
-        if converted_copy(path, copy):
+        try:
+            changed = converted_copy(path, copy)
+        except InputError as err:
+            raise InputError(f"{folder}: cannot be read as a UFO model: {found['error']}; {err}") from None
+        if changed:
             again = _run(folder, copy, values)
             if "error" not in again:
                 return again, [f"{path.name} is written for Python 2: a converted copy was read"]
