@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from fractions import Fraction
 
@@ -261,9 +262,17 @@ def served(repository, tmp_path):
 def test_served_to_this_machine_only(served, tmp_path):
     """Loopback, own address, no foreign page; a missing browser is named; Ctrl-C ends it; no file is written."""
     url, process = served
-    port = int(url.rstrip("/").rsplit(":", 1)[1])
+    port = urllib.parse.urlsplit(url).port
+    for other in (url.split("?")[0], url[:-1] + ("A" if url[-1] != "A" else "B"), url.split("token")[0] + "token="):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(other, timeout=60)
     with urllib.request.urlopen(url, timeout=60) as answer:
         text = answer.read().decode()
+        cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    with_cookie = urllib.request.Request(url.split("?")[0], headers={"Cookie": f"a=b; {cookie.split(';')[0]}"})
+    with urllib.request.urlopen(with_cookie, timeout=60) as answer:
+        assert answer.status == 200
     assert "https://" not in text.replace("https://nicegui.io", "").replace("https://quasar", "")
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -273,7 +282,7 @@ def test_served_to_this_machine_only(served, tmp_path):
         with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
             socket.create_connection((address, port), timeout=2).close()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "explorer ended" in out
     assert f"no browser found: open {url}" in err

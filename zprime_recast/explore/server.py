@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import secrets
 import socket
 import sys
 import webbrowser
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 from ..errors import InputError
 
@@ -36,13 +38,16 @@ def listening_socket(port: int = 0) -> socket.socket:
 
 
 class OnlyOwnPage:
-    """ASGI middleware that refuses requests for another host or from another page.
+    """ASGI middleware that refuses requests for another host, from another page, or without the token of the address.
 
-    This protects against DNS rebinding and against web sockets opened by other pages.
+    This protects against DNS rebinding, against web sockets opened by other pages, and against other users of the same
+    machine. The token is in the address that is printed; a cookie keeps it from then on.
     """
 
-    def __init__(self, app: Any, port: int) -> None:
+    def __init__(self, app: Any, port: int, token: str) -> None:
         self.app = app
+        self.token = token
+        self.cookie = f"zprime-recast-{port}"
         self.hosts = {f"{name}:{port}".encode() for name in (HOST, "localhost")}
         self.origins = {b"http://" + host for host in self.hosts}
 
@@ -55,12 +60,39 @@ class OnlyOwnPage:
                 if scope["type"] == "websocket":
                     await send({"type": "websocket.close", "code": 1008})
                     return
-                await send({"type": "http.response.start", "status": 403, "headers": []})
-                await send(
-                    {"type": "http.response.body", "body": b"this page answers requests to its own address only"}
-                )
+                await _refuse(send, "this page answers requests to its own address only")
                 return
+            if not self._known(headers.get(b"cookie", b"")):
+                if scope["type"] == "websocket":
+                    await send({"type": "websocket.close", "code": 1008})
+                    return
+                given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+                if not secrets.compare_digest(given.encode(), self.token.encode()):
+                    await _refuse(send, "open the address that the explorer printed, with its token")
+                    return
+                send = self._with_cookie(send)
         await self.app(scope, receive, send)
+
+    def _known(self, header: bytes) -> bool:
+        """Whether a Cookie header holds the token."""
+        pairs = (part.strip().partition("=") for part in header.decode("latin-1").split(";"))
+        values = [value for name, _, value in pairs if name == self.cookie]
+        return any(secrets.compare_digest(value.encode(), self.token.encode()) for value in values)
+
+    def _with_cookie(self, send: Any) -> Any:
+        cookie = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict".encode()
+
+        async def also(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie)]}
+            await send(message)
+
+        return also
+
+
+async def _refuse(send: Any, why: str) -> None:
+    await send({"type": "http.response.start", "status": 403, "headers": []})
+    await send({"type": "http.response.body", "body": why.encode()})
 
 
 def serve(page: Callable[[], None], listening: socket.socket, title: str, open_browser: bool) -> None:
@@ -72,10 +104,11 @@ def serve(page: Callable[[], None], listening: socket.socket, title: str, open_b
     except ImportError as err:
         raise missing_extra(err) from None
     port = listening.getsockname()[1]
-    url = f"http://{HOST}:{port}/"
+    token = secrets.token_urlsafe(16)
+    url = f"http://{HOST}:{port}/?token={token}"
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.run_with(app, root=page, title=title, show_welcome_message=False)
-    app.add_middleware(OnlyOwnPage, port=port)
+    app.add_middleware(OnlyOwnPage, port=port, token=token)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
 
     async def run() -> None:
