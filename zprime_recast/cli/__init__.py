@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import signal
 import sys
@@ -78,6 +79,8 @@ def main() -> None:
     gc.set_threshold(50_000)  # while libraries are imported, collections cost a tenth of a short command
     atexit.register(gc.freeze)  # a collection at exit costs as much again, and the process ends anyway
     _end_as_after_ctrl_c()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text
     try:
         code = app(standalone_mode=False)
     except ZprimeError as err:

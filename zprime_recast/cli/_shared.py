@@ -180,7 +180,8 @@ def member_progress(pdf: str | None) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         tasks: list[Any] = []
 
         def on_member(done: int, count: int) -> None:

@@ -94,7 +94,8 @@ def evaluate(
     origin = origin if card is None else origin.of_model(card)
     inputs: dict[str, Any] = {**origin.to_dict(), "theory": not no_theory, "limits": limits}
     columns = (TextColumn("{task.completed:,} rows"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("rows", total=None)
         result = scan(
             points,

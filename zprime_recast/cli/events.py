@@ -397,6 +397,7 @@ def _progress(text: str, total: int | None) -> Iterator[Callable[[int], object]]
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(text, total=total)
         yield lambda done: bar.advance(task, done)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import CardError, PDFError, UnknownName
 from ..io.foreign import read_yaml
-from ..io.paths import shipped, user_data_dir
+from ..io.paths import expanded, shipped, user_data_dir
 from .grid import Subgrid
 
 #: Parton id of the proton.
@@ -55,7 +55,7 @@ class SetInfo:
 def set_folders() -> list[Path]:
     """Folders in which sets are looked for, in order."""
     paths = os.environ.get("LHAPDF_DATA_PATH", "").split(os.pathsep)
-    folders = [Path(p).expanduser() for p in paths if p]
+    folders = [expanded(p) for p in paths if p]
     return [*folders, user_data_dir() / "pdfs", shipped("data") / "pdfs"]
 
 

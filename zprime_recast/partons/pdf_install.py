@@ -17,7 +17,7 @@ from ..arrays import FloatArray
 from ..errors import CardError, InputError, OutputError, PDFError
 from ..io.foreign import reading
 from ..io.names import checked_name
-from ..io.paths import user_data_dir
+from ..io.paths import expanded, user_data_dir
 from ..io.scratch import scratch_folder
 from .pdf import PDFMember, load_pdf
 from .pdf_errors import ONE_SIGMA, ErrorSet, Uncertainty, error_set, pdf_uncertainty
@@ -70,7 +70,7 @@ def install_set(source: str, folder: Path | None = None, archive: str = ARCHIVE_
     try:
         target.mkdir(parents=True, exist_ok=True)
         with scratch_folder(target) as scratch:
-            packed = Path(source).expanduser() if local else _fetch(name, archive, scratch, target)
+            packed = expanded(source) if local else _fetch(name, archive, scratch, target)
             unpacked = _unpack(packed, name, scratch)
             info = read_set_info(unpacked)
             error_set(info)
