@@ -70,6 +70,17 @@ def test_lhc_limit_excludes_above_its_line():
     assert limit.excludes(mass, np.full(5, 0.05)).tolist() == [False, True, True, False, False]
 
 
+def test_the_lhc_region_is_closed_at_the_top():
+    """From the last mass with a limit, the edge rises to the largest coupling at the next mass, and ends there."""
+    limit = LhcLimit(np.array([1e3, 2e3, 3e3, 4e3]), np.array([0.01, 0.1, np.nan, np.nan]), np.full(4, 0.4))
+    mass, log_g = limit.outline
+    np.testing.assert_allclose(np.exp(log_g[:3]), [0.01, 0.1, 0.4])
+    assert mass.tolist() == [1e3, 2e3, 3e3, 4e3]
+    assert np.isnan(log_g[3])
+    at = np.array([2500.0, 2500.0, 3500.0])
+    assert limit.excludes(at, np.array([0.19, 0.21, 0.9])).tolist() == [False, True, False]  # sqrt(0.1 * 0.4) = 0.2
+
+
 def test_lhc_is_asked_with_the_mass_of_chi(model, tmp_path):
     """The LHC side gets the model of the panel; its region is part of the result and of the files."""
     asked = []
@@ -129,7 +140,7 @@ def test_command(tmp_path):
         ("--grid", "many", "expected two whole numbers"),
         ("--dm-mass", "1000,x", "--dm-mass must be a number"),
         ("--era", "future", "unknown era"),
-        ("--lhc-points", "1", "--lhc-points"),
+        ("--workers", "0", "--workers"),
     ):
         with pytest.raises(InputError, match=message):
             CliRunner().invoke(app, [*arguments, option, value, "-o", str(tmp_path)], catch_exceptions=False)
@@ -140,12 +151,12 @@ def test_the_era_chooses_the_lhc_data(model):
     from zprime_recast.cli.summary import LHC_OF_ERA, lhc_source
 
     card = model.with_parameters(m_chi=10000.0)
-    old = lhc_source(list(LHC_OF_ERA["paper"]), None, None, 5, 1)(card)
-    new = lhc_source(list(LHC_OF_ERA["current"]), None, None, 5, 1)(card)
+    old = lhc_source(list(LHC_OF_ERA["paper"]), None, None, None, 1)(card)
+    new = lhc_source(list(LHC_OF_ERA["current"]), None, None, "asymptotic", 1)(card)
     assert "36.1" in old.label
     assert "139" in new.label
     assert old.provenance["analyses"][0]["notes"][0].startswith("derived")
     at = new.mass_gev[np.isfinite(new.coupling_95)]
-    assert len(at) >= 3
+    assert len(at) >= 200  # at the resolution of the data
     before = np.interp(at, old.mass_gev, old.coupling_95)
     assert np.median(before / new.coupling_95[np.isfinite(new.coupling_95)]) > 1.2

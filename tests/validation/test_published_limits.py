@@ -92,7 +92,7 @@ def test_mass_limits_of_atlas(model_id, published_tev):
     masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
     searches = load_analyses(["atlas-139fb-dilepton"], theory=False)
     result = contour(model, masses, searches, workers=1, calculator="asymptotic")
-    limit = result.mass_limit_gev(model.reference_coupling)[0]
+    limit = result.mass_limits(model.reference_coupling)[0].gev
     print(f"{model_id}: {limit:.0f} GeV, ATLAS {published_tev} TeV")
     assert limit == pytest.approx(1000 * published_tev, abs=100)
 
