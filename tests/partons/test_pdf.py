@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -99,8 +100,12 @@ def test_unknown_set_suggests_and_says_where_sets_belong():
 
 
 STAND_IN = """
-import sys
+import os
 _paths, _verbosity, calls = ["/somewhere"], [1], [0]
+class _Library:
+    def __del__(self, verbosity=_verbosity, write=os.write):  # after all that is registered at exit
+        if verbosity[0]: write(1, b"Thanks for using LHAPDF\\n")
+_library = _Library()
 __version__ = "6.9.9"
 def verbosity(): return _verbosity[0]
 def setVerbosity(level): _verbosity[0] = level
@@ -155,7 +160,7 @@ for call in (lambda: through.xf(partons, x, 9500.0), lambda: through.alpha_s(950
 assert load_pdf(PAPER_SET, backend="lhapdf").digest == ours.digest
 """
     done = run_with(STAND_IN, code, tmp_path, repository, clean_environment)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.returncode, done.stdout) == (0, "Thanks for using LHAPDF\n"), done.stderr  # its own, as it ends
 
 
 def test_lhapdf_by_environment_reads_its_own_folders(tmp_path, repository, clean_environment):
@@ -178,7 +183,16 @@ assert pdf.digest != load_pdf(PAPER_SET).digest
     library = STAND_IN.replace('"/somewhere"', repr(str(folder)))
     environment = {**clean_environment, "ZPRIME_RECAST_PDF_BACKEND": "lhapdf"}
     done = run_with(library, code, tmp_path, repository, environment)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.returncode, done.stdout) == (0, "Thanks for using LHAPDF\n"), done.stderr  # its own, as it ends
+
+
+def test_lhapdf_adds_nothing_to_the_output_of_a_command(tmp_path, repository, clean_environment):
+    """Neither as it loads a set nor as the process ends."""
+    (tmp_path / "lhapdf.py").write_text(STAND_IN)
+    environment = {**clean_environment, "PYTHONPATH": f"{tmp_path}{os.pathsep}{repository}"}
+    command = [sys.executable, "-m", "zprime_recast", "--pdf-backend", "lhapdf", "pdf", "list", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert PAPER_SET in json.loads(done.stdout)["sets"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,13 @@ def _pdf_backend(name: str | None) -> None:
         os.environ[BACKEND_VARIABLE] = chosen_backend(name)
 
 
+def _quiet_lhapdf() -> None:
+    """Keep the message that LHAPDF prints as a process ends out of the output of a command that used it."""
+    library = sys.modules.get("lhapdf")
+    if hasattr(library, "setVerbosity") and os.environ.get("ZPRIME_RECAST_PDF_BACKEND") == "lhapdf":
+        library.setVerbosity(0)  # type: ignore[union-attr]
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"zprime-recast {__version__}")
@@ -77,6 +84,7 @@ def _main(
 def main() -> None:
     """Run the command line; every error that a user can cause prints one line on stderr and exits with code 2."""
     gc.set_threshold(50_000)  # while libraries are imported, collections cost a tenth of a short command
+    atexit.register(_quiet_lhapdf)
     atexit.register(gc.freeze)  # a collection at exit costs as much again, and the process ends anyway
     _end_as_after_ctrl_c()
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -214,7 +214,7 @@ def set_integrals(
     ranges = [set_range_gev(central, sqrt_s_gev, factor) for factor in SCALE_FACTORS]
     ranges += [set_range_gev(member, sqrt_s_gev) for member in members]
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
-    if low >= high:
+    if low >= high and all(first < last for first, last in ranges[: len(SCALE_FACTORS)]):
         narrow = min(members, key=lambda member: np.log(member.info.q_max_gev / member.info.q_min_gev)).info
         raise PDFError(
             f"set {name}: a member covers Q = {narrow.q_min_gev:g} to {narrow.q_max_gev:g} GeV only, which leaves no "

@@ -140,7 +140,7 @@ class LhapdfMember(PDFMember):
             shutil.copy(info.grid_file(member), Path(folder) / name / f"{name}_{member:04d}.dat")
             try:
                 library.setVerbosity(0)
-                library.setPaths([folder])
+                library.setPaths([folder, *paths])  # its own settings are found by these, too
                 self._pdf = library.mkPDF(name, member)
             except Exception as err:  # whatever the library raises
                 raise PDFError(f"{info.grid_file(member)}: LHAPDF refuses it: {_first_line(err)}") from None
