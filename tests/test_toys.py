@@ -75,7 +75,8 @@ def test_a_seed_gives_the_same_toys(atlas):
 @pytest.mark.slow
 def test_zero_events_exclude_three(atlas):
     """ee at 6 TeV: no event seen, 0.03 expected under the peak. Asymptotic formulas give 2.0 events (1.92 + a little),
-    toys 3.0 = -ln 0.05 (shared; and plain ones, of which 2,000 give 2.90). Bayes: 3.07.
+    toys 3.0 = -ln 0.05 (seen 2.94; 3.21 with 2,000 plain ones, which know CLs = 0.05 to 10 %, 0.1 events: three of these
+    errors). Bayes: 3.07.
     """
     hypotheses = resonances(atlas, 6000.0, 0.0, "ee")
     per_fb = float(hypotheses.likelihood(np.array([[1.0]])).signal.sum())
@@ -86,5 +87,5 @@ def test_zero_events_exclude_three(atlas):
     print("events:", ", ".join(f"{name} {events:.2f}" for name, events in found.items()))
     assert found["asymptotic"] == pytest.approx(2.0, abs=0.1)
     assert found["toys"] == pytest.approx(-np.log(0.05), rel=0.03)
-    assert found["plain-toys"] == pytest.approx(-np.log(0.05), rel=0.08)
+    assert found["plain-toys"] == pytest.approx(-np.log(0.05), abs=0.3)
     assert found["bayes"] == pytest.approx(-np.log(0.05), rel=0.05)
