@@ -76,6 +76,7 @@ class _Counts:
     resumed: int = 0
 
     def add(self, table: pa.Table) -> None:
+        """Count the rows of one more part."""
         import pyarrow.compute as pc
 
         self.rows += table.num_rows
