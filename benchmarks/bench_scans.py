@@ -26,8 +26,9 @@ from zprime_recast.likelihood.cls import asymptotic_cls
 from zprime_recast.likelihood.pyhf_fit import pyhf_background, pyhf_cls
 from zprime_recast.likelihood.workspace import workspace_of
 from zprime_recast.limits.analyses import load_analyses
-from zprime_recast.limits.contour import contour, default_masses
+from zprime_recast.limits.contour import contour
 from zprime_recast.limits.hypothesis import coupling_limits
+from zprime_recast.limits.mass_grid import default_masses
 from zprime_recast.limits.method import Method
 from zprime_recast.model.card import load_model
 from zprime_recast.model.widths import decay_widths

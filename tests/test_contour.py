@@ -125,6 +125,9 @@ def test_a_mass_limit_beyond_the_masses_is_a_bound_and_null_means_nothing_exclud
     assert str(nowhere.mass_limits(0.5)[0]) == "nothing excluded"
     failed = replace(fabricated([0.1, 0.2, np.nan], origin), errors=((3000.0, "the fit failed"),))
     assert failed.mass_limits(0.5)[0] == MassLimit(2000.0, True)
+    used = (("atlas", "cms"), ("atlas", "cms"), ("atlas",))
+    ended = replace(fabricated([0.1, 0.2, 0.8], origin), analyses_used=used)
+    assert ended.mass_limits(0.5)[0] == MassLimit(2000.0, True)  # a step where a search ends is not a crossing
     plain = fabricated([0.1, 0.2, 0.3], origin, reference=None).to_dict()
     assert (plain["mass_limit_observed_gev"], plain["mass_limit_is_lower_bound"]) == (None, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -190,11 +191,17 @@ class LimitResult:
         return f"{type(self).__name__}({_shown(self.mass_gev, 'M')}: {found} observed limits)"
 
     def mass_limits(self, coupling: float) -> tuple[MassLimit, MassLimit]:
-        """The mass up to which the model is excluded at a coupling, observed and expected. Masses must ascend."""
-        good = ~np.isin(self.mass_gev, [mass for mass, _ in self.errors])
+        """The mass up to which the model is excluded at a coupling, observed and expected. Masses must ascend.
+
+        Where the exclusion ends because a search takes no part any more, the mass is a lower bound.
+        """
+        good = np.nonzero(~np.isin(self.mass_gev, [mass for mass, _ in self.errors]))[0]
+        fewer = np.array(
+            [not set(self.analyses_used[a]) <= set(self.analyses_used[b]) for a, b in pairwise(good)], bool
+        )
         mass = self.mass_gev[good]
         observed, expected = self.coupling_95_observed[good], self.coupling_95_expected[good, 2]
-        return mass_limit(mass, observed, coupling), mass_limit(mass, expected, coupling)
+        return mass_limit(mass, observed, coupling, fewer), mass_limit(mass, expected, coupling, fewer)
 
     def with_faults(self, faults: Sequence[tuple[float, str]]) -> LimitResult:
         """The result (n,) with further masses (GeV) that have no limit, and the reasons."""
@@ -319,7 +326,9 @@ class MassLimit:
     gev: float | None
     """None if no mass is excluded."""
     is_lower_bound: bool = False
-    """Whether ``gev`` is the last mass at which a limit was looked for: the model is excluded there as well."""
+    """Whether the model is still excluded at ``gev``, and nothing is known beyond: it is the last mass at which a limit
+    was looked for, or the end of the range of a search.
+    """
 
     def __str__(self) -> str:
         if self.gev is None:
@@ -327,8 +336,12 @@ class MassLimit:
         return f"excluded {'at least up to' if self.is_lower_bound else 'below'} {self.gev:.5g} GeV"
 
 
-def mass_limit(mass_gev: FloatArray, coupling_95: FloatArray, coupling: float) -> MassLimit:
+def mass_limit(
+    mass_gev: FloatArray, coupling_95: FloatArray, coupling: float, fewer: BoolArray | None = None
+) -> MassLimit:
     """The last mass up to which g_95 < coupling, from g_95 (n,) at ascending masses (n,), interpolated in ln g.
+
+    ``fewer`` tells between which neighbours, (n - 1,), a search ends: there g_95 steps and is not interpolated.
 
     >>> str(mass_limit(np.array([1e3, 2e3]), np.array([0.1, 0.4]), 0.2))
     'excluded below 1500 GeV'
@@ -340,7 +353,7 @@ def mass_limit(mass_gev: FloatArray, coupling_95: FloatArray, coupling: float) -
     if not excluded.any():
         return MassLimit(None)
     last = int(np.nonzero(excluded)[0][-1])
-    if last == len(g) - 1:
+    if last == len(g) - 1 or (fewer is not None and fewer[last]):
         return MassLimit(float(mass[last]), True)
     if not np.isfinite(g[last + 1]):
         return MassLimit(float(mass[last]))
