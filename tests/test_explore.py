@@ -199,7 +199,7 @@ def test_contour_is_that_of_limit(bench, state, searches):
 def test_segments_are_assembled_in_any_order(state, searches):
     """Three segments: their masses ascend, and what is missing between them is not needed."""
     task = contour_task(state.model, False, searches, Method(calculator="asymptotic"))
-    parts = [solve(task, Segment(np.array([mass]), None)) for mass in (4000.0, 2000.0, 3000.0)]
+    parts = [solve(task, Segment(np.array([mass]))) for mass in (4000.0, 2000.0, 3000.0)]
     whole = assembled(task, parts, True)
     assert whole.mass_gev.tolist() == [2000, 3000, 4000]
     assert (np.diff(whole.coupling_95_observed) > 0).all()

@@ -7,7 +7,7 @@ import pytest
 from toy_search import write_search
 
 from zprime_recast.limits.analyses import load_analyses
-from zprime_recast.limits.mass_grid import CLOSEST, OF_RESPONSE, added_masses, default_masses, segments
+from zprime_recast.limits.mass_grid import BESIDE, CLOSEST, OF_RESPONSE, added_masses, default_masses, segments
 from zprime_recast.partons.pdf import PAPER_SET
 from zprime_recast.searches.response import core_width
 
@@ -76,10 +76,11 @@ def test_segments_hold_every_mass_once_and_no_end_of_a_search():
     masses = default_masses(both)
     parts = list(segments(masses, both, 0.08))
     np.testing.assert_array_equal(np.concatenate([part.mass_gev for part in parts]), masses)
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
+    for k, part in enumerate(parts):
         assert np.log(part.mass_gev[-1] / part.mass_gev[0]) < 0.08 + 1e-9
         assert len(set(both.used_at(part.mass_gev))) == 1
-        ends = part.mass_gev[-1] in (5500.0, 6000.0)
-        assert part.next_gev == (None if ends else following.mass_gev[0])
+        before = [] if part.mass_gev[0] in (250.0, 5500.0 * (1 + BESIDE)) else [parts[k - 1].mass_gev[-1]]
+        after = [] if part.mass_gev[-1] in (5500.0, 6000.0) else [parts[k + 1].mass_gev[0]]
+        assert list(part.around_gev) == before + after
     apart = list(segments(np.array([500.0, 1000.0, 5000.0, 5900.0]), both, 0.08))
     assert [part.mass_gev.tolist() for part in apart] == [[500.0], [1000.0], [5000.0], [5900.0]]

@@ -44,8 +44,8 @@ def test_neighbouring_masses_have_their_single_limits(elusive, searches):
 def test_straight_lines_between_the_masses_are_the_limit(elusive, searches):
     """A refined piece of the default contour against single limits at random masses, as its figure and CSV are read."""
     task = contour_task(elusive, True, searches, Method())
-    part = solve(task, Segment(np.geomspace(2000.0, 2100.0, 6), 2120.0))
-    assert part.mass_gev[-1] < 2120.0
+    part = solve(task, Segment(np.geomspace(2000.0, 2100.0, 6), (1980.0, 2120.0)))
+    assert (part.mass_gev[0], part.mass_gev[-1] < 2120.0) == (2000.0, True)
     assert set(np.geomspace(2000.0, 2100.0, 6)) <= set(part.mass_gev)
     at = np.sort(np.random.default_rng(5).uniform(2000.0, part.mass_gev[-1], 6))
     lines = np.exp(np.interp(at, part.mass_gev, np.log(part.found.x_95[:, 0])))
@@ -75,3 +75,17 @@ def test_expected_limits_between_nodes():
     found = expected_between(x_95, mass, whole, ratio, np.full(5, 7.0))
     np.testing.assert_allclose(found[:3], np.repeat([[2.0], [2.0], [4.0]], 5, axis=1))
     assert np.isnan(found[3:]).all()
+
+
+def test_no_bend_is_lost_where_segments_meet(elusive, searches):
+    """A peak of the observed limit between two masses is found wherever the masses are divided."""
+    task = contour_task(elusive, True, searches, Method(calculator="asymptotic"))
+    masses = np.geomspace(560.0, 640.0, 11)
+    whole = solve(task, Segment(masses)).mass_gev
+    halves = np.sqrt(masses[1:] * masses[:-1])
+    added = {i for i in range(10) if np.isclose(halves[i], whole).any()}
+    assert 0 < len(added) <= 10
+    for cut in (3, 5, 7):
+        parts = Segment(masses[:cut], (masses[cut],)), Segment(masses[cut:], (masses[cut - 1],))
+        found = np.concatenate([solve(task, part).mass_gev for part in parts])
+        assert added <= {i for i in range(10) if np.isclose(halves[i], found).any()}

@@ -27,7 +27,7 @@ from ..process.family import CouplingFamily, coupling_family
 from ..searches.search import DEFAULT_ANALYSES
 from .analyses import Analyses, AnalysesLike, load_analyses
 from .hypothesis import limit_result
-from .mass_grid import TURNS, Segment, added_masses, default_masses, segments
+from .mass_grid import TURNS, Segment, added_masses, default_masses, own_masses, segments
 from .method import Method
 from .result import FamilyLimits, LimitResult, joined, scattered
 from .toy_contour import NearbyLimits, expected_between, nearby_limits
@@ -176,16 +176,16 @@ def solve(task: ContourTask, segment: Segment) -> SolvedSegment:
     family_at = partial(coupling_family, model)
     failed = [(float(mass[i]), text) for i, text in family_at(mass).faults()]
     mass = np.setdiff1d(mass, [one for one, _ in failed])
-    following = None if segment.next_gev is None or family_at(segment.next_gev).faults() else segment.next_gev
+    around = [one for one in segment.around_gev if not family_at(np.array([one])).faults()]
     ((_, searches),) = task.analyses.by_coverage(mass[:1]) or ((None, task.analyses),)
     if method.calculator in ("toys", "auto") and searches.kind == "likelihood" and len(mass):
         joint = searches.joint
-        near = nearby_limits(joint, family_at, mass, method, following if task.refine else None, task.refine)
+        near = nearby_limits(joint, family_at, mass, method, around, task.refine)
         found = near.found
         if any(p.theory is not None for p in searches):
             found = replace(found, no_theory=_without_theory(near, family_at, searches, method))
         return SolvedSegment(near.mass_gev, found, near.whole, near.log_ratio, tuple(failed))
-    mass, found = _limits(task, family_at, searches, mass, following)
+    mass, found = _limits(task, family_at, searches, mass, around)
     n = len(mass)
     return SolvedSegment(mass, found, np.ones(n, dtype=bool), np.full((n, 5), np.nan), tuple(failed))
 
@@ -195,11 +195,11 @@ def _limits(
     family_at: Callable[[FloatArray], CouplingFamily],
     searches: Analyses,
     mass: FloatArray,
-    following: float | None,
+    around: Sequence[float],
 ) -> tuple[FloatArray, FamilyLimits]:
-    """Masses and limits of a calculator that solves each mass alone, with masses added up to the following one."""
+    """Masses and limits of a calculator that solves each mass alone, with masses added up to the next segment."""
     wanted = task.method.fitter == "newton" and any(p.theory is not None for p in searches)
-    asked = np.append(mass, following) if task.refine and following is not None else mass
+    asked = np.sort([*mass, *around]) if task.refine and len(mass) else mass
     found = searches.limits(family_at(asked), task.method, wanted)
     for _ in range(TURNS if task.refine else 0):
         with np.errstate(invalid="ignore"):
@@ -210,9 +210,10 @@ def _limits(
         place = np.argsort(np.argsort(np.concatenate([asked, added])))
         found = scattered([(place[: len(asked)], found), (place[len(asked) :], more)])
         asked = np.sort(np.concatenate([asked, added]))
-    if following is not None and task.refine:
-        found, asked = found.first(len(asked) - 1), asked[:-1]
-    return asked, found
+    if not task.refine or not len(mass):
+        return asked, found
+    own = np.nonzero(own_masses(asked, mass, around))[0]
+    return asked[own], found.part(own)
 
 
 def _without_theory(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from ..arrays import FloatArray, Quiet
+from ..arrays import BoolArray, FloatArray, Quiet
 from ..searches.channel import Channel
 from ..searches.response import core_width
 from ..searches.spectrum import SpectrumSearch
@@ -90,8 +90,11 @@ class Segment(Quiet):
 
     mass_gev: FloatArray
     """Ascending, (n,)."""
-    next_gev: float | None
-    """The first mass of the following segment, if it belongs to the same searches."""
+    around_gev: tuple[float, ...] = ()
+    """The last mass of the segment before and the first of the one after, if they belong to the same searches.
+
+    Bends are looked for up to them.
+    """
 
 
 def segments(masses_gev: FloatArray, analyses: Analyses, width: float) -> Iterator[Segment]:
@@ -109,8 +112,15 @@ def segments(masses_gev: FloatArray, analyses: Analyses, width: float) -> Iterat
         number = np.minimum((share * count).astype(int), count - 1)
         starts = [first + int(k) for k in np.unique(number, return_index=True)[1]]
         for start, stop in zip(starts, [*starts[1:], end], strict=True):
-            yield Segment(masses_gev[start:stop], float(masses_gev[stop]) if stop < end else None)
+            around = [start - 1] * (start > first) + [stop] * (stop < end)
+            yield Segment(masses_gev[start:stop], tuple(float(masses_gev[i]) for i in around))
         first = end
+
+
+def own_masses(mass_gev: FloatArray, asked: FloatArray, around_gev: Sequence[float]) -> BoolArray:
+    """Which of the masses (n,) belong to the segment that was asked for: not those before it, nor the next one's."""
+    after = [one for one in around_gev if one > asked[-1]]
+    return np.asarray((mass_gev >= asked[0]) & (mass_gev < (after[0] if after else np.inf)))
 
 
 def added_masses(mass_gev: FloatArray, curves: FloatArray) -> FloatArray:

@@ -61,11 +61,18 @@ class FamilyLimits(Quiet):
     warnings: tuple[tuple[int, str], ...]
     """(index, message) of remarks on the signal at the limit."""
 
-    def first(self, count: int) -> FamilyLimits:
-        """The limits of the first families."""
-        changed: dict[str, Any] = {f.name: getattr(self, f.name)[:count] for f in fields(self)}
-        for name in ("faults", "islands", "warnings"):
-            changed[name] = tuple(one for one in getattr(self, name) if one[0] < count)
+    def part(self, rows: IndexArray) -> FamilyLimits:
+        """The limits of some families."""
+        changed: dict[str, Any] = {}
+        for f in fields(self):
+            values = getattr(self, f.name)
+            if f.name in ("faults", "islands", "warnings"):
+                place = {int(row): k for k, row in enumerate(rows)}
+                changed[f.name] = tuple((place[i], text) for i, text in values if i in place)
+            elif isinstance(values, np.ndarray):
+                changed[f.name] = values[rows]
+            else:
+                changed[f.name] = tuple(values[i] for i in rows)
         return replace(self, **changed)
 
 

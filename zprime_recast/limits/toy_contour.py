@@ -8,7 +8,7 @@ varies slowly and is left to whoever has the nodes on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..likelihood.shared_cls import shared_cls
 from ..likelihood.toy_ensemble import Toys
 from ..process.family import CouplingFamily
 from .families import family_limits
-from .mass_grid import TURNS, added_masses
+from .mass_grid import TURNS, added_masses, own_masses
 from .method import Method
 from .refined import straightened
 from .result import FamilyLimits, scattered
@@ -57,7 +57,7 @@ def nearby_limits(
     family_at: Callable[[FloatArray], CouplingFamily],
     mass_gev: FloatArray,
     method: Method,
-    next_gev: float | None = None,
+    around_gev: Sequence[float] = (),
     refine: bool = False,
 ) -> NearbyLimits:
     """Limits with toys at neighbouring masses (n,) in GeV.
@@ -67,7 +67,7 @@ def nearby_limits(
         family_at: the family of the model at some masses.
         mass_gev: ascending masses.
         method: with the calculator ``toys``.
-        next_gev: a mass up to which the curves are refined, itself not part of the result.
+        around_gev: masses before and after these, up to the latter of which masses are added; not part of the result.
         refine: whether to add masses where the asymptotic curves bend.
     """
     node = float(mass_gev[len(mass_gev) // 2])
@@ -76,11 +76,10 @@ def nearby_limits(
     guess = at_node.x_95[0]
     if at_node.faults or len(at_node.crossings_observed[0]) != 1 or not np.isfinite(guess[0]):
         return _one_by_one(joint, family_at, mass_gev, method)
-    asked = mass_gev if next_gev is None else np.append(mass_gev, next_gev)
+    asked = np.sort([*mass_gev, *around_gev]) if refine else mass_gev
     mass, log_x, slope = _asymptotic_curves(joint, family_at, asked, np.log(guess), method, refine)
-    if next_gev is not None:
-        within = mass < next_gev
-        mass, log_x, slope = mass[within], log_x[within], slope[within]
+    within = own_masses(mass, mass_gev, around_gev)
+    mass, log_x, slope = mass[within], log_x[within], slope[within]
     at = int(np.nonzero(mass == node)[0][0])
     rest = np.setdiff1d(np.arange(len(mass)), [at])
     toys = joint.shared_toys.near(node, method.toys, method.seed)
