@@ -122,7 +122,7 @@ def test_a_mass_limit_beyond_the_masses_is_a_bound_and_null_means_nothing_exclud
     assert str(everywhere.mass_limits(0.5)[0]) == "excluded at least up to 3000 GeV"
     values = nowhere.to_dict()
     assert (values["mass_limit_observed_gev"], values["mass_limit_is_lower_bound"]) == (None, False)
-    assert str(nowhere.mass_limits(0.5)[0]) == "nothing excluded"
+    assert str(nowhere.mass_limits(0.5)[0]) == "excluded at no mass"
     failed = replace(fabricated([0.1, 0.2, np.nan], origin), errors=((3000.0, "the fit failed"),))
     assert failed.mass_limits(0.5)[0] == MassLimit(2000.0, True)
     used = (("atlas", "cms"), ("atlas", "cms"), ("atlas",))

@@ -339,7 +339,7 @@ class MassLimit:
 
     def __str__(self) -> str:
         if self.gev is None:
-            return "nothing excluded"
+            return "excluded at no mass"
         return f"excluded {'at least up to' if self.is_lower_bound else 'below'} {self.gev:.5g} GeV"
 
 
