@@ -87,6 +87,8 @@ def contour(
     grid = _parse_masses(masses)
     check_writable(output)
     searches = prepare_searches(analysis, pdf, order, no_theory)
+    if grid is not None:
+        searches.check_mass(grid)
     total = len(default_masses(searches) if grid is None else grid)
     results = []
     with _progress() as progress:

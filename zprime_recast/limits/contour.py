@@ -34,6 +34,8 @@ from .toy_contour import NearbyLimits, expected_between, nearby_limits
 
 #: Width in ln M of the masses that are solved together.
 SEGMENT = 0.08
+#: Largest relative distance of two masses between which a step where a search ends is quoted.
+BESIDE_AN_END = 0.01
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -281,7 +283,7 @@ def _ends(searches: Analyses, mass: FloatArray, observed: FloatArray) -> list[tu
         low, high = p.search.mass_range_gev
         for i in np.nonzero(~covered & np.concatenate([[True], covered[:-1]]))[0].tolist():
             text = f"{p.search.id} covers {low:g} to {high:g} GeV and takes no part beyond"
-            if i and observed[i] > 0 and observed[i - 1] > 0:
+            if i and mass[i] < (1 + BESIDE_AN_END) * mass[i - 1] and observed[i] > 0 and observed[i - 1] > 0:
                 text += f": the observed limit steps from {observed[i - 1]:.3g} to {observed[i]:.3g} where it ends"
             found.append((int(i), text))
     return found
