@@ -159,7 +159,7 @@ def test_workspace_cls_and_limit_agree(run, tmp_path):
     assert values["cls_observed"] == pytest.approx(0.05, rel=0.03)
     assert values["excluded"] is (values["cls_observed"] < 0.05)
     for origin in (found["provenance"], values["provenance"]):
-        assert (origin["calculator"], origin["n_toys"], origin["seed"]) == ("toys", 4000, 1)
+        assert (origin["calculator"], origin["n_toys"], origin["seed"]) == ("toys", 2500, 1)
     assert ok(run("cls", "elusive_bl", "--mass", 1000, "--coupling", 1.1 * g, "--json"))["excluded"] is True
     assert run("workspace", "elusive_bl", "--mass", 1000, "--coupling", g, "-o", "ws.json").returncode == 0
     formula = ok(run("cls", "elusive_bl", "--mass", 1000, "--coupling", g, "--calculator", "asymptotic", "--json"))
@@ -228,7 +228,7 @@ BAD = [
     (["xsec", "ssm", *M, "--member", "60"], ["members 0 to 58, not 60"]),
     (["xsec", "ssm", *M, "--cl", "100"], ["confidence level must be between 0 and 100"]),
     (["widths", "ssm", *M, "--set", "qcd_widths=2"], ["qcd_widths is a switch: 0 or 1, found 2"]),
-    (["pdf", "install", "../evil"], ["not the name of a PDF set"]),
+    (["pdf", "install", "../evil"], ["cannot be the name of a PDF set"]),
     (["pdf", "install", "missing.tar.gz"], ["missing.tar.gz: no such file"]),
     (["xsec", "ssm", *M, "--method", "wide"], ["narrow or full"]),
     (["xsec", "ssm", *M, "--method", "full", "--window", "1000"], ["LOW:HIGH"]),

@@ -163,10 +163,10 @@ def test_absurdly_strong_annihilation_is_named(elusive):
         relic_density(elusive, 1e-5, 30.0, 1e-3)
 
 
-@pytest.mark.parametrize("m_chi", [1.0, 1e3, 1e6])
+@pytest.mark.parametrize("m_chi", [1e-1, 1e3, 1e5])
 def test_extreme_points_are_finite(elusive, m_chi):
     """From feeble to non-perturbative, Z' far below to far above, on the pole to the last digit: finite and > 0."""
-    ratio = np.array([1e-2, 0.999999, 1.0, 2.0, 2.0000001, 1e3, 1e6])[:, None]
+    ratio = np.array([1e-2, 0.999999, 1.0, 2.0, 2.0000001, 1e3, 1e4])[:, None]
     result = relic_density(elusive, m_chi * ratio, np.array([1e-12, 1e-4, 0.3, 2.0]), m_chi)
     for values in (result.omega_h2, result.x_freeze_out, result.sigma_v_today_cm3_s, result.sigma_v_freeze_out_cm3_s):
         assert (np.isfinite(values) & (values > 0)).all()

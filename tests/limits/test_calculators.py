@@ -37,7 +37,7 @@ def test_evaluate_takes_the_toys_of_cls_near_the_border(atlas):
     """Rows shuffled, alone and together: the same CLs to the last digit, of toys where the asymptotic CLs is between 0.002
     and 0.2, and equal to ``cls`` with the same calculator.
     """
-    g = np.array([0.02, 0.05, 0.1, 0.13, 0.15, 0.4])
+    g = np.array([0.05, 0.15, 0.2, 0.24, 0.28, 0.6])
     table = {"mass_gev": np.full(6, 4300.0), "coupling": g}
     asymptotic = zr.evaluate(table, atlas, "elusive_bl", calculator="asymptotic")["cls_observed"].astype(float)
     found = zr.evaluate(table, atlas, "elusive_bl", n_toys=TOYS)

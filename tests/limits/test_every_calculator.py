@@ -9,7 +9,7 @@ import zprime_recast as zr
 from zprime_recast.errors import InputError
 from zprime_recast.limits.method import CALCULATORS
 
-MASS, COUPLING = 4500.0, 0.43
+MASS, COUPLING = 4500.0, 0.3
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_provenance_names_the_calculator(verdicts):
     for name, found in verdicts.items():
         origin = found.to_dict()["provenance"]
         assert origin["calculator"] == name
-        toys = {"toys": 4000, "auto": 4000, "plain-toys": 2000}.get(name)
+        toys = {"toys": 2500, "auto": 2500, "plain-toys": 2000}.get(name)
         assert (origin.get("n_toys"), origin.get("seed")) == ((toys, 1) if toys else (None, None))
 
 

@@ -27,7 +27,7 @@ def test_asymptotic_limits_near_a_guess_are_those_of_the_root_finder(elusive, se
 
 
 def test_neighbouring_masses_have_their_single_limits(elusive, searches):
-    """Five masses within 4 %: the node to the last digit, the others as far as two sets of 4000 toys agree."""
+    """Five masses within 4 %: the node to the last digit, the others as far as two sets of 2500 toys agree."""
     found = contour(elusive, MASSES, searches)
     assert found.provenance.calculator == "toys"
     single = limit(elusive, MASSES, searches)

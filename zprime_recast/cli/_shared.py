@@ -74,7 +74,7 @@ Calculator = Annotated[
 ]
 Toys = Annotated[
     int | None,
-    typer.Option("-n", "--toys", metavar="N", help="Number of toys (4000 shared ones, 2000 plain ones)."),
+    typer.Option("-n", "--toys", metavar="N", help="Number of toys (2500 shared ones, 2000 plain ones)."),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the toys.")]
 Fitter = Annotated[

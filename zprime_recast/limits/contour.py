@@ -33,7 +33,7 @@ from .result import FamilyLimits, LimitResult, joined, scattered
 from .toy_contour import NearbyLimits, expected_between, nearby_limits
 
 #: Width in ln M of the masses that are solved together.
-SEGMENT = 0.08
+SEGMENT = 0.12
 #: Largest relative distance of two masses between which a step where a search ends is quoted.
 BESIDE_AN_END = 0.01
 

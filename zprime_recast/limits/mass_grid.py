@@ -23,7 +23,7 @@ KNOTS = 40
 #: Relative distance of a mass just outside the range of a search from its end, so that a step there stays a step.
 BESIDE = 1e-4
 #: Change of the ln of a limit from the chord of its neighbours above which masses are added, and how often.
-BEND, TURNS = 0.02, 2
+BEND, TURNS = 0.05, 2
 #: Points of limit curves, which have neither a response nor bins.
 CURVE_POINTS = 300
 

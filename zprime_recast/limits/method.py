@@ -17,7 +17,7 @@ CALCULATORS = ("toys", "asymptotic", "auto", "plain-toys", "bayes")
 #: Ways to fit: the batched Newton fits of the package, or pyhf with the exact template, which judges them.
 FITTERS = ("newton", "pyhf")
 #: Numbers of toys unless asked for otherwise, and the smallest one.
-SHARED_TOYS, PLAIN_TOYS, MIN_TOYS = 4000, 2000, 100
+SHARED_TOYS, PLAIN_TOYS, MIN_TOYS = 2500, 2000, 100
 
 
 @dataclass(frozen=True)

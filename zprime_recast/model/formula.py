@@ -17,6 +17,8 @@ from ..errors import InputError
 
 #: Longest formula, in characters, and largest number of bits of a fraction within it.
 LONGEST, _BITS = 400, 4096
+#: Largest power of ten of a number in a formula.
+LARGEST_EXPONENT = 100
 _NUMBERS = (int, Fraction)
 #: Functions of a formula.
 FUNCTIONS = {"sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "tan": math.tan}
@@ -54,7 +56,10 @@ class Formula:
             tree = ast.parse(text, mode="eval").body
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and type(node.value) is float:
-                    node.value = Fraction(str(ast.get_source_segment(text, node)))  # type: ignore[assignment]
+                    number = str(ast.get_source_segment(text, node))
+                    if abs(int(number.lower().partition("e")[2] or 0)) > LARGEST_EXPONENT:
+                        raise ValueError
+                    node.value = Fraction(number)  # type: ignore[assignment]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise InputError(f"{self.text!r} is not a formula") from None
         return tree

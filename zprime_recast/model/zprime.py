@@ -80,9 +80,9 @@ class Charge:
         return charge.checked(value)
 
     def checked(self, value: object) -> Charge:
-        """The charge itself; ValueError for a number of more than :data:`LARGEST_CHARGE`."""
-        if max(abs(self.rational), abs(self.sw2)) > LARGEST_CHARGE:
-            raise ValueError(f"not a charge: {value!r}")
+        """The charge itself; ValueError for a number of more than :data:`LARGEST_CHARGE`, or less than its inverse."""
+        if any(part and not 1 / LARGEST_CHARGE <= abs(part) <= LARGEST_CHARGE for part in (self.rational, self.sw2)):
+            raise ValueError(f"not a charge between {1 / LARGEST_CHARGE:g} and {LARGEST_CHARGE:g}")
         return self
 
     @classmethod
@@ -107,13 +107,13 @@ class Charge:
         if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
             return cls(Fraction(value))
         if not isinstance(value, str):
-            raise ValueError(f"not an exact charge: {value!r}")
+            raise ValueError(f"not an exact charge: {str(value)[:60]!r}")
         try:
             found = Formula(value).value({"sw2": Linear(Fraction(0), Fraction(1))}, 0.0)
         except InputError as err:
-            raise ValueError(f"not an exact charge: {err}") from None
+            raise ValueError(f"not an exact charge: {str(err)[:120]}") from None
         if isinstance(found, float):
-            raise ValueError(f"not an exact charge: {value!r}")
+            raise ValueError(f"not an exact charge: {str(value)[:60]!r}")
         return cls(found.rational, found.sw2)
 
 

@@ -139,11 +139,13 @@ def _trailing(values: FloatArray, ndim: int) -> FloatArray:
 
 def standard_couplings(sm: StandardModel, pairs: PartonPairs = NEUTRAL_CURRENT) -> tuple[Couplings, Couplings]:
     """Couplings of the photon and of the Z to parton pairs and charged leptons; 0 for a pair of two flavours."""
-    return _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w, pairs)
+    return _standard_couplings(sm.e, sm.g_z, sm.sin2_theta_w, tuple(pairs))
 
 
 @lru_cache(maxsize=16)
-def _standard_couplings(e: float, g_z: float, sin2: float, pairs: PartonPairs) -> tuple[Couplings, Couplings]:
+def _standard_couplings(
+    e: float, g_z: float, sin2: float, pairs: tuple[tuple[str, str], ...]
+) -> tuple[Couplings, Couplings]:
     quarks, lepton = [WEAK_CHARGES[quark] for quark, _ in pairs], WEAK_CHARGES["e"]
     like = np.array([[float(quark == antiquark)] for quark, antiquark in pairs])
     photon = e * like * np.array([[q.charge, q.charge] for q in quarks]), e * np.array([lepton.charge, lepton.charge])
