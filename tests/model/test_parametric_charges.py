@@ -267,7 +267,12 @@ def test_a_column_for_each_parameter(tmp_path, searches):
     from zprime_recast.scan.evaluate import evaluate
 
     r = np.array([0.0, -0.8, 0.0, 0.4])
-    table = evaluate({"mass_gev": np.full(4, 2500.0), "coupling": np.full(4, 0.05), "r": r}, searches, "u1x")
-    expected = [cls(load_model("u1x").with_parameters(r=x), 2500.0, 0.05, searches).cls_observed for x in r]
+    table = evaluate(
+        {"mass_gev": np.full(4, 2500.0), "coupling": np.full(4, 0.05), "r": r}, searches, "u1x", calculator="asymptotic"
+    )
+    expected = [
+        cls(load_model("u1x").with_parameters(r=x), 2500.0, 0.05, searches, calculator="asymptotic").cls_observed
+        for x in r
+    ]
     np.testing.assert_allclose(table["cls_observed"], expected, rtol=1e-6, atol=1e-9)
     assert len(set(np.round(expected, 6))) == 3
