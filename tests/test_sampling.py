@@ -94,7 +94,7 @@ def test_points_below_the_limit_need_no_bookkeeping(searches, likelihood):
         long = fit(expectations_of(one), one.n_obs, null.expected, expectations_of(one).padded(null.nuisances), mu)
         assert short is not None
         assert short[0][0] == pytest.approx(long.excess[0], abs=1e-6)
-        assert short[1][0] == pytest.approx(long.slope[0], abs=1e-3)
+        assert short[1][0] == pytest.approx(long.slope[0], abs=3e-3)  # of first order in what a fit leaves
 
 
 def test_threads_and_copies_agree(likelihood):
