@@ -22,7 +22,8 @@ nitpick_ignore_regex = [
     ("py:class", r"(?!zprime_recast\.).*"),  # annotations: numpy, pathlib, typing
     ("py:obj", r"(?!zprime_recast\.).*"),
     ("py:class", r"zprime_recast\..*(FloatArray|ComplexArray)"),
-    ("py:class", r"zprime_recast\..*\.(K|R|S|V|AnyLimits)"),  # type variables
+    ("py:class", r"zprime_recast\..*\.(K|R|S|T|V|AnyLimits|AnyRows)"),  # type variables
+    ("py:class", r"zprime_recast\..*\._\w+"),  # private classes
 ]
 autodoc_mock_imports = [name for name in ("nicegui", "fissix", "distributed", "pythia8mc") if not find_spec(name)]
 add_module_names = False
