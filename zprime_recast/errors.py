@@ -15,8 +15,13 @@ Each message is one line that states what was found and what to do. The command 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+
+#: Letters of a word in a message, beyond which it is cut.
+LONGEST_WORD = 300
 
 
 class ZprimeError(Exception):
@@ -24,7 +29,8 @@ class ZprimeError(Exception):
 
     def __str__(self) -> str:
         text = " ".join(str(part) for part in self.args)
-        return " ".join(text.splitlines())  # a message may quote a name or cell with a line break in it
+        text = " ".join(text.splitlines())  # a message may quote a name or cell with a line break in it
+        return re.sub(rf"(\S{{{LONGEST_WORD}}})\S+", r"\1...", text)  # or one of thousands of letters
 
 
 class InputError(ZprimeError, ValueError):
