@@ -19,7 +19,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-
 #: Letters of a word in a message, beyond which it is cut.
 LONGEST_WORD = 300
 
