@@ -41,7 +41,7 @@ def legal(name: str, values: FloatArray) -> BoolArray:
 
 
 def illegal_text(name: str) -> str:
-    """What to say of a value that is not :func:`legal`."""
+    """The message for a value that is not :func:`legal`."""
     low, high = legal_range(name)
     return f"{name} must be between {low:g} and {high:g} in magnitude"
 

@@ -134,7 +134,7 @@ def _described(m: Meaning, s: Survey) -> str:
 
 
 def _by_metadata(infos: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """As :func:`_decided`, for runs of this package."""
+    """The choice of :func:`_decided` for runs of this package."""
     keys = {key for info in infos for key in info} - set(_RUNS)
     differ = {key for key in keys if any(info.get(key) != infos[0].get(key) for info in infos[1:])}
     if not differ:

@@ -52,7 +52,7 @@ class _Event:
 
 @dataclass(eq=False)
 class _Header:
-    """What stands before the events of a run."""
+    """Header of a run."""
 
     modern: bool
     """HepMC3 rather than HepMC2."""
@@ -64,7 +64,7 @@ class _Header:
 
 @dataclass(eq=False)
 class _Found:
-    """What the first pass found of a run."""
+    """Contents of a run, as the first pass found them."""
 
     header: _Header
     size: int = -1

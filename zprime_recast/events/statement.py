@@ -1,4 +1,4 @@
-"""What a sample of events says of itself, and what was found in it while it was read."""
+"""The statements a sample of events makes about itself, and what was found in it while it was read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Statement:
     """Of the whole sample."""
     cross_section_error_fb: float
     basis: str
-    """What the cross-section is from: XSECUP, GenCrossSection, mean or sum of the weights, metadata, the user."""
+    """Source of the cross-section: XSECUP, GenCrossSection, mean or sum of the weights, metadata, the user."""
     remarks: list[str] = field(default_factory=list)
     """One line for everything a user should know: statements that differ, what was left out."""
     events: int = 0

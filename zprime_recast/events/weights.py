@@ -96,7 +96,7 @@ class Run:
     """One run of a generator as its header and weights describe it: a file, or one of the parts of a merged file."""
 
     label: str
-    """What messages call it."""
+    """Name in messages."""
     tally: Tally
     convention: int
     """IDWTUP from -4 to 4 without 0, or RELATIVE or IN_FB."""
@@ -113,7 +113,7 @@ class Run:
     info: Mapping[str, Any] = field(default_factory=dict)
     """Metadata of the run."""
     remarks: tuple[str, ...] = ()
-    """What the reader of the format has to say."""
+    """Remarks of the reader of the format."""
 
 
 @dataclass(frozen=True)

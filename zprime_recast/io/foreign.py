@@ -25,7 +25,7 @@ def reading(path: Path, expected: str) -> Iterator[None]:
 
 
 def first_line(err: Exception) -> str:
-    """What an error of a library says, on one line of at most 200 characters."""
+    """The message of an error of a library, on one line of at most 200 characters."""
     lines = [line.strip() for line in str(err).splitlines() if line.strip()]
     text = lines[0][:200] if lines else ""
     return f"{type(err).__name__} ({text})" if text and len(text) < 12 else text or type(err).__name__

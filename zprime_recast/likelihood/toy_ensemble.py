@@ -93,7 +93,7 @@ class Toys(Quiet):
     shift: ToyArray
     """Fitted nuisances less theta_0, (n, n_background)."""
     missed: ToyArray
-    """The same less the first Fisher step, (n, n_background)."""
+    """Shift less the first Fisher step, (n, n_background)."""
 
     def __len__(self) -> int:
         return len(self.gain)

@@ -27,7 +27,7 @@ class WeightedCLs(Quiet):
     p_signal: float
     """Probability of data at least as unlike the signal as the observed ones, under signal + background."""
     p_background: float
-    """The same under the background alone."""
+    """Probability of such data under the background alone."""
     n_effective: float
     """Number of equally weighted toys that would know p_signal as well."""
 

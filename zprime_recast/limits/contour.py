@@ -76,7 +76,7 @@ class ExclusionContour(LimitResult):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ContourTask(Quiet):
-    """What every segment of a contour needs."""
+    """Inputs that all segments of a contour share."""
 
     model: ZprimeModel
     analyses: Analyses

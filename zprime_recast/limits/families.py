@@ -78,7 +78,7 @@ def _few_events(
 
 
 def few_events_remark(events: float) -> str:
-    """What asymptotic limits lack where this many signal events are expected at the median limit."""
+    """Remark on asymptotic limits where this many signal events are expected at the median limit."""
     return (
         f"{events:.2g} signal events are expected at the median limit: asymptotic limits are up to 15 % too strong "
         "there and their 2-sigma bands off by up to a factor of 1.7; use --calculator toys"

@@ -200,7 +200,7 @@ def resonance_limit(
 
 
 def _remarks(asked: Resonances, limits: FloatArray, calculator: str) -> Iterator[str]:
-    """What asymptotic limits (n, 6) do not know."""
+    """Remarks on what asymptotic limits (n, 6) leave out."""
     if calculator != "asymptotic":
         return
     events = np.maximum(asked.likelihood(limits[:, 3:4]).signal, 0.0).sum(axis=1)

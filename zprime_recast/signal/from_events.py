@@ -45,7 +45,7 @@ class EventTemplate(Quiet):
     events: int
     """Number of events read."""
     contents: str
-    """What they are, in words."""
+    """Description in words."""
     remarks: tuple[str, ...]
     """What the reader found, and channels that are not used."""
 
