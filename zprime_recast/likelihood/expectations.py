@@ -142,11 +142,21 @@ def background_expectations(likelihood: BinnedLikelihood, n: int) -> Expectation
 
 def expected_background(model: Expectations, nuisances: FloatArray) -> FloatArray:
     """Expected events without signal at nuisances (n, n_nuisances), (n, n_bins)."""
-    alpha, of = nuisances[:, model.n_signal : model.n_nuisances], model.background_factors
-    return np.asarray(model.background * np.exp(of.log(alpha, of.powers(alpha))))
+    alpha = nuisances[:, model.n_signal : model.n_nuisances]
+    return events_of_background(model, alpha, model.background_factors.powers(alpha))
+
+
+def events_of_background(model: Expectations, alpha: FloatArray, powers: FloatArray) -> FloatArray:
+    """Expected events without signal at nuisances of the background (n, n_background), whose powers are known."""
+    events = model.background_factors.log(alpha, powers)
+    np.exp(events, out=events)
+    events *= model.background
+    return events
 
 
 def expected_signal(model: Expectations, nuisances: FloatArray) -> FloatArray:
     """Expected events of the signal at nuisances (n, n_nuisances), (n, n_bins)."""
-    log = np.matmul(nuisances[:, None, : model.n_signal], model.slopes)[:, 0]
-    return np.asarray(model.signal * np.exp(log))
+    events: FloatArray = np.matmul(nuisances[:, None, : model.n_signal], model.slopes)[:, 0]
+    np.exp(events, out=events)
+    events *= model.signal
+    return events

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IndexArray, Quiet
-from .expectations import Expectations, expected_background, expected_signal
+from .expectations import Expectations, events_of_background, expected_background, expected_signal
 
 #: Number of steps after which a fit has failed.
 MAX_STEPS = 120
@@ -95,12 +95,17 @@ def _point(
     if free_mu:
         mu = x[:, -1]
     powers = of.powers(alpha)
-    unit, background = known or (expected_signal(model, x), model.background * np.exp(of.log(alpha, powers)))
+    unit, background = known or (expected_signal(model, x), events_of_background(model, alpha, powers))
     nu = mu[:, None] * unit
     nu += background
-    log = np.log(np.maximum(nu, lowest) / reference)
+    term = np.maximum(nu, lowest)  # nu - nu^0 - n ln(nu/nu^0), in one array
+    term /= reference
+    np.log(term, out=term)
+    term *= n_obs
+    np.subtract(nu, term, out=term)
+    term -= reference
     pull = x[:, :m] - centers
-    f = (nu - reference - n_obs * log).sum(axis=1) + 0.5 * (pull**2).sum(axis=1)
+    f = term.sum(axis=1) + 0.5 * (pull**2).sum(axis=1)
     ratio = n_obs / nu
     w = 1 - ratio
     gradient = np.empty(x.shape)
