@@ -96,6 +96,16 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
             }
             for f in card.fermions
         },
+        "decays": {
+            d.name: {
+                "width_over_g2" if d.scales else "width": d.width.text,
+                "threshold": d.threshold.text if d.threshold else None,
+                "visible": d.visible,
+                "pdg_ids": list(d.pdg_ids),
+                "doc": d.doc,
+            }
+            for d in card.decays
+        },
         "anomaly_sums": sums,
         "digest": card.digest(),
     }
@@ -113,6 +123,10 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
                 formulas.setdefault(charge.formula.text, []).append(f"{f.name}_{side}")
     text += [f"charge of {', '.join(names)} = {formula}" for formula, names in formulas.items()]
     text += [f"{name} = {formula.text}" for name, formula in card.definitions.items()]
+    for d in card.decays:
+        kind, seen = "g^2 " if d.scales else "", "" if d.visible else ", invisible"
+        above = f" above M = {d.threshold.text}" if d.threshold else ""
+        text.append(f"width to {d.name} = {kind}({d.width.text}) GeV{above}{seen}")
     text += [f"parameter {name} = {p.value:g}: {p.doc}" for name, p in card.parameters.items()]
     if sums is None:
         text.append("anomaly sums: none (a set of couplings, not a U(1)' gauge theory)")

@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray, Quiet, checked_positive
 from ..errors import InputError
-from ..model.widths import fermion_width, quark_correction, total_width, velocity, width_over_beta
+from ..model.widths import fermion_width, other_widths, quark_correction, total_width, velocity, width_over_beta
 from ..model.zprime import QUARKS, Fermion, ZprimeModel
 
 #: Name of the dark-matter fermion on a card.
@@ -118,14 +118,29 @@ def fermion_states(model: ZprimeModel) -> dict[str, State]:
 
 
 def channels(points: Points) -> tuple[str, ...]:
-    """Names of the final states of chi chibar: every other fermion that couples to the Z', and ``ZZ``."""
-    return (*(name for name in points.states if name != DARK_MATTER), ZZ)
+    """Names of the final states of chi chibar: every other fermion that couples to the Z', the other decays of the card
+    and ``ZZ``."""
+    return (*(name for name in points.states if name != DARK_MATTER), *_other_decays(points), ZZ)
+
+
+def _other_decays(points: Points) -> tuple[str, ...]:
+    """Decays of the card whose width grows with g^2; InputError for one of fixed width, whose coupling is unknown."""
+    for decay in points.model.decays:
+        if not decay.scales:
+            raise InputError(
+                f"model {points.model.id}: annihilation into {decay.name} needs width_over_g2, its width at g = 1"
+            )
+    return tuple(decay.name for decay in points.model.decays)
 
 
 def channel_mass_gev(points: Points, channel: str) -> FloatArray:
     """Mass (GeV) of one of the two particles of a final state, with the shape of the points."""
     if channel == ZZ:
         return points.mass_gev
+    for decay in points.model.decays:
+        if channel == decay.name:
+            threshold = 0.0 if decay.threshold is None else decay.threshold.numbers(points.model.numbers()) / 2
+            return np.full(points.mass_gev.shape, threshold)
     return np.full(points.mass_gev.shape, points.states[channel].mass_gev)
 
 
@@ -150,13 +165,19 @@ def fermion_sum(points: Points, final: Sequence[str], sqrt_s_gev: FloatArray) ->
     if quarks:
         total += sum(points.states[name].width_gev(sqrt_s_gev) for name in quarks)
         total *= quark_correction(points.model, sqrt_s_gev)
-    total += sum(points.states[name].width_gev(sqrt_s_gev) for name in final if name not in QUARKS)
+    total += sum(
+        points.states[name].width_gev(sqrt_s_gev) for name in final if name in points.states.keys() - {*QUARKS}
+    )
+    others = [name for name in final if name not in points.states]
+    if others:
+        widths = other_widths(points.model, sqrt_s_gev, np.ones_like(s))
+        total += sum(widths[name] for name in others)
     running = points.model.running_width
     absorptive = s * gamma / mass if running else mass * gamma
     pole = ((sqrt_s_gev - mass) * (sqrt_s_gev + mass)) ** 2 + absorptive**2
     transverse = 12 * np.pi * g**4 * chi_over_beta * total / pole
     axial_chi = m**2 * ((right - left) / 2) ** 2
-    spin0 = sum(_axial_divergence(points.states[name], s) for name in final)
+    spin0 = sum(_axial_divergence(points.states[name], s) for name in final if name in points.states)
     longitudinal = mass**4 if running else mass**2 * (mass**2 + gamma**2)
     return np.asarray(transverse + g**4 * axial_chi * spin0 / (np.pi * s * longitudinal))
 

@@ -15,7 +15,7 @@ from ..arrays import FloatArray, checked_positive
 from ..errors import RangeError
 from ..model.zprime import ZprimeModel
 from ..units import GEV2_TO_CM3_PER_S
-from .annihilation import DARK_MATTER, ZZ, Points, channel_mass_gev, channels, make_points
+from .annihilation import DARK_MATTER, Points, channel_mass_gev, channels, make_points
 from .cosmology import DEFAULT_DOF, PLANCK_MASS_PAPER_GEV, degrees_of_freedom
 
 #: x = m_chi/T, typical of freeze-out, at which :func:`on_pole` compares thermal motion with the distance to the pole.
@@ -62,7 +62,7 @@ def sigma_v_fermions_cm3_s(
     common = (left + right) ** 2 / (8 * np.pi) * points.coupling**4 * m**2 / propagator * GEV2_TO_CM3_PER_S
     result = {}
     for name in channels(points):
-        if name == ZZ:
+        if name not in points.states:  # eq. (3.3) is of fermions
             continue
         f = points.states[name]
         states = f.states * (f.g_left**2 + f.g_right**2)

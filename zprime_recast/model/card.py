@@ -18,12 +18,14 @@ from .formula import Formula
 from .make import CHARGE, MULTIPLETS, make_model
 from .standard_model import standard_model
 from .zprime import (
+    DECAY_NAMES,
     FORMULA_NAMES,
     LARGEST_CHARGE,
     SM_FERMIONS,
     ZERO,
     Charge,
     ChiralField,
+    Decay,
     Fermion,
     Parameter,
     ZprimeModel,
@@ -87,6 +89,7 @@ def model_of_card(card: Section) -> ZprimeModel:
         parameters[name] = _card_parameter(parameter_section.section(name), name, name in masses)
     dark = tuple(_card_fermion(section, names) for section in dark_sections)
     heavy = tuple(f for section in heavy_sections for f in _card_heavy(section, names))
+    decays = tuple(_card_decay(section, names | {*DECAY_NAMES}) for section in card.sections("decay"))
     for section in card.sections("scalar"):
         section.text("name"), section.fraction("charge"), section.text("doc", "")
         section.finish()
@@ -113,6 +116,7 @@ def model_of_card(card: Section) -> ZprimeModel:
             extra_fields=heavy,
             parameters=parameters,
             definitions=definitions,
+            decays=decays,
             u1=u1,
             title=texts[1],
             reference=texts[2],
@@ -194,6 +198,30 @@ def _card_fermion(section: Section, names: frozenset[str]) -> Fermion:
         raise section.fault("mass", mass, "no mass for a Weyl fermion")
     section.finish()
     return fermion
+
+
+def _card_decay(section: Section, names: frozenset[str]) -> Decay:
+    """A decay with the formula of its width: at g = 1 (``width_over_g2``), or for every g (``width``)."""
+    given = [key for key in ("width_over_g2", "width") if key in section.values]
+    if len(given) != 1:
+        found = " and ".join(given) or "neither"
+        raise section.fault("width_over_g2", found, "either width_over_g2 or width, a formula in GeV")
+    ids = section.raw("pdg_ids", [])
+    if not isinstance(ids, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in ids):
+        raise section.fault("pdg_ids", ids, "a list of PDG ids such as [24, -24]")
+    if not isinstance(visible := section.raw("visible", True), bool):
+        raise section.fault("visible", visible, "true or false")
+    decay = Decay(
+        name=section.text("name"),
+        width=_card_formula(section, given[0], names),
+        scales=given[0] == "width_over_g2",
+        threshold=_card_formula(section, "threshold", names - {"M"}) if "threshold" in section.values else None,
+        visible=visible,
+        pdg_ids=tuple(ids),
+        doc=section.text("doc", ""),
+    )
+    section.finish()
+    return decay
 
 
 def _card_heavy(section: Section, names: frozenset[str]) -> tuple[ChiralField, ChiralField]:

@@ -13,6 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arrays import FloatArray
 from ..errors import InputError
 
 #: Longest formula, in characters, and largest number of bits of a fraction within it.
@@ -22,6 +26,9 @@ LARGEST_EXPONENT = 100
 _NUMBERS = (int, Fraction)
 #: Functions of a formula.
 FUNCTIONS = {"sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "tan": math.tan}
+
+
+_OPERATIONS = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power}
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,21 @@ class Formula:
             raise InputError(f"{self.text!r}: no finite number at these values of the parameters")
         return result
 
+    def numbers(self, values: Mapping[str, ArrayLike]) -> FloatArray:
+        """Values at many values of the names, which broadcast; NaN where there is no finite real number.
+
+        >>> Formula("1/3 + r/6").numbers({"r": [0.0, 2.0]}).tolist()
+        [0.3333333333333333, 0.6666666666666666]
+
+        InputError, quoting the formula, for a name without values.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                found = np.asarray(_numbers(self._tree(), values), dtype=float)
+        except KeyError as err:
+            raise InputError(f"{self.text!r}: {err.args[0]} is none of {', '.join(sorted(values))}") from None
+        return np.where(np.isfinite(found), found, np.nan)
+
 
 def environment(
     values: Mapping[str, Fraction],
@@ -142,6 +164,22 @@ def _value(node: ast.expr, values: Mapping[str, Number], sw2: float) -> Number:
         return values[node.id]
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, Fraction)):
         return Linear(Fraction(node.value))
+    raise ValueError(ast.unparse(node))
+
+
+def _numbers(node: ast.expr, values: Mapping[str, ArrayLike]) -> FloatArray:
+    if isinstance(node, ast.BinOp):
+        left, right = _numbers(node.left, values), _numbers(node.right, values)
+        return np.asarray(_OPERATIONS[type(node.op)](left, right))
+    if isinstance(node, ast.UnaryOp):
+        operand = _numbers(node.operand, values)
+        return -operand if isinstance(node.op, ast.USub) else operand
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return np.asarray(getattr(np, node.func.id)(_numbers(node.args[0], values)))
+    if isinstance(node, ast.Name):
+        return np.asarray(values[node.id], dtype=float)
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, Fraction)):
+        return np.asarray(float(node.value))
     raise ValueError(ast.unparse(node))
 
 

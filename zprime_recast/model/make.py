@@ -11,6 +11,7 @@ from .formula import FUNCTIONS, Formula
 from .standard_model import StandardModel, standard_model
 from .zprime import (
     _SPECIES,
+    DECAY_NAMES,
     FORMULA_NAMES,
     GAMMA_EXTRA,
     LARGEST_CHARGE,
@@ -20,6 +21,7 @@ from .zprime import (
     ZERO,
     Charge,
     ChiralField,
+    Decay,
     Fermion,
     Parameter,
     ZprimeModel,
@@ -62,6 +64,7 @@ def make_model(
     extra_fields: tuple[ChiralField, ...] = (),
     parameters: Mapping[str, tuple[float, str] | Parameter] | None = None,
     definitions: Mapping[str, Formula] | None = None,
+    decays: tuple[Decay, ...] = (),
     u1: bool = True,
     title: str = "",
     reference: str = "user model",
@@ -83,7 +86,8 @@ def make_model(
         dark: further fermions that the Z' decays to.
         extra_fields: multiplets that enter only the anomaly sums.
         parameters: default value and description of each parameter of the model, or the parameters themselves.
-        definitions: formulas by name that the formulas of charges may use.
+        definitions: formulas by name that the formulas of charges and widths may use.
+        decays: decays other than those into fermion pairs.
         u1: whether the model is a U(1)' gauge theory, with anomaly sums.
         title: one-line description; the default is ``id``.
         reference: publication that defines the model.
@@ -127,6 +131,9 @@ def make_model(
     names = [f.name for f in (*fermions, *dark)]
     if len(set(names)) != len(names):
         raise InputError(f"model {id}: two fermions of one name in {', '.join(names)}; rename one")
+    channels = [*names, "extra", *(d.name for d in decays)]
+    if taken := [name for name in channels if channels.count(name) > 1]:
+        raise InputError(f"model {id}: two decays have the name {taken[0]}; rename one")
     given = {n: p if isinstance(p, Parameter) else Parameter(n, *p) for n, p in (parameters or {}).items()}
     known = dict(given)
     known[GAMMA_EXTRA] = Parameter(GAMMA_EXTRA, 0.0, "additional invisible width (GeV)")
@@ -149,17 +156,17 @@ def make_model(
         parameters=known,
         reference_coupling=reference_coupling,
         definitions=dict(definitions or {}),
+        decays=decays,
         sm=sm,
     )
-    clash = sorted(
-        {*FORMULA_NAMES, *FUNCTIONS} & {*given, *model.definitions} | given.keys() & model.definitions.keys()
-    )
-    if clash and (model.charge_parameters or model.definitions):
+    reserved = {*FORMULA_NAMES, *FUNCTIONS, *(DECAY_NAMES if decays else ())}
+    clash = sorted(reserved & {*given, *model.definitions} | given.keys() & model.definitions.keys())
+    if clash and (model.charge_parameters or model.definitions or decays):
         raise InputError(f"model {id}: the name {clash[0]} has a meaning already; rename it")
     formulas = any(q.formula for f in model.fermions for q in (f.q_left, f.q_right)) or any(f.source for f in fields)
     model = model._with_charges() if formulas or model.definitions else model
     masses = {f.mass_parameter for f in dark}
-    for name in given.keys() - masses - set(model.charge_parameters):
+    for name in given.keys() - masses - set(model.charge_parameters) - set(model.decay_parameters):
         raise InputError(f"parameter {name} of {id} is neither a mass nor in the formula of a charge; remove it")
     return model
 

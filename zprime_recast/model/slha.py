@@ -111,7 +111,12 @@ def write_slha(model: ZprimeModel, mass_gev: float, coupling: float, path: Path)
     for name, ratio in widths.branching_ratios.items():
         if name in PDG_IDS and ratio > 0:
             lines.append(f"   {float(ratio)!r}   2   {PDG_IDS[name]}   {-PDG_IDS[name]}   # {name}")
-    hidden = {n: float(r) for n, r in widths.branching_ratios.items() if n not in SM_FERMIONS and r > 0}
+    listed = {decay.name: decay.pdg_ids for decay in model.decays if decay.pdg_ids}
+    for name, ids in listed.items():
+        if (ratio := widths.branching_ratios[name]) > 0:
+            lines.append(f"   {float(ratio)!r}   {len(ids)}   {'   '.join(map(str, ids))}   # {name}")
+    known = {*SM_FERMIONS, *listed}
+    hidden = {n: float(r) for n, r in widths.branching_ratios.items() if n not in known and r > 0}
     lines += [f"#  {ratio:.8g} to {name} (no PDG id)" for name, ratio in hidden.items()]
     return write_text(path, "\n".join(lines) + "\n")
 

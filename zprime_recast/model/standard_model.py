@@ -21,6 +21,8 @@ class StandardModel:
     """sin^2 of the weak mixing angle."""
     m_z_gev: float
     gamma_z_gev: float
+    m_w_gev: float
+    m_h_gev: float
     alpha_s: float
     """Strong coupling at m_Z with five flavours."""
     fermion_mass_gev: Mapping[str, float]
@@ -46,6 +48,8 @@ def standard_model() -> StandardModel:
         sin2_theta_w=electroweak.section("sin2_theta_w").number("value"),
         m_z_gev=electroweak.section("m_z_gev").number("value"),
         gamma_z_gev=electroweak.section("gamma_z_gev").number("value"),
+        m_w_gev=electroweak.section("m_w_gev").number("value"),
+        m_h_gev=electroweak.section("m_h_gev").number("value"),
         alpha_s=electroweak.section("alpha_s").number("value"),
         fermion_mass_gev={f: masses.section(f).number("value", low=0.0) for f in masses.values},
     )

@@ -13,7 +13,7 @@ Baikov, Chetyrkin, Kuhn, Rittinger, Phys. Rev. Lett. 108 (2012) 222003, arXiv:12
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -41,23 +41,35 @@ class Widths(Result):
     mass_gev: FloatArray
     coupling: FloatArray
     partial_gev: Mapping[str, FloatArray]
-    """Width per fermion, summed over its copies, and ``extra``, the additional invisible width."""
+    """Width per fermion, summed over its copies, per other decay of the card, and ``extra``, the additional invisible
+    width."""
     total_gev: FloatArray
+    other_visible: tuple[str, ...] = ()
+    """Decays of the card into visible states other than fermions of the Standard Model."""
 
     @property
     def branching_ratios(self) -> dict[str, FloatArray]:
-        """Branching ratio per fermion, and of ``extra``; they sum to 1."""
+        """Branching ratio per fermion and other decay, and of ``extra``; they sum to 1."""
         return {name: partial / self.total_gev for name, partial in self.partial_gev.items()}
 
     @property
     def branching_ratios_by_group(self) -> dict[str, FloatArray]:
-        """Branching ratios to ``quarks``, ``charged_leptons`` and ``invisible`` (all others and extra width)."""
-        ratios = self.branching_ratios
-        zero = np.zeros_like(self.total_gev)
-        quarks = sum((ratios[f] for f in QUARKS), zero)
-        leptons = sum((ratios[f] for f in CHARGED_LEPTONS), zero)
-        rest = [ratio for name, ratio in ratios.items() if name not in QUARKS + CHARGED_LEPTONS]
-        return {"quarks": quarks, "charged_leptons": leptons, "invisible": sum(rest, zero)}
+        """Branching ratios to the groups of :func:`grouped`; they sum to 1."""
+        return grouped(self.branching_ratios, np.ones_like(self.total_gev), self.other_visible)
+
+
+def grouped(
+    parts: Mapping[str, FloatArray], total: FloatArray, other_visible: Sequence[str] = ()
+) -> dict[str, FloatArray]:
+    """Sums of widths or branching ratios into ``quarks``, ``charged_leptons``, ``other_visible`` (decays of the card
+    that are seen) and ``invisible``, which is the rest of the total; each with the shape of ``total``.
+    """
+
+    def of(names: Sequence[str]) -> FloatArray:
+        return np.asarray(sum((parts[name] for name in names if name in parts), np.zeros_like(total)))
+
+    seen = {"quarks": of(QUARKS), "charged_leptons": of(CHARGED_LEPTONS), "other_visible": of(other_visible)}
+    return {**seen, "invisible": total - seen["quarks"] - seen["charged_leptons"] - seen["other_visible"]}
 
 
 def fermion_width(
@@ -214,41 +226,99 @@ def decay_widths(model: ZprimeModel | str, mass_gev: ArrayLike, coupling: ArrayL
     mass, g = np.broadcast_arrays(mass, g)
     partial = all_partial_widths(model, mass, g)
     total = np.asarray(sum(partial.values(), np.zeros(mass.shape)))
-    if (total <= 0).any():
-        raise InputError(f"model {model.id}: the Z' has no open decay at {mass[total <= 0].flat[0]:g} GeV")
-    return Widths(mass, g, partial, total)
+    if faults := width_faults(model, mass.ravel(), total.ravel(), {n: w.ravel() for n, w in partial.items()}):
+        raise InputError(f"model {model.id}: {faults[0][1]}")
+    return Widths(mass, g, partial, total, visible_decays(model))
+
+
+def visible_decays(model: ZprimeModel) -> tuple[str, ...]:
+    """Names of the decays of a card into visible states other than fermion pairs of the Standard Model."""
+    return tuple(decay.name for decay in model.decays if decay.visible)
+
+
+def width_faults(
+    model: ZprimeModel, mass_gev: FloatArray, total_gev: FloatArray, partial_gev: Mapping[str, FloatArray]
+) -> list[tuple[int, str]]:
+    """(index, message) of points (n,) without a width: no open decay, or a decay whose formula gives none."""
+    faults = []
+    for i in np.nonzero(~(total_gev > 0))[0].tolist():
+        without = [d for d in model.decays if np.isnan(partial_gev[d.name][i])]
+        charged = [f for f in model.fermions if np.isnan(partial_gev[f.name][i])]
+        if charged:
+            found = f"the formula of a charge of {charged[0].name} has no value"
+        elif without:
+            found = f"{without[0].width.text!r} gives no width >= 0 for {without[0].name}"
+        else:
+            found = "the Z' has no open decay"
+        faults.append((i, f"{found} at {mass_gev[i]:g} GeV"))
+    return faults
 
 
 def all_partial_widths(
     model: ZprimeModel, mass: FloatArray, g: FloatArray, given: Mapping[str, FloatArray] | None = None
 ) -> dict[str, FloatArray]:
-    """Width in GeV per fermion, summed over its copies, and ``extra``, for Z' masses (n,) in GeV and couplings (n,).
+    """Width in GeV per fermion, summed over its copies, per other decay, and ``extra``, for Z' masses (n,) in GeV and
+    couplings (n,); NaN where a formula of the card gives none.
 
     ``given`` maps parameters of the card that vary from point to point to their values (n,).
     """
     values = given or {}
     parameters = {f.name: f.mass_parameter for f in model.fermions}
     own_mass = {name: values[p] for name, p in parameters.items() if p is not None and p in values}
-    widths = _fermion_widths(model, mass, g, own_mass)
+    own = model.couplings_at(values) if values.keys() & set(model.charge_parameters) else None
+    widths = _fermion_widths(model, mass, g, own_mass, own)
     partial = dict(zip((f.name for f in model.fermions), widths, strict=True))
+    if model.decays:
+        partial |= other_widths(model, mass, g, values)
     partial["extra"] = values.get(GAMMA_EXTRA, np.full(mass.shape, model.gamma_extra_gev))
     return partial
+
+
+def other_widths(
+    model: ZprimeModel, mass: FloatArray, g: FloatArray, given: Mapping[str, FloatArray] | None = None
+) -> dict[str, FloatArray]:
+    """Widths in GeV of the decays of a card other than into fermions, for masses (...) in GeV and couplings (...).
+
+    They are 0 below their thresholds, and NaN where a formula gives no width >= 0. ``given`` holds values of parameters
+    that vary from point to point.
+    """
+    known, widths = {**model.numbers(given), "M": mass}, {}
+    for decay in model.decays:
+        found = np.broadcast_to(decay.width.numbers(known), mass.shape)
+        found = np.where(found >= 0, found, np.nan) * (g**2 if decay.scales else np.ones(mass.shape))
+        if decay.threshold is not None:
+            found = np.where(mass > decay.threshold.numbers(known), found, 0.0)
+        widths[decay.name] = found
+    return widths
 
 
 def total_width(
     model: ZprimeModel, mass: FloatArray, g: FloatArray, own_mass: Mapping[str, FloatArray] | None = None
 ) -> FloatArray:
-    """Total width (n,) in GeV for Z' masses (n,) in GeV and couplings (n,); 0 if no decay is open.
+    """Total width (n,) in GeV for Z' masses (n,) in GeV and couplings (n,); 0 if no decay is open, and NaN where the
+    formula of a decay gives none.
 
     ``own_mass`` maps names of fermions to masses (n,) in GeV that replace those of the card.
     """
-    return np.asarray(_fermion_widths(model, mass, g, own_mass or {}).sum(axis=0) + model.gamma_extra_gev)
+    total = _fermion_widths(model, mass, g, own_mass or {}).sum(axis=0) + model.gamma_extra_gev
+    if not model.decays:
+        return np.asarray(total)
+    masses = {f.mass_parameter: own_mass[f.name] for f in model.fermions if own_mass and f.name in own_mass}
+    given = {name: values for name, values in masses.items() if name is not None}
+    return np.asarray(sum(other_widths(model, mass, g, given).values(), total))
 
 
 def _fermion_widths(
-    model: ZprimeModel, mass: FloatArray, g: FloatArray, own_mass: Mapping[str, FloatArray]
+    model: ZprimeModel,
+    mass: FloatArray,
+    g: FloatArray,
+    own_mass: Mapping[str, FloatArray],
+    own_couplings: FloatArray | None = None,
 ) -> FloatArray:
-    """Widths (n_fermions, n) in GeV, with the QCD correction if the model asks for it."""
+    """Widths (n_fermions, n) in GeV, with the QCD correction if the model asks for it.
+
+    Masses of fermions by name, (n,), and couplings at g = 1, (n_fermions, 2, n), replace those of the card.
+    """
     table: _Table = model.memo.get(("width table",), lambda: _table(model))
     axes = (-1, *(1,) * mass.ndim)
     masses = table.mass_gev.reshape(axes)
@@ -256,7 +326,10 @@ def _fermion_widths(
         masses = np.array(np.broadcast_to(masses, (len(masses), *mass.shape)))
         for name, values in own_mass.items():
             masses[table.names.index(name)] = values
-    widths = g**2 * _width(table.a.reshape(axes), table.b.reshape(axes), _mass_ratio_squared(masses, mass), mass)
+    a, b = table.a.reshape(axes), table.b.reshape(axes)
+    if own_couplings is not None:
+        a, b = _sums_of(model, own_couplings)
+    widths = g**2 * _width(a, b, _mass_ratio_squared(masses, mass), mass)
     if model.qcd_widths:
         widths[table.quarks] *= quark_correction(model, mass)
     return widths
@@ -273,10 +346,16 @@ class _Table(Quiet):
     quarks: BoolArray
 
 
+def _sums_of(model: ZprimeModel, couplings: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """:func:`_coupling_sums` of the fermions of a model, from couplings (n_fermions, 2, n); each (n_fermions, n)."""
+    kinds = np.array([[f.kind] for f in model.fermions])
+    states = np.array([[f.colors * f.multiplicity] for f in model.fermions])
+    return _coupling_sums(couplings[:, 0], couplings[:, 1], kinds, states)
+
+
 def _table(model: ZprimeModel) -> _Table:
     fermions = model.fermions
-    left, right = np.array([model.couplings(f.name) for f in fermions]).T
-    a, b = _coupling_sums(left, right, [f.kind for f in fermions], [f.colors * f.multiplicity for f in fermions])
+    a, b = (sums[:, 0] for sums in _sums_of(model, np.array([model.couplings(f.name) for f in fermions])[:, :, None]))
     return _Table(
         names=tuple(f.name for f in fermions),
         a=a,

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import checked_number
+from ..arrays import FloatArray, checked_number
 from ..errors import InputError, UnknownName
 from ..io.memo import Memo, PickledByFields
 from .formula import Formula, Linear, Number, environment
@@ -41,7 +41,11 @@ RUNNING_WIDTH = "running_width"
 _SWITCHES = (QCD_WIDTHS, RUNNING_WIDTH)
 #: Names that formulas of charges know without a parameter: sin^2(theta_W), pi and the couplings of photon and Z.
 FORMULA_NAMES = ("sw2", "pi", "e", "g_z")
+#: Names that formulas of widths know besides: the mass of the decaying boson and those of W, Z and Higgs boson in GeV.
+DECAY_NAMES = ("M", "m_w", "m_z", "m_h")
 
+#: Largest perturbative g q, sqrt(2 pi); arXiv:1707.08606, section 5.
+PERTURBATIVE = sqrt(2 * pi)
 
 #: Largest number in a charge; beyond it is a slip of the pen, and far beyond it floats overflow.
 LARGEST_CHARGE = 10**9
@@ -172,6 +176,24 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Decay:
+    """A decay of the Z' into states other than fermion pairs, with a formula for its width."""
+
+    name: str
+    width: Formula
+    """Width in GeV: a formula of the mass M of the boson in GeV, of parameters and of :data:`DECAY_NAMES`."""
+    scales: bool = True
+    """Whether ``width`` is that at g = 1 and grows as g^2; False for a width that does not depend on g."""
+    threshold: Formula | None = None
+    """Mass M in GeV below which the decay is closed."""
+    visible: bool = True
+    """Whether the final state is seen in a detector; ``widths`` counts the others as invisible."""
+    pdg_ids: tuple[int, ...] = ()
+    """PDG ids of the final state, empty if it has none."""
+    doc: str = ""
+
+
+@dataclass(frozen=True)
 class ZprimeModel(PickledByFields):
     """Charges and dark states of a Z' (immutable). Functions take the mass and coupling of the Z' as arguments."""
 
@@ -188,7 +210,9 @@ class ZprimeModel(PickledByFields):
     reference_coupling: float | None = None
     """Coupling of the published benchmark (SSM, E6); None if the model leaves it free."""
     definitions: Mapping[str, Formula] = field(default_factory=dict)
-    """Abbreviations that the formulas of charges use."""
+    """Abbreviations that the formulas of charges and widths use."""
+    decays: tuple[Decay, ...] = ()
+    """Decays other than those into fermion pairs."""
     sm: StandardModel = field(default_factory=standard_model)
 
     def __hash__(self) -> int:
@@ -221,10 +245,46 @@ class ZprimeModel(PickledByFields):
         charges = [q for f in self.fermions for q in (f.q_left, f.q_right)] + [
             f.source for f in self.fields if f.source
         ]
-        names = {name for q in charges if q.formula for name in q.formula.names}
+        return self._parameters_in({name for q in charges if q.formula for name in q.formula.names})
+
+    @cached_property
+    def decay_parameters(self) -> tuple[str, ...]:
+        """Parameters on which the formulas of widths depend."""
+        formulas = [f for d in self.decays for f in (d.width, d.threshold) if f is not None]
+        return self._parameters_in({name for formula in formulas for name in formula.names})
+
+    def _parameters_in(self, names: set[str]) -> tuple[str, ...]:
+        """Parameters among names, and in the definitions among them."""
         while more := {n for d in names & self.definitions.keys() for n in self.definitions[d].names} - names:
             names |= more
         return tuple(name for name in self.parameters if name in names)
+
+    def numbers(self, given: Mapping[str, FloatArray] | None = None) -> dict[str, FloatArray]:
+        """Values of everything that a formula may name, at the parameters of the model or, for many points, at those
+        ``given`` (n,); NaN where a definition has no value. ``M`` is not among them.
+        """
+        sm = self.sm
+        constants = {"sw2": sm.sin2_theta_w, "pi": pi, "e": sm.e, "g_z": sm.g_z}
+        constants |= {"m_w": sm.m_w_gev, "m_z": sm.m_z_gev, "m_h": sm.m_h_gev}
+        own = {name: float(parameter.exact) for name, parameter in self.parameters.items()}
+        known = {name: np.asarray(value, dtype=float) for name, value in {**constants, **own, **(given or {})}.items()}
+        waiting = dict(self.definitions)
+        while ready := [name for name, formula in waiting.items() if not formula.names & waiting.keys()]:
+            for name in ready:
+                known[name] = waiting.pop(name).numbers(known)
+        return known
+
+    def couplings_at(self, given: Mapping[str, FloatArray]) -> FloatArray:
+        """Couplings (g_L, g_R) for g = 1 at many values of parameters, each (n,); NaN where a charge has no value.
+
+        Returns an array (n_fermions, 2, n). :meth:`with_parameters` tells why there is none.
+        """
+        known, n = self.numbers(given), len(next(iter(given.values())))
+        found = np.empty((len(self.fermions), 2, n))
+        for i, fermion in enumerate(self.fermions):
+            for side, charge in enumerate((fermion.q_left, fermion.q_right)):
+                found[i, side] = charge.value(self.sm) if charge.formula is None else charge.formula.numbers(known)
+        return np.asarray(sqrt(self.charge_norm_squared) * found)
 
     def _with_charges(self) -> ZprimeModel:
         """The model with the charges at its parameters; InputError names the fermion whose charge has no value."""
@@ -305,6 +365,7 @@ class ZprimeModel(PickledByFields):
     @cached_property
     def _digest(self) -> str:
         content = repr((self.charge_norm_squared, self.fermions, sorted(self.parameters.items()), self.sm))
+        content += repr((self.decays, self.definitions)) if self.decays else ""
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -325,7 +386,7 @@ def perturbative_coupling(model: ZprimeModel) -> float:
     """
     if not model.largest_charge():
         raise InputError(f"model {model.id}: every charge is 0, so that no coupling is too large")
-    return sqrt(2 * np.pi) / model.largest_charge()
+    return PERTURBATIVE / model.largest_charge()
 
 
 def anomaly_sums(model: ZprimeModel) -> dict[str, Fraction | float]:

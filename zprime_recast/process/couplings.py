@@ -99,6 +99,17 @@ def _lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:
     return {lepton: by_couplings[model.couplings(lepton)] for lepton in CHARGED_LEPTONS}
 
 
+def products_by_lepton(quarks: FloatArray, leptons: FloatArray, sm: StandardModel) -> dict[str, CouplingProducts]:
+    """Coupling products per charged lepton of many models, with couplings to the parton pairs (pairs, 2, n) and to the
+    leptons (3, 2, n); one object for leptons with the same couplings.
+    """
+    one = products_of(quarks, leptons[0], sm)
+    return {
+        lepton: one if (leptons[0] == other).all() else products_of(quarks, other, sm)
+        for lepton, other in zip(CHARGED_LEPTONS, leptons, strict=True)
+    }
+
+
 def products_of(
     quarks: FloatArray, leptons: FloatArray, sm: StandardModel, pairs: PartonPairs = NEUTRAL_CURRENT
 ) -> CouplingProducts:

@@ -13,11 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from ..arrays import FloatArray, IndexArray, Quiet, checked_positive
-from ..model.widths import all_partial_widths
-from ..model.zprime import CHARGED_LEPTONS, GAMMA_EXTRA, QUARKS, ZprimeModel, perturbative_coupling
+from ..model.widths import all_partial_widths, quark_correction, visible_decays, width_faults
+from ..model.zprime import CHARGED_LEPTONS, GAMMA_EXTRA, PERTURBATIVE, ZprimeModel, perturbative_coupling
 from ..partons.luminosity import LuminosityTable
 from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
-from .couplings import lepton_products
+from .couplings import CouplingProducts, lepton_products, products_by_lepton
 from .cross_section import narrow_rate_fb, production_widths
 from .hypotheses import GAMMA_OVER_M_MAX, Hypotheses
 
@@ -37,6 +37,10 @@ class Family(Protocol):
     @property
     def mass_gev(self) -> FloatArray:
         """Pole masses, (n,)."""
+
+    @property
+    def other_visible(self) -> tuple[str, ...]:
+        """Names of the partial widths into visible states other than Standard Model fermions."""
 
     @property
     def lowest(self) -> FloatArray:
@@ -83,14 +87,18 @@ class CouplingFamily(Quiet):
     unit: Hypotheses
     """The hypotheses at coupling 1, (n,)."""
     partial_over_g2_gev: Mapping[str, FloatArray]
-    """Partial widths in GeV per fermion at unit coupling, summed over its copies, (n,)."""
+    """Partial widths in GeV at unit coupling per fermion, summed over its copies, and per other decay, (n,)."""
     production_over_g2_gev: FloatArray
     """Tree-level widths in GeV into the parton pairs at unit coupling, (pairs, n); QCD corrections of the production
     are in the luminosities."""
     extra_gev: FloatArray
     """Width in GeV that does not depend on the coupling, (n,)."""
-    coupling_perturbative: float
-    """Largest perturbative coupling, where g q_max = sqrt(2 pi)."""
+    coupling_perturbative: FloatArray
+    """Largest perturbative couplings, where g q_max = sqrt(2 pi), (n,)."""
+    without_width: tuple[str, ...]
+    """Why a member has no width, "" if it has one, (n,)."""
+    other_visible: tuple[str, ...] = ()
+    """Names of the partial widths into visible states other than Standard Model fermions."""
     variable: str = "coupling"
     pairs: PartonPairs = NEUTRAL_CURRENT
     """The pairs of quark and antiquark that make the boson."""
@@ -125,10 +133,9 @@ class CouplingFamily(Quiet):
 
     def faults(self) -> list[tuple[int, str]]:
         """(index, message) of members that cannot be tested at any coupling."""
-        closed = np.nonzero(self.unit.gamma_gev <= 0)[0].tolist()
+        found = [(i, text) for i, text in enumerate(self.without_width) if text]
         wide = np.nonzero(self.extra_gev >= GAMMA_OVER_M_MAX * self.mass_gev)[0].tolist()
         text = f"alone makes the Z' wider than {GAMMA_OVER_M_MAX} of its mass"
-        found = [(i, f"the Z' has no open decay at {self.mass_gev[i]:g} GeV") for i in closed]
         return found + [(i, f"{GAMMA_EXTRA} = {self.extra_gev[i]:g} GeV {text}") for i in wide]
 
     def at(self, which: IndexArray, x: FloatArray) -> Hypotheses:
@@ -161,6 +168,8 @@ class CouplingFamily(Quiet):
             partial_over_g2_gev={name: width[which] for name, width in self.partial_over_g2_gev.items()},
             production_over_g2_gev=self.production_over_g2_gev[:, which],
             extra_gev=self.extra_gev[which],
+            coupling_perturbative=self.coupling_perturbative[which],
+            without_width=tuple(self.without_width[int(i)] for i in np.arange(len(self.mass_gev))[which]),
         )
 
 
@@ -177,6 +186,7 @@ class StrengthFamily(Quiet):
     variable: str = "strength"
     pairs: PartonPairs = NEUTRAL_CURRENT
     """The pairs of quark and antiquark that make the boson."""
+    other_visible: tuple[str, ...] = ()
 
     @property
     def mass_gev(self) -> FloatArray:
@@ -238,25 +248,34 @@ def coupling_family(
 ) -> CouplingFamily:
     """The family of a model at masses (n,) in GeV.
 
-    ``parameters`` maps parameters of the card that differ from member to member to their values (n,). InputError unless
-    the masses are finite and > 0.
+    ``parameters`` maps parameters of the card that differ from member to member to their values (n,); members where the
+    formula of a charge or a width has no value there are among the :meth:`CouplingFamily.faults`. InputError unless the
+    masses are finite and > 0.
     """
     mass = np.atleast_1d(checked_positive("mass_gev", mass_gev))
-    one = np.ones(mass.shape)
-    partial = all_partial_widths(model, mass, one, parameters)
-    extra = np.asarray(partial.pop("extra"), dtype=float)
+    one, given = np.ones(mass.shape), parameters or {}
+    widths = all_partial_widths(model, mass, one, parameters)
+    partial = dict(widths)
+    fixed = [partial.pop("extra"), *(partial.pop(d.name) for d in model.decays if not d.scales)]
+    extra = np.asarray(sum(fixed), dtype=float)
     total = np.asarray(sum(partial.values(), extra))
     sm = model.sm
-    unit = Hypotheses(mass, total, one, lepton_products(model), model.running_width, sm.m_z_gev, sm.gamma_z_gev)
-    production = production_widths(model, mass, 1.0)
-    return CouplingFamily(mass, unit, partial, production, extra, perturbative_coupling(model))
-
-
-def grouped_gev(partial_gev: Mapping[str, FloatArray], gamma_gev: FloatArray) -> dict[str, FloatArray]:
-    """Widths in GeV into ``quarks``, ``charged_leptons`` and ``invisible`` (the rest of the total), each (n,)."""
-    n = len(gamma_gev)
-    quarks, leptons = (_summed(partial_gev, names, n) for names in (QUARKS, CHARGED_LEPTONS))
-    return {"quarks": quarks, "charged_leptons": leptons, "invisible": gamma_gev - quarks - leptons}
+    products: Mapping[str, CouplingProducts]
+    if given.keys() & set(model.charge_parameters):
+        charges = np.nan_to_num(model.couplings_at(given))
+        by_name = dict(zip((f.name for f in model.fermions), charges, strict=True))
+        quarks = np.stack([by_name[q] for q, _ in NEUTRAL_CURRENT])
+        products = products_by_lepton(quarks, np.stack([by_name[lepton] for lepton in CHARGED_LEPTONS]), sm)
+        production = np.stack([widths[q] for q, _ in NEUTRAL_CURRENT]) / quark_correction(model, mass)
+        perturbative = PERTURBATIVE / np.maximum(np.abs(charges).max(axis=(0, 1)), 1e-60)
+    else:
+        products = lepton_products(model)
+        production = production_widths(model, mass, 1.0)
+        perturbative = np.full(mass.shape, perturbative_coupling(model))
+    unit = Hypotheses(mass, total, one, products, model.running_width, sm.m_z_gev, sm.gamma_z_gev)
+    without = dict(width_faults(model, mass, total, widths))
+    texts = tuple(without.get(i, "") for i in range(len(mass)))
+    return CouplingFamily(mass, unit, partial, production, extra, perturbative, texts, visible_decays(model))
 
 
 def _summed(partial_gev: Mapping[str, FloatArray], fermions: Sequence[str], n: int) -> FloatArray:

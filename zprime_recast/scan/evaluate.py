@@ -14,8 +14,8 @@ from ..limits.analyses import Analyses, AnalysesLike, load_analyses
 from ..limits.method import Method
 from ..limits.result import BANDS
 from ..model.card import load_model
+from ..model.widths import grouped
 from ..model.zprime import ZprimeModel
-from ..process.family import grouped_gev
 from ..process.final_state import LEPTON_PAIRS
 from ..searches.search import DEFAULT_ANALYSES, outside
 from .points import Columns, Points, Texts, carried_columns, check_columns, columns_of, read_points
@@ -77,7 +77,7 @@ class Evaluator:
 
     def _empty(self, n: int) -> Columns:
         names = ["gamma_gev", "br_ll", *(f"br_{pair}" for pair in PAIRS.values())]
-        names += ["br_quarks", "br_charged_leptons", "br_invisible"]
+        names += ["br_quarks", "br_charged_leptons", "br_other_visible", "br_invisible"]
         names += ["sigma_br_fb", *(f"sigma_br_{pair}_fb" for pair in PAIRS.values()), "sigma_br_sqrt_s_gev"]
         names += ["cls_observed", *(f"cls_expected{band}" for band in BANDS)]
         names += [
@@ -141,7 +141,9 @@ class Evaluator:
         for lepton, pair in PAIRS.items():
             columns[f"br_{pair}"] = partial[lepton] / total
             columns[f"sigma_br_{pair}_fb"] = family.sigma_br_fb(rows, x, lumi, (lepton,))
-        columns |= {f"br_{name}": width / total for name, width in grouped_gev(partial, total).items()}
+        columns |= {
+            f"br_{name}": width / total for name, width in grouped(partial, total, points.family.other_visible).items()
+        }
         coupled = np.array([partial[lepton] > 0 for lepton in PAIRS])
         first, pairs = np.argmax(coupled, axis=0), list(PAIRS.values())  # the first lepton where none couples
         columns["sigma_br_flavor"] = np.array(pairs, dtype=object)[first]
@@ -206,9 +208,10 @@ def evaluate(
             their seed.
 
     The result has the columns of the table and ``gamma_gev``; ``br_ee``, ``br_mumu``, ``br_tautau``, ``br_quarks``,
-    ``br_charged_leptons``, ``br_invisible``; ``sigma_br_ee_fb``, ``sigma_br_mumu_fb``, ``sigma_br_tautau_fb``
-    (narrow width, at ``sigma_br_sqrt_s_gev``, the highest energy of the analyses); ``br_ll`` and ``sigma_br_fb``,
-    which belong to the first flavour that couples, named in ``sigma_br_flavor``; ``cls_observed``, ``cls_expected``
+    ``br_charged_leptons``, ``br_other_visible`` (other decays of a card), ``br_invisible``; ``sigma_br_ee_fb``,
+    ``sigma_br_mumu_fb``, ``sigma_br_tautau_fb`` (narrow width, at ``sigma_br_sqrt_s_gev``, the highest energy of the
+    analyses); ``br_ll`` and ``sigma_br_fb``, which belong to the first flavour that couples, named in
+    ``sigma_br_flavor``; ``cls_observed``, ``cls_expected``
     (the median; suffixes ``_m2s`` to ``_p2s`` for the band), ``calculator_used``, ``excluded``; ``loglike`` and
     ``loglike_sm`` (profiled, with and without the signal; ``loglike_<id>`` for each analysis alone, NaN where it does
     not cover the mass; the data of such an analysis count in ``loglike`` as those of the Standard Model); ``warning``

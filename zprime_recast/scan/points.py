@@ -34,7 +34,7 @@ from ..model.zprime import (
     ZprimeModel,
 )
 from ..partons.pairs import FLAVORS
-from ..process.couplings import products_of
+from ..process.couplings import products_by_lepton
 from ..process.family import Family, StrengthFamily, coupling_family
 from ..process.hypotheses import GAMMA_OVER_M_MAX, Hypotheses
 
@@ -224,7 +224,7 @@ def read_points(
         return groups, errors.texts
     if "coupling" not in columns:
         return [_free_points(columns, errors)], errors.texts
-    if model is not None and not any(name in columns for name in _shared(model)):
+    if model is not None and not any(name in columns for name in _SWITCHES):
         return [_model_points(columns, model, np.arange(n), errors)], errors.texts
     names = np.full(n, "") if "model" not in columns or model is not None else columns["model"].astype(str)
     for name in np.unique(names):
@@ -234,18 +234,13 @@ def read_points(
         except ZprimeError as err:
             errors.put(np.where(np.isin(np.arange(n), rows), str(err), ""))
             continue
-        # all hypotheses of one group share the switches of the width and the parameters of the charges
-        shared = np.stack([columns[s][rows].astype(str) for s in _shared(card) if s in columns] or [rows * 0])
+        # all hypotheses of one group share the switches of the width
+        shared = np.stack([columns[s][rows].astype(str) for s in _SWITCHES if s in columns] or [rows * 0])
         _, group = np.unique(shared, axis=1, return_inverse=True)
         order = np.argsort(group.ravel(), kind="stable")
         for same in np.split(rows[order], np.cumsum(np.bincount(group.ravel()))[:-1]):
             groups.append(_model_points(columns, card, same, errors))
     return groups, errors.texts
-
-
-def _shared(model: ZprimeModel) -> tuple[str, ...]:
-    """Parameters that all hypotheses of one group share."""
-    return (*_SWITCHES, *model.charge_parameters)
 
 
 class Errors:
@@ -287,18 +282,19 @@ class Errors:
 
 def _model_points(columns: Columns, model: ZprimeModel, rows: IndexArray, errors: Errors) -> Points:
     mass, g = (errors.checked(columns, name, positive=True) for name in ("mass_gev", "coupling"))
-    own = model.charge_parameters
+    own = {*model.charge_parameters, *model.decay_parameters}
     given = {name: errors.checked(columns, name, False, name in own) for name in columns if name in model.parameters}
-    switches: dict[str, float] = {name: float(given[name][rows[0]]) for name in own if name in given}
+    for name, values in given.items():
+        low, high = model.parameters[name].low, model.parameters[name].high
+        outside = (values < low) | (values > high)
+        errors.add(rows, outside[rows], f"{name} must be in [{low:g}, {high:g}]", columns[name])
+    switches: dict[str, float] = {}
     for name in _SWITCHES:
         if name in given:
             text = f"{name} is a switch: 0 or 1"
             errors.add(rows, ~np.isin(given[name][rows], (0.0, 1.0)), text, columns[name])
             switches[name] = float(given[name][rows[0]] == 1.0)
-    try:
-        model = model.with_parameters(switches) if switches else model
-    except ZprimeError as err:  # of a charge that has no value there
-        errors.put(np.where(np.isin(np.arange(len(mass)), rows), str(err), ""))
+    model = model.with_parameters(switches) if switches else model
     rows = errors.good(rows)
     family = coupling_family(model, mass[rows], {name: values[rows] for name, values in given.items()})
     for i, text in family.faults():
@@ -340,12 +336,7 @@ def _free_points(columns: Columns, errors: Errors) -> Points:
         visible > total * (1 + 1e-9),
         "gamma_gev is less than the sum of the partial widths of the given couplings",
     )
-    quarks, own = couplings[_QUARK_ROWS], couplings[_LEPTON_ROWS]
-    one = products_of(quarks, own[0], sm)
-    products = {
-        lepton: one if (own[0] == other).all() else products_of(quarks, other, sm)
-        for lepton, other in zip(CHARGED_LEPTONS, own, strict=True)
-    }
+    products = products_by_lepton(couplings[_QUARK_ROWS], couplings[_LEPTON_ROWS], sm)
     unit = np.ones(len(rows))
     hypotheses = Hypotheses(mass, total, unit, products, False, sm.m_z_gev, sm.gamma_z_gev)
     production = np.stack([partial[quark] for quark in FLAVORS])
