@@ -24,11 +24,14 @@ def write_search(
     correlation_length=0.3,
     sources=(),
     uncertainties="",
+    background=None,
+    channel="",
 ):
     """A search with one electron channel ``ee``, limits on the total cross-section and a tabulated background: its
     folder is written as a user would write it, and read.
 
-    ``sources``: (name, events per bin); ``response`` and ``efficiency``: CSV; ``uncertainties``: TOML.
+    ``sources``: (name, events per bin); ``response`` and ``efficiency``: CSV; ``uncertainties``, ``background`` (in place
+    of the correlation length) and ``channel`` (tables of the channel): TOML.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = {"m_low_gev": edges[:-1], "m_high_gev": edges[1:], "n_obs": bkg if n_obs is None else n_obs, "bkg": bkg}
@@ -60,11 +63,30 @@ response_form = "table"
 response = "response.csv"
 [channel.background]
 form = "table"
-correlation_length_log_mass = {correlation_length}
+{f"correlation_length_log_mass = {correlation_length}" if background is None else ""}
 sources = [{names}]
+{background or ""}
+{channel}
 {uncertainties}
 """)
     return load_spectrum(folder)
+
+
+def common(name: str, relative, m_gev=None, kind="rate") -> str:
+    """TOML of a source of the background common to all masses."""
+    return _table("channel.background.common", True, name=name, kind=kind, relative=relative, m_gev=m_gev)
+
+
+def local(share: float, length: float = 0.3) -> str:
+    """TOML of the local part of the background."""
+    return _table("channel.background.local", False, share=share, correlation_length_log_mass=length)
+
+
+def _table(title: str, array: bool, **keys) -> str:
+    head = f"[[{title}]]" if array else f"[{title}]"
+    lines = [f"{key} = {list(v) if isinstance(v, (list, tuple, np.ndarray)) else repr(v)}" for key, v in keys.items()
+             if v is not None]  # fmt: skip
+    return "\n".join([head, *lines, 'status = "assumed"', 'source = "invented"', ""])
 
 
 def uncertainty(name: str, kind: str, relative, relative_down=None, m_gev=None) -> str:

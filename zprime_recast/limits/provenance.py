@@ -77,7 +77,7 @@ def provenance_of(prepared: Sequence[PreparedSearch], kind: str, method: Method)
         unverified_inputs=tuple(
             f"{p.search.id}: {u.name} ({u.status}: {u.source})"
             for p in prepared
-            for u in p.search.uncertainties
+            for u in p.search.inputs
             if u.status != "official"
         ),
         pdf_set=one.pdf_set,

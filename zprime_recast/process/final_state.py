@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import FloatArray
+from ..arrays import BoolArray, FloatArray
 from ..errors import InputError, UnknownName
 from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
 
@@ -113,12 +113,67 @@ class LeptonCuts:
         by_eta = np.tanh(np.maximum(self.eta_max - np.abs(np.asarray(y, dtype=float)), 0.0))
         return np.asarray(np.minimum(by_pt, by_eta))
 
+    def share(self, m_gev: float, y: FloatArray) -> FloatArray:
+        """Share of unpolarised spin-1 decays that passes, at a pair mass in GeV and rapidities (n,), (n,)."""
+        return share_within(self.largest_cosine(m_gev, y))
+
     def rapidity_kinks(self, m_gev: float) -> tuple[float, ...]:
-        """Rapidities at which :meth:`largest_cosine` has a kink at a mass in GeV; only those > 0 count."""
+        """Rapidities at which :meth:`share` has a kink at a mass in GeV; only those > 0 count."""
         if self.pt_min_gev == 0:
             return (self.eta_max,)
         eta_of_pt_min = np.arccosh(max(m_gev / (2 * self.pt_min_gev), 1.0))
         return float(self.eta_max - eta_of_pt_min), self.eta_max
+
+
+@dataclass(frozen=True)
+class PairRegion:
+    """A region of |eta| for each of the leptons of a pair, either of which may be the first, and a cut on both pt."""
+
+    pt_min_gev: float
+    """Smallest transverse momentum, GeV."""
+    eta_first: tuple[float, float]
+    """Lowest and highest |eta| of one lepton."""
+    eta_second: tuple[float, float]
+    """Lowest and highest |eta| of the other."""
+
+    @property
+    def _edges(self) -> FloatArray:
+        return np.array(sorted({*self.eta_first, *self.eta_second}))
+
+    def _largest_distance(self, m_gev: float) -> float:
+        """Largest distance in rapidity of a lepton from the pair, by pt."""
+        if self.pt_min_gev == 0:
+            return _FAR
+        return float(min(np.arccosh(max(m_gev / (2 * self.pt_min_gev), 1.0)), _FAR))
+
+    def contains(self, eta_one: FloatArray, eta_two: FloatArray) -> BoolArray:
+        """Whether leptons with these pseudorapidities are in the region, whatever their pt."""
+        a, b = np.abs(eta_one), np.abs(eta_two)
+        (f, g), (h, i) = self.eta_first, self.eta_second
+        return np.asarray(((a >= f) & (a < g) & (b >= h) & (b < i)) | ((b >= f) & (b < g) & (a >= h) & (a < i)))
+
+    def share(self, m_gev: float, y: FloatArray) -> FloatArray:
+        """Share of unpolarised spin-1 decays in the region, at a pair mass in GeV and rapidities (n,), (n,).
+
+        With leptons at y +- d, d = atanh(cos theta), the distances that pass are intervals between |eta -+ y|.
+        """
+        y, edges, far = np.asarray(y, dtype=float)[..., None], self._edges, self._largest_distance(m_gev)
+        stops = np.concatenate([np.abs(edges - y), np.abs(edges + y), np.zeros_like(y), np.full_like(y, far)], axis=-1)
+        stops = np.sort(np.minimum(stops, far), axis=-1)
+        middle = 0.5 * (stops[..., 1:] + stops[..., :-1])
+        inside = self.contains(y + middle, y - middle)
+        return np.asarray((np.diff(share_within(np.tanh(stops)), axis=-1) * inside).sum(axis=-1))
+
+    def rapidity_kinks(self, m_gev: float) -> tuple[float, ...]:
+        """Rapidities at which :meth:`share` has a kink at a mass in GeV."""
+        edges, far = self._edges, self._largest_distance(m_gev)
+        sums = np.add.outer(edges, np.concatenate([edges, -edges])).ravel() / 2
+        found = np.abs(np.concatenate([sums, edges - far, edges + far]))
+        return tuple(np.unique(np.round(found[found > _SAME], _DIGITS)).tolist())
+
+
+#: A distance in rapidity beyond which no lepton is found; digits to which two kinks are one.
+_FAR, _DIGITS, _SAME = 20.0, 9, 1e-9
 
 
 def share_within(cosine: FloatArray) -> FloatArray:

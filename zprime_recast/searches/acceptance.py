@@ -1,4 +1,4 @@
-"""Acceptance of the fiducial cuts on both leptons."""
+"""Acceptance of cuts on both leptons, per pair of initial quarks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..partons.drell_yan import rapidity_integral
 from ..partons.luminosity import LuminosityTable
 from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
 from ..partons.pdf import PDFMember
-from ..process.final_state import LeptonCuts, share_within
+from ..process.final_state import LeptonCuts, PairRegion
 
 _ACCEPTANCE_POINTS = 160
-_ACCEPTANCE_VERSION = 2
+_ACCEPTANCE_VERSION = 3
 
 
 def acceptance_at(
     pdf: PDFMember,
-    fiducial: LeptonCuts,
+    fiducial: LeptonCuts | PairRegion,
     m_gev: float,
     sqrt_s_gev: float,
     mu_f_over_m: float = 1.0,
@@ -44,7 +44,7 @@ def acceptance_at(
         return np.zeros(len(pairs))
 
     def weight(y: FloatArray) -> FloatArray:
-        return share_within(fiducial.largest_cosine(m_gev, y))
+        return fiducial.share(m_gev, y)
 
     inside = rapidity_integral(pdf, m_gev, sqrt_s_gev, mu_f, weight, fiducial.rapidity_kinks(m_gev), pairs=pairs)
     total = rapidity_integral(pdf, m_gev, sqrt_s_gev, mu_f, pairs=pairs)
@@ -53,7 +53,7 @@ def acceptance_at(
 
 
 def acceptance(
-    pdf: PDFMember, fiducial: LeptonCuts, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
+    pdf: PDFMember, fiducial: LeptonCuts | PairRegion, m_gev: FloatArray, lumi: LuminosityTable, cache: bool = True
 ) -> FloatArray:
     """Acceptance of lepton cuts per parton pair at many masses, (pairs, n).
 

@@ -6,8 +6,8 @@ combinations (eigenmodes of the Poisson information of the background). One unit
 1/MODE_UNIT^2 = 4 % to the information of the data, which in effect leaves it free. A parameter with a range is held to
 it where the data do not say more: an exponent that no data reach would otherwise float to unphysical values.
 
-A predicted background moves within its published uncertainty: one nuisance per fully correlated source, and the
-eigenmodes of the covariance of the rest.
+A predicted background moves within its published uncertainty (:mod:`zprime_recast.searches.prediction`): one nuisance
+per source common to all masses, and the eigenmodes of the covariance of the local part.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import InputError
-from .channel import BackgroundFunction, BackgroundTable, Channel
+from .channel import BackgroundFunction, Channel
+from .prediction import BackgroundTable, smooth_log_density
 
 #: Standard deviations of the background fit per unit of a mode's nuisance.
 MODE_UNIT = 5.0
@@ -52,23 +53,44 @@ def background_modes(channel: Channel) -> FloatArray:
 def finely_binned(channel: Channel, width: float) -> Channel:
     """A channel rebinned in a relative width up to its last bin, with the expected background as its data.
 
-    InputError if the background is not a function.
+    The last bin, an overflow, keeps its content. A background function is integrated over the bins; a prediction is
+    divided by the smooth curve through it, or between the edges of its bins by their sum above (``finer_bins`` of the
+    card), and its uncertainties are the same functions of mass.
     """
-    function = channel.background
-    if not isinstance(function, BackgroundFunction):
-        raise InputError(f"channel {channel.name}: only a background function can be rebinned")
-    low, last = channel.edges_gev[0], channel.edges_gev[-2:]
-    edges = np.append(np.geomspace(low, last[0], round(np.log(last[0] / low) / width) + 1), last[1])
-    m, weights = _nodes(edges, function)
-    bkg = (np.exp(function.log_shape(m)) * weights).sum(axis=-1)
-    bkg *= channel.bkg.sum() / bkg.sum()
-    return replace(channel, axes=(replace(channel.axes[0], edges=edges),), bkg=bkg, n_obs=bkg)
+    old, background = channel.edges_gev, channel.background
+    steps = round(np.log(old[-2] / old[0]) / width)
+    edges = np.append(np.geomspace(old[0], old[-2], steps + 1), old[-1])
+    if isinstance(background, BackgroundFunction):
+        m, weights = _nodes(edges, background.sqrt_s_gev)
+        bkg = (np.exp(background.log_shape(m)) * weights).sum(axis=-1)
+        bkg *= channel.bkg.sum() / bkg.sum()
+    else:
+        bkg = _finer_prediction(channel, background, edges)
+        background = background.at(0.5 * np.log(old[1:] * old[:-1]), 0.5 * np.log(edges[1:] * edges[:-1]))
+    axes = (replace(channel.axes[0], edges=edges),)
+    return replace(channel, axes=axes, bkg=bkg, n_obs=bkg, background=background)
 
 
-def _nodes(edges: FloatArray, function: BackgroundFunction) -> tuple[FloatArray, FloatArray]:
+def _finer_prediction(channel: Channel, table: BackgroundTable, edges: FloatArray) -> FloatArray:
+    """Expected events of a prediction in finer bins, whose last one is that of the channel."""
+    old, total = channel.edges_gev, channel.bkg[:-1].sum()
+    if table.smooth:
+        m, weights = _nodes(edges[:-1], np.inf)
+        curve = smooth_log_density({"m_low_gev": old[:-1], "m_high_gev": old[1:], "bkg": channel.bkg})
+        events = (np.exp(curve(np.log(m))) * weights).sum(axis=-1)
+        return np.append(events * total / events.sum(), channel.bkg[-1])
+    from scipy.interpolate import PchipInterpolator
+
+    # ln(events above a mass) is nearly straight in ln(mass), and keeps the content of every bin
+    above = np.cumsum(channel.bkg[::-1])[::-1]
+    log_above = PchipInterpolator(np.log(old[:-1]), np.log(above))(np.log(edges[:-1]))
+    return np.append(-np.diff(np.exp(log_above)), channel.bkg[-1])
+
+
+def _nodes(edges: FloatArray, sqrt_s_gev: float) -> tuple[FloatArray, FloatArray]:
     """Masses and weights of an integral over each bin, (n_bins, 16); the last bin ends below x = 1."""
     nodes, weights = np.polynomial.legendre.leggauss(16)
-    width = np.minimum(edges[1:], 0.999 * function.sqrt_s_gev) - edges[:-1]
+    width = np.minimum(edges[1:], 0.999 * sqrt_s_gev) - edges[:-1]
     return edges[:-1, None] + width[:, None] * (1 + nodes) / 2, width[:, None] * weights / 2
 
 
@@ -76,7 +98,7 @@ def _function_modes(channel: Channel, function: BackgroundFunction) -> FloatArra
     """Derivatives of the log of the bin contents with respect to norm and floating parameters, made orthonormal under
     the Poisson information sum_j bkg_j d_kj d_lj and that of the ranges, times MODE_UNIT, capped at MODE_CAP.
     """
-    m, weights = _nodes(channel.edges_gev, function)
+    m, weights = _nodes(channel.edges_gev, function.sqrt_s_gev)
     density = np.exp(function.log_shape(m)) * weights
     derivatives = (function.log_derivatives(m) * density).sum(axis=-1) / density.sum(axis=-1)
     basis = np.vstack([np.ones(len(channel.bkg)), derivatives])
@@ -94,9 +116,10 @@ def _function_modes(channel: Channel, function: BackgroundFunction) -> FloatArra
 
 
 def _table_modes(channel: Channel, table: BackgroundTable) -> FloatArray:
-    """Eigenmodes of the covariance of ln(bkg) that the named sources leave, largest first."""
-    rest = np.sqrt(np.maximum(table.relative**2 - sum(row**2 for row in table.sources.values()), 0.0))
-    sigma = np.log1p(rest)
+    """Eigenmodes of the covariance of ln(bkg) by the local part, largest first."""
+    sigma = np.log1p(table.local)
+    if table.sources and not sigma.any():
+        return np.zeros((0, len(sigma)))
     log_m = 0.5 * np.log(channel.edges_gev[1:] * channel.edges_gev[:-1])
     distance = (log_m[:, None] - log_m) / table.correlation_length
     covariance = sigma[:, None] * sigma * np.exp(-0.5 * distance**2)

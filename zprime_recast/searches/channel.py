@@ -12,6 +12,9 @@ from ..arrays import FloatArray, Quiet
 from ..errors import CardError
 from ..io.cards import Section, read_csv
 from ..process.final_state import LEPTON_PAIRS, FinalState
+from .components import Components, Region, read_components
+from .inputs import Input
+from .prediction import BackgroundTable, read_prediction
 
 _RESPONSE_PARAMETERS = ("mu_cb", "sigma_cb", "alpha_cb", "n_cb", "mu_g", "sigma_g", "kappa")
 _TAILS = ("alpha_low", "n_low", "alpha_high", "n_high")
@@ -46,6 +49,8 @@ class MassFunction(Quiet):
 class ResponseTable(Quiet):
     """Mass response as a mixture of double-sided Crystal Balls (or Gaussians), tabulated against the true mass."""
 
+    names: tuple[str, ...]
+    """Names of the components, such as years and categories."""
     m_gev: FloatArray
     """(n_masses,)."""
     share: FloatArray
@@ -53,6 +58,8 @@ class ResponseTable(Quiet):
     mean: FloatArray
     """Mean of m_reco/m - 1 of each component; shape as ``share``, like the arrays below."""
     sigma: FloatArray
+    smear: FloatArray
+    """Added to ``sigma`` in quadrature: an uncertainty of the mass scale that each component has of its own."""
     r_max: FloatArray
     """The response is truncated at |m_reco/m - 1| = r_max."""
     tails: Mapping[str, FloatArray]
@@ -99,22 +106,6 @@ class BackgroundFunction:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BackgroundTable(Quiet):
-    """A predicted background with an uncertainty per bin.
-
-    Each named source is fully correlated between all masses and has one nuisance. The rest of the uncertainty is
-    correlated by exp(-(ln m1/m2)^2/(2 length^2)) between bins, which falls off with the distance in mass.
-    """
-
-    relative: FloatArray
-    """Total relative uncertainty, (n_bins,)."""
-    sources: Mapping[str, FloatArray]
-    """Relative uncertainty from each fully correlated source, (n_bins,)."""
-    correlation_length: float
-    """Correlation length of the rest, in ln(mass)."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class Axis(Quiet):
     """An observable a spectrum is binned in."""
 
@@ -142,6 +133,12 @@ class Channel(Quiet):
     response: Mapping[str, MassFunction] | ResponseTable
     response_range_gev: tuple[float, float]
     """Masses where the response is tabulated; beyond them its relative shape stays that at the nearest end."""
+    signal_norm: FloatArray = field(default_factory=lambda: np.ones(1))
+    """Signal over luminosity x cross-section x ``efficiency``, at the masses of a tabulated response, or (1,)."""
+    regions: tuple[Region, ...] = ()
+    """Where the leptons of the components of the response are; without them every initial quark has one acceptance."""
+    inputs: tuple[Input, ...] = ()
+    """Sources of the inputs of this channel that the card states."""
 
     @property
     def edges_gev(self) -> FloatArray:
@@ -158,6 +155,8 @@ def read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Cha
     """Read a channel from its table in the card; CardError names file, key, what was found and what was expected."""
     spectrum, efficiency = read_spectrum(section), read_efficiency(section)
     response, response_range = read_response(section)
+    parts = read_parts(section, response)
+    background = read_background(section, sqrt_s_gev)
     channel = Channel(
         name=section.text("name"),
         final_state=LEPTON_PAIRS[section.choice("lepton", LEPTON_PAIRS)],
@@ -165,11 +164,17 @@ def read_channel(section: Section, sqrt_s_gev: float, int_lumi_fb: float) -> Cha
         axes=(Axis("m_ll", np.append(spectrum["m_low_gev"], spectrum["m_high_gev"][-1])),),
         n_obs=spectrum["n_obs"],
         bkg=spectrum["bkg"],
-        background=read_background(section, sqrt_s_gev),
+        background=background,
         efficiency_m_gev=efficiency["m_ll_gev"],
         efficiency=efficiency["efficiency"],
-        response=response,
+        response=response if parts is None else parts.response,
         response_range_gev=response_range,
+        signal_norm=np.ones(1) if parts is None else parts.signal_norm,
+        regions=() if parts is None else parts.regions,
+        inputs=(
+            *(() if parts is None else parts.inputs),
+            *(background.inputs if isinstance(background, BackgroundTable) else ()),
+        ),
     )
     section.finish()
     return channel
@@ -204,13 +209,23 @@ def read_response(section: Section) -> tuple[Mapping[str, MassFunction] | Respon
     return _read_response_functions(path), (float(masses[0]), float(masses[1]))
 
 
+def read_parts(section: Section, response: Mapping[str, MassFunction] | ResponseTable) -> Components | None:
+    """Read what a channel says of the components of a tabulated response; None if the response is not a table."""
+    if isinstance(response, ResponseTable):
+        return read_components(section, response)
+    for key in ("normalization", "mass_scale", "region"):
+        if key in section.values:
+            raise section.fault(key, "a table of components", 'response_form = "table", which has components')
+    return None
+
+
 def read_background(section: Section, sqrt_s_gev: float) -> BackgroundFunction | BackgroundTable:
     """Read the uncertainty of the background of a channel: a fit function, or a table."""
     background = section.section("background")
     if background.choice("form", ("function", "table"), "function") == "function":
         return _read_background(background, sqrt_s_gev)
     path = section.file("spectrum")
-    return _read_background_table(background, path, _read_spectrum(path)["bkg"])
+    return read_prediction(background, path, _read_spectrum(path))
 
 
 def _read_spectrum(path: Path) -> Mapping[str, FloatArray]:
@@ -263,25 +278,6 @@ def _read_ranges(section: Section, floating: tuple[str, ...]) -> dict[str, float
             raise ranges.fault(name, size, f"a number > 0 for some of {', '.join(floating)}")
     ranges.finish()
     return found
-
-
-def _read_background_table(section: Section, spectrum: Path, bkg: FloatArray) -> BackgroundTable:
-    """Columns ``bkg_uncertainty`` (total, events) and one per name in ``sources`` (events), in the spectrum's CSV."""
-    names = tuple(section.texts("sources", []))
-    table = read_csv(spectrum, ("bkg_uncertainty", *names))
-    for name in ("bkg_uncertainty", *names):
-        if (table[name] < 0).any():
-            row = int(np.argmax(table[name] < 0))
-            raise CardError(spectrum, f"row {row + 1}, column {name}", f"{table[name][row]:g}", "a number >= 0")
-    total = table["bkg_uncertainty"]
-    parts = np.sqrt(sum((table[name] ** 2 for name in names), np.zeros_like(total)))
-    if (parts > total * (1 + 1e-6)).any():
-        row = int(np.argmax(parts > total * (1 + 1e-6)))
-        found = f"sources of {parts[row]:g} in quadrature"
-        raise CardError(spectrum, f"row {row + 1}", found, f"at most the total, {total[row]:g}")
-    length = section.number("correlation_length_log_mass", low=0.01)
-    section.finish()
-    return BackgroundTable(total / bkg, {name: table[name] / bkg for name in names}, length)
 
 
 def _read_response_functions(path: Path) -> Mapping[str, MassFunction]:
@@ -339,7 +335,14 @@ def _read_response_table(path: Path) -> ResponseTable:
             raise CardError(path, f"column {name}", f"{table[name].min():g}", f"numbers > {low:g}")
     tails = {name: column(name, 0.0) for name in _TAILS} if _TAILS[0] in header else {}
     return ResponseTable(
-        masses, share / share.sum(axis=0), column("mean", 0.0), column("sigma", 0.0), column("r_max", R_MAX), tails
+        names=tuple(components),
+        m_gev=masses,
+        share=share / share.sum(axis=0),
+        mean=column("mean", 0.0),
+        sigma=column("sigma", 0.0),
+        smear=np.zeros(share.shape),
+        r_max=column("r_max", R_MAX),
+        tails=tails,
     )
 
 

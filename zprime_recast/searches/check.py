@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CardError
 from ..io.cards import Section, read_toml
-from .channel import read_background, read_channel, read_efficiency, read_response, read_spectrum
+from .channel import read_background, read_channel, read_efficiency, read_parts, read_response, read_spectrum
 from .limit_curve import read_limit_curve
 from .search import KINDS
 from .spectrum import read_fiducial, read_search, read_uncertainty, read_validation
@@ -61,8 +61,10 @@ def _check_parts(card: Section, attempt: Callable[..., Any]) -> None:
     for section in attempt(card.sections, "channel") or ():
         names.append(attempt(section.text, "name") or "")
         # a section of its own for each, because reading a key marks it as known
-        for read in (read_spectrum, read_efficiency, read_response):
+        for read in (read_spectrum, read_efficiency):
             attempt(read, Section(section.path, section.values, section.prefix))
+        if response := attempt(read_response, Section(section.path, section.values, section.prefix)):
+            attempt(read_parts, Section(section.path, section.values, section.prefix), response[0])
         attempt(read_background, Section(section.path, section.values, section.prefix), sqrt_s or 13000.0)
         attempt(read_channel, Section(section.path, section.values, section.prefix), sqrt_s or 13000.0, 1.0)
     for section in attempt(card.sections, "uncertainty") or ():

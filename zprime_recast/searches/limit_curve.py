@@ -20,6 +20,7 @@ from ..arrays import FloatArray, Quiet
 from ..errors import CardError
 from ..io.cards import digest, read_csv, read_toml
 from ..process.final_state import FINAL_STATES, FinalState
+from .inputs import Input
 from .spectrum import Uncertainty, Validation
 
 #: Final states a curve may be for.
@@ -52,6 +53,7 @@ class LimitCurve(Quiet):
     notes: tuple[str, ...]
     digest: str
     uncertainties: tuple[Uncertainty, ...] = ()
+    inputs: tuple[Input, ...] = ()
     validation: tuple[Validation, ...] = ()
     kind: str = "limit-curve"
 

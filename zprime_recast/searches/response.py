@@ -18,7 +18,7 @@ from ..io.cache import cached_array
 from .channel import R_MAX, Channel, ResponseTable
 
 #: To be raised whenever the functions of this module change, so that cached arrays are computed again.
-_RESPONSE_VERSION = 2
+_RESPONSE_VERSION = 3
 #: Share of events below and above one standard deviation, and points at which a response is looked at to find them.
 _CORE_SHARES, _CORE_POINTS = (0.159, 0.841), 1001
 
@@ -138,8 +138,8 @@ def response_matrix(
     wider = np.broadcast_to(1 + np.asarray(resolution), m_true_gev.shape)[:, None]
     response = channel.response
     if isinstance(response, ResponseTable):
-        shape = {"m_gev": response.m_gev, "share": response.share, "mean": response.mean, "sigma": response.sigma}
-        parameters = {**shape, **response.tails, "r_max": response.r_max}
+        shape = {name: getattr(response, name) for name in ("m_gev", "share", "mean", "sigma", "smear", "r_max")}
+        parameters = {**shape, **response.tails}
     else:
         parameters = {name: function(at)[:, None] for name, function in response.items()}
 
@@ -178,7 +178,7 @@ def _table_cdf(table: ResponseTable, at: FloatArray, r: FloatArray, wider: Float
     for k, share in enumerate(table.share):
         columns = [table.mean[k], table.sigma[k], *(rows[k] for rows in table.tails.values())]
         mean, sigma, *tails = (np.interp(at, table.m_gev, values) for values in columns)
-        sigma = sigma * wider[:, 0]
+        sigma = np.hypot(sigma * wider[:, 0], np.interp(at, table.m_gev, table.smear[k]))
         r_max = np.interp(at, table.m_gev, table.r_max[k])
         component = partial(_component_cdf, mean=mean, sigma=sigma, tails=tails)
         total += np.interp(at, table.m_gev, share)[:, None] * _truncated(component, r, r_max)
@@ -198,5 +198,11 @@ def _component_cdf(
 
 
 def efficiency(channel: Channel, m_true_gev: FloatArray) -> FloatArray:
-    """Selection efficiency inside the fiducial region, (n,); constant beyond the published masses."""
-    return np.asarray(np.interp(m_true_gev, channel.efficiency_m_gev, channel.efficiency))
+    """Signal events over luminosity x fiducial cross-section, (n,); constant beyond the published masses.
+
+    It is the selection efficiency times the normalisation of the signal relative to the luminosity.
+    """
+    found = np.interp(m_true_gev, channel.efficiency_m_gev, channel.efficiency)
+    if isinstance(channel.response, ResponseTable):
+        found *= np.interp(m_true_gev, channel.response.m_gev, channel.signal_norm)
+    return np.asarray(found)

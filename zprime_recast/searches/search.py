@@ -19,6 +19,7 @@ from ..partons.luminosity import LuminosityTable
 from ..partons.nuisances import TheoryNuisances
 
 if TYPE_CHECKING:
+    from .inputs import Input
     from .spectrum import Uncertainty, Validation
 
 #: Kinds of searches a folder may describe.
@@ -61,6 +62,10 @@ class Search(Protocol):
     @property
     def uncertainties(self) -> tuple[Uncertainty, ...]:
         """Systematic uncertainties of the signal."""
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Sources of the inputs that the card states."""
 
     @property
     def validation(self) -> tuple[Validation, ...]:
