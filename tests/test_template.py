@@ -53,7 +53,7 @@ def test_narrow_state_sums_exactly_on_its_own_acceptance(searches):
     for mass in (300.0, 1000.0, 2718.3, 5500.0):
         gamma = 1e-8 * mass
         nodes, shares = (a[0] for a in folded.grid.values_at(np.array([mass])))
-        rate = folded.parton_rate[:, nodes] @ shares
+        rate = folded.parton_rate[0][:, nodes] @ shares
         events = coupling_products(model).summed.zprime_squared @ rate * 0.1**4 * np.pi / (mass * gamma)
         template = signal_template(folded, model, mass, 0.1, interference=False, gamma_gev=gamma).yields
         detector = folded.fold("ee").detector[nodes].sum(axis=1) @ shares

@@ -55,7 +55,7 @@ def test_photon_exchange_is_the_textbook_formula():
     model = load_model("ssm")
     s = 1.0
     expected = 4 * np.pi * model.sm.alpha_em**2 / (9 * s) * np.array([1 / 9, 4 / 9, 1 / 9, 4 / 9, 1 / 9])
-    np.testing.assert_allclose(partonic_sm(model, s).sum(axis=0), expected, rtol=2e-3)
+    np.testing.assert_allclose(partonic_sm(model.sm, s).sum(axis=0), expected, rtol=2e-3)
 
 
 def test_z_peak_is_the_breit_wigner_of_the_widths():

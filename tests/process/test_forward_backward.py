@@ -55,7 +55,7 @@ def test_photon_and_z_are_the_textbook_formula(ssm, m_ll):
         even = charge**2 - 2 * charge * v * v_l * chi.real + (a**2 + v**2) * (a_l**2 + v_l**2) * abs(chi) ** 2
         odd = -4 * charge * a * a_l * chi.real + 8 * a * v * a_l * v_l * abs(chi) ** 2
         expected.append(3 / 8 * odd / even)
-    np.testing.assert_allclose(forward_backward_asymmetry(partonic_sm(ssm, s)), expected, rtol=1e-9)
+    np.testing.assert_allclose(forward_backward_asymmetry(partonic_sm(ssm.sm, s)), expected, rtol=1e-9)
 
 
 def test_left_handed_or_vectorial_bosons():
@@ -74,7 +74,7 @@ def test_asymmetry_of_the_angular_distribution(name):
     model, mass, g, gamma, m_ll = load_model(name), 1000.0, 0.4, 30.0, 960.0
     sm, s = model.sm, m_ll**2
     e2, sw2 = 4 * np.pi * sm.alpha_em, sm.sin2_theta_w
-    rates = partonic_sm(model, s) + partonic_zprime(model, s, mass, g, gamma)
+    rates = partonic_sm(model.sm, s) + partonic_zprime(model, s, mass, g, gamma)
     found, c = forward_backward_asymmetry(rates), np.linspace(-1, 1, 200_001)
     lepton = model.couplings("e")
     for k, (flavor, (charge, isospin)) in enumerate(zip("duscb", QUARKS, strict=True)):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import ComplexArray, FloatArray
+from ..model.standard_model import StandardModel
 from ..model.zprime import ZprimeModel
 from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
 from .couplings import PairProducts, chirality_sums, coupling_products, standard_couplings
@@ -40,13 +41,12 @@ def interference_amplitude(products: PairProducts, s: FloatArray, m_z_gev: float
     return np.asarray(2 * amplitude, dtype=complex)
 
 
-def partonic_sm(model: ZprimeModel, s: ArrayLike, pairs: PartonPairs = NEUTRAL_CURRENT) -> FloatArray:
+def partonic_sm(sm: StandardModel, s: ArrayLike, pairs: PartonPairs = NEUTRAL_CURRENT) -> FloatArray:
     """sigma_hat(q qbar -> gamma/Z -> l l) in GeV^-2 for s in GeV^2, (2, pairs, *s.shape).
 
     The first row is that of equal chiralities of quark and lepton, the second that of opposite ones.
     """
     s = np.asarray(s, dtype=float)
-    sm = model.sm
     photon, z_boson = standard_couplings(sm, pairs)
     pp, pz, zz = (chirality_sums(*pair) for pair in ((photon, photon), (photon, z_boson), (z_boson, z_boson)))
     z = z_propagator(s, sm.m_z_gev, sm.gamma_z_gev)

@@ -71,7 +71,7 @@ def spectrum(
     mass, g = float(checked_positive("mass_gev", mass_gev)), float(checked_positive("coupling", coupling))
     partonic = np.zeros(())
     if component in ("sm", "full"):
-        partonic = partonic + partonic_sm(model, m_ll**2, pairs)
+        partonic = partonic + partonic_sm(model.sm, m_ll**2, pairs)
     if component != "sm":
         gamma = (
             float(decay_widths(model, mass, g).total_gev)

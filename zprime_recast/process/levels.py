@@ -44,7 +44,7 @@ class Level(Quiet, PickledByFields):
 
     grid: Panels
     parton_rate: FloatArray
-    """Rates of the partons per pair, (pairs, n_nodes)."""
+    """Rates of the partons per pair, (..., pairs, n_nodes)."""
     of_signal: FloatArray
     """Folded with the whole spectrum, (n_nodes, k): functions at the lowest level, moments at the levels above."""
     of_squared: FloatArray
@@ -181,14 +181,14 @@ def by_panel(middle: Panels, mass_gev: FloatArray) -> list[tuple[slice, int]]:
 def levels(grid: Panels, parton_rate: FloatArray, of_signal: FloatArray, of_squared: FloatArray) -> Levels:
     """The lowest level and the two above it, from functions at the nodes of ``grid``.
 
-    ``parton_rate`` is (pairs, n_nodes), ``of_signal`` and ``of_squared`` are (n_nodes, k). The number of panels
+    ``parton_rate`` is (..., pairs, n_nodes), ``of_signal`` and ``of_squared`` are (n_nodes, k). The number of panels
     of ``grid`` must be a multiple of GROUP^2.
     """
     found = [Level(grid, parton_rate, of_signal, of_squared)]
     for size in (GROUP, GROUP**2):
         wide = Panels(grid.edges_gev[::size])
         nodes, shares = grid.values_at(wide.m_gev)
-        rate = (parton_rate[:, nodes] * shares).sum(axis=-1)
+        rate = (parton_rate[..., nodes] * shares).sum(axis=-1)
         _, shares = wide.values_at(grid.m_gev)
         shares = (shares * grid.weights[:, None]).reshape(len(wide.middle), -1, POINTS)
         found.append(Level(wide, rate, _moments(shares, of_signal), _moments(shares, of_squared)))

@@ -2,6 +2,9 @@ r"""Expected signal events per bin of a search: the line shape folded with the d
 
 .. math:: N_j = L_{int} \int dm\, \frac{2m}{S} \sum_q \hat\sigma_q(m^2) L_q(m)\, a_q(m)\, \epsilon(m)\, R(m \to j)
 
+The acceptance a_q is that of a fiducial region, or relative to Drell-Yan pairs
+(:mod:`zprime_recast.signal.initial_state`).
+
 The smooth factors are polynomials on panels of true mass narrower than twice the mass resolution, and the propagator is
 integrated exactly (:mod:`zprime_recast.process.poles`). The result is one matrix product for many hypotheses.
 
@@ -32,6 +35,7 @@ from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
 from ..searches.spectrum import SpectrumSearch
 from ..units import HBARC2_GEV2_FB
+from .initial_state import relative_acceptance
 from .systematics import held_detector, signal_information, varied_detectors
 
 #: Lowest true mass in GeV.
@@ -63,6 +67,8 @@ class ChannelFold(Quiet):
     """Change of ``detector`` per standard deviation of the scale and resolution uncertainties, by name."""
     information: FloatArray
     """Matrix from :func:`zprime_recast.signal.systematics.signal_information`, (n_bins, n_bins)."""
+    rate: int = 0
+    """Row of ``FoldedSearch.parton_rate`` that makes its signal: channels with one acceptance share a row."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,8 @@ class FoldedSearch(Quiet, PickledByFields):
     search: SpectrumSearch
     grid: Panels
     parton_rate: FloatArray | None
-    """hbarc^2 s/(144 pi S) L_q a_q at the nodes in GeV^2 fb, (pairs, n_nodes); None if folded without a PDF."""
+    """hbarc^2 s/(144 pi S) L_q a_q at the nodes in GeV^2 fb, (rows, pairs, n_nodes), a row for each acceptance
+    (``ChannelFold.rate``); None if folded without a PDF."""
     channels: tuple[ChannelFold, ...]
     lumi: LuminosityTable | None
     theory: TheoryNuisances | None
@@ -133,22 +140,22 @@ class FoldedSearch(Quiet, PickledByFields):
 
     @cached_property
     def _theory_table(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """ln(mass), parton rates (pairs, n) and changes of ln LQ_q (n_names, pairs, n) at THEORY_POINTS masses."""
+        """ln(mass), rates (rows, pairs, n) and changes of ln LQ_q (n_names, pairs, n) at THEORY_POINTS masses."""
         if self.theory is None:
             raise InputError(f"{self.search.id} was folded without theory uncertainty; fold it with theory=True")
         m = np.geomspace(self.grid.edges_gev[0], self.grid.edges_gev[-1], THEORY_POINTS)
         nodes, shares = self.grid.values_at(m)
-        return np.log(m), (self.rates[:, nodes] * shares).sum(axis=-1), np.ascontiguousarray(self.theory.at(m))
+        return np.log(m), (self.rates[..., nodes] * shares).sum(axis=-1), np.ascontiguousarray(self.theory.at(m))
 
-    def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray) -> FloatArray:
+    def theory_changes(self, zprime_squared: FloatArray, log_mass: FloatArray, row: int = 0) -> FloatArray:
         """Changes of ln(yield) per nuisance of the luminosities, (*hypotheses, n_names, n_bins).
 
         ``zprime_squared`` are the squared coupling products, ([n,] pairs), and ``log_mass`` is the mean logarithm of
-        the true masses (GeV) of each bin, (*hypotheses, n_bins).
+        the true masses (GeV) of each bin, (*hypotheses, n_bins); ``row`` is that of ``parton_rate``.
         """
         log_m = self._theory_table[0]
         one = zprime_squared.ndim == 1
-        table = self._shared_changes(zprime_squared) if one else self.pair_changes(zprime_squared)
+        table = self._shared_changes(zprime_squared, row) if one else self.pair_changes(zprime_squared, row)
         at = (log_mass - log_m[0]) / (log_m[1] - log_m[0])
         k = np.minimum(np.maximum(at.astype(np.intp), 0), len(log_m) - 2)
         t = np.minimum(np.maximum(at - k, 0.0), 1.0)
@@ -169,27 +176,27 @@ class FoldedSearch(Quiet, PickledByFields):
         return fold_search(replace(self.search, channels=channels), cache=False)
 
     @cached_property
-    def parton_rates(self) -> Memo[tuple[int, float, float], PartonRates]:
-        """Parton rates at nodes, by number of the panel of the pole and by mass and width of the Z."""
+    def parton_rates(self) -> Memo[tuple[int, int, float, float], PartonRates]:
+        """Parton rates at nodes, by row of the rates, panel of the pole, mass and width of the Z."""
         return Memo(1024)
 
     @cached_property
-    def rate_sums(self) -> Memo[tuple[int, bytes, float, float], RateSums]:
-        """Parton rates times couplings, by number of the panel, key of the products, mass and width of the Z."""
+    def rate_sums(self) -> Memo[tuple[int, int, bytes, float, float], RateSums]:
+        """Rates times couplings, by row of the rates, panel of the pole, key of products, mass and width of the Z."""
         return Memo(1024)
 
     @cached_property
-    def _changes(self) -> Memo[bytes, FloatArray]:
+    def _changes(self) -> Memo[tuple[int, bytes], FloatArray]:
         return Memo(64)
 
-    def _shared_changes(self, zprime_squared: FloatArray) -> FloatArray:
+    def _shared_changes(self, zprime_squared: FloatArray, row: int) -> FloatArray:
         """:meth:`pair_changes` of coupling products (pairs,) that all hypotheses share."""
-        return self._changes.get(zprime_squared.tobytes(), lambda: self.pair_changes(zprime_squared))
+        return self._changes.get((row, zprime_squared.tobytes()), lambda: self.pair_changes(zprime_squared, row))
 
-    def pair_changes(self, zprime_squared: FloatArray) -> FloatArray:
+    def pair_changes(self, zprime_squared: FloatArray, row: int = 0) -> FloatArray:
         """Changes of ln(rate) at THEORY_POINTS masses with the pairs of |Z'|^2, ([n,] THEORY_POINTS, n_names)."""
-        _, rate, changes = self._theory_table
-        shares = zprime_squared[..., None] * rate
+        _, rates, changes = self._theory_table
+        shares = zprime_squared[..., None] * rates[row]
         shares /= np.maximum(shares.sum(axis=-2, keepdims=True), 1e-300)
         return np.asarray(np.einsum("kqm,...qm->...mk", changes, shares))
 
@@ -213,7 +220,9 @@ class FoldedSearch(Quiet, PickledByFields):
         rest = tuple(u for u in self.search.uncertainties if u.name not in values)
         folds = []
         for fold in (self.fold(name) for name in channels):
-            detector = held_detector(self.search, fold.channel, self.grid.m_gev, values)
+            detector = fold.detector
+            if set(fold.varied) & set(values):
+                detector = held_detector(self.search, fold.channel, self.grid.m_gev, values)
             folds.append(replace(fold, detector=detector, log_detector=detector[:, :0], varied={}))
         return replace(self, search=replace(self.search, uncertainties=rest), channels=tuple(folds))
 
@@ -245,22 +254,25 @@ def fold_search(
     high = 0.95 * search.sqrt_s_gev if lumi is None else lumi.range_gev[1]
     grid = panels(LOW_GEV, high, PANEL_WIDTH, GROUP**2)
     m = grid.m_gev
-    rate = None
     if lumi is not None:
         lumi = lumi.of(production_pairs(search))
-    if pdf is not None and lumi is not None:
-        rate = (
-            HBARC2_GEV2_FB
-            * grid.s
-            / (144 * np.pi * lumi.sqrt_s_gev**2)
-            * lumi(m)
-            * (1.0 if search.fiducial is None else acceptance(pdf, search.fiducial, m, lumi))
-        )
+    rates = None if pdf is None or lumi is None else _parton_rates(search, m, pdf, lumi)
     folds = []
-    for channel in search.channels:
+    for k, channel in enumerate(search.channels):
         detector = response_matrix(channel, m, cache=cache) * (channel.int_lumi_fb * efficiency(channel, m))[:, None]
         log_detector = detector * np.log(m[:, None] / channel.centers_gev)
         varied = varied_detectors(search, channel, m, cache)
-        folds.append(ChannelFold(channel, detector, log_detector, varied, signal_information(channel)))
+        row = 0 if rates is None or len(rates) == 1 else k
+        folds.append(ChannelFold(channel, detector, log_detector, varied, signal_information(channel), row))
     nuisances = theory_nuisances(lumi) if theory and lumi is not None and lumi.variations is not None else None
-    return FoldedSearch(search, grid, rate, tuple(folds), lumi, nuisances)
+    return FoldedSearch(search, grid, rates, tuple(folds), lumi, nuisances)
+
+
+def _parton_rates(search: SpectrumSearch, m: FloatArray, pdf: PDFMember, lumi: LuminosityTable) -> FloatArray:
+    """Rates of the pairs at masses (n,), (rows, pairs, n): one row, or one per channel if the channels have regions."""
+    rate = HBARC2_GEV2_FB * m**2 / (144 * np.pi * lumi.sqrt_s_gev**2) * lumi(m)
+    if search.fiducial is not None:
+        rate = rate * acceptance(pdf, search.fiducial, m, lumi)
+    if not any(channel.regions for channel in search.channels):
+        return rate[None]
+    return np.stack([rate * relative_acceptance(channel, m, pdf, lumi) for channel in search.channels])

@@ -31,7 +31,7 @@ def exact_templates(
 
 
 def _exact_template(folded: FoldedSearch, hypotheses: Hypotheses, interference: bool, theory: bool) -> Signal:
-    h, rates = hypotheses, folded.rates
+    h, all_rates = hypotheses, folded.rates
     strength = 1.0 if h.strength is None else h.strength[:, None]
     m_pole, gamma_pole, residue = pole(h.mass_gev, h.gamma_gev, h.running_width)
     propagator = residue[:, None] * pole_weights(folded.grid, m_pole, gamma_pole)
@@ -41,6 +41,7 @@ def _exact_template(folded: FoldedSearch, hypotheses: Hypotheses, interference: 
     yields, changes = {}, {}
     for fold in folded.channels:
         name, products = fold.channel.name, h.products[fold.channel.final_state.fermion].summed
+        rates = all_rates[fold.rate]
         squared = strength * (h.coupling**4)[:, None] * weights * (products.zprime_squared @ rates)
         spectrum = squared
         if interference:
@@ -52,7 +53,7 @@ def _exact_template(folded: FoldedSearch, hypotheses: Hypotheses, interference: 
         rows = [shape_changes(folded.search, fold.channel, h.mass_gev, *of, varied)]
         if with_theory:
             log_mass = np.log(fold.channel.centers_gev) + mean_shift(yields[name], spectrum @ fold.log_detector)
-            rows.insert(0, folded.theory_changes(products.zprime_squared, log_mass))
+            rows.insert(0, folded.theory_changes(products.zprime_squared, log_mass, fold.rate))
         changes[name] = np.concatenate(rows, axis=-2)
     luminosity_names = folded.theory.names if folded.theory is not None and with_theory else ()
     return Signal(folded.search, yields, (*luminosity_names, *folded.search.shape_nuisances), changes)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..arrays import FloatArray
-from ..searches.background import background_modes
+from ..searches.background import background_nuisances
 from ..searches.channel import Channel
 from ..searches.response import efficiency, response_matrix
 from ..searches.spectrum import SpectrumSearch
@@ -98,9 +98,9 @@ def shape_changes(
 def signal_information(channel: Channel) -> FloatArray:
     """Matrix Q, (n_bins, n_bins), such that s Q s is the Poisson information on the strength of a signal s.
 
-    The background is free within its modes.
+    The background is free within its nuisances.
     """
-    modes = background_modes(channel)
+    _, modes = background_nuisances("", channel)
     covariance = np.linalg.inv((modes * channel.bkg) @ modes.T + np.eye(len(modes)))
     return np.asarray(np.diag(1 / channel.bkg) - modes.T @ covariance @ modes)
 

@@ -66,8 +66,8 @@ def _template(
     all_changes = np.empty((len(signal), len(names), n_bins))
     if theory:
         shift = mean_shift(signal[:, :n_bins], signal[:, n_bins:])
-        for products, bins in _alike(folded, hypotheses):
-            found = folded.theory_changes(products.zprime_squared, folded.log_centers[bins] + shift[:, bins])
+        for products, row, bins in _alike(folded, hypotheses):
+            found = folded.theory_changes(products.zprime_squared, folded.log_centers[bins] + shift[:, bins], row)
             all_changes[:, : len(theory), bins] = found
     for fold in folded.channels:
         name, own = fold.channel.name, columns[fold.channel.name]
@@ -78,12 +78,12 @@ def _template(
     return Signal(folded.search, yields, names, {name: all_changes[:, :, own.bins] for name, own in columns.items()})
 
 
-def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[PairProducts, slice]]:
-    """Coupling products, summed over chiralities, and the bins they apply to: all at once if all channels are alike."""
-    own = [hypotheses.products[fold.channel.final_state.fermion].summed for fold in folded.channels]
-    if all(other is own[0] for other in own):
-        return [(own[0], slice(None))]
-    return [(p, folded.columns[fold.channel.name].bins) for p, fold in zip(own, folded.channels, strict=True)]
+def _alike(folded: FoldedSearch, hypotheses: Hypotheses) -> list[tuple[PairProducts, int, slice]]:
+    """Coupling products summed over chiralities, row of the rates, and bins: all at once if all channels are alike."""
+    own = [(hypotheses.products[fold.channel.final_state.fermion].summed, fold.rate) for fold in folded.channels]
+    if all(products is own[0][0] and row == own[0][1] for products, row in own):
+        return [(*own[0], slice(None))]
+    return [(*one, folded.columns[fold.channel.name].bins) for one, fold in zip(own, folded.channels, strict=True)]
 
 
 def _folded(
@@ -103,7 +103,7 @@ def _folded(
         low = folded.levels.low
         sums.append([np.zeros((len(mass), part.shape[1])) for part in (low.of_signal, low.of_squared)])
         on_same_grid.setdefault(folded.grid, []).append(k)
-    alike = [[(p, *_columns(folded, bins)) for p, bins in _alike(folded, hypotheses)] for folded in searches]
+    alike = [[(p, r, *_columns(folded, bins)) for p, r, bins in _alike(folded, hypotheses)] for folded in searches]
     for same in on_same_grid.values():  # searches on the same panels share the propagators
         levels = searches[same[0]].levels
         for rows, panel in by_panel(levels.middle.grid, mass):
@@ -113,8 +113,8 @@ def _folded(
             pure *= scale[rows, None]
             for k in same:
                 signal, squared = sums[k]
-                for products, of_signal, of_squared in alike[k]:
-                    rate, amplitude = _rates(searches[k], nodes, products.rows(rows), *boson)
+                for products, row, of_signal, of_squared in alike[k]:
+                    rate, amplitude = _rates(searches[k], row, nodes, products.rows(rows), *boson)
                     size = pure * rate
                     if with_squared:
                         for at, part in searches[k].levels.windows(nodes, True, of_squared):
@@ -138,7 +138,7 @@ def _columns(folded: FoldedSearch, bins: slice) -> tuple[Ranges, Ranges]:
 
 
 def _rates(
-    folded: FoldedSearch, nodes: PoleNodes, products: PairProducts, m_z_gev: float, gamma_z_gev: float
+    folded: FoldedSearch, row: int, nodes: PoleNodes, products: PairProducts, m_z_gev: float, gamma_z_gev: float
 ) -> RateSums:
     """Rates times couplings at nodes, summed over pairs, ([n,] n_nodes).
 
@@ -146,25 +146,27 @@ def _rates(
     """
 
     def summed() -> RateSums:
-        rate, with_photon, with_z = _parton_rates(folded, nodes, m_z_gev, gamma_z_gev)
+        rate, with_photon, with_z = _parton_rates(folded, row, nodes, m_z_gev, gamma_z_gev)
         amplitude = products.zprime_photon @ with_photon + products.zprime_z @ with_z
         return products.zprime_squared @ rate, np.asarray(amplitude, dtype=complex)
 
     if products.shared:  # shared by all hypotheses and independent of their poles
-        return folded.rate_sums.get((nodes.panel, products.key, m_z_gev, gamma_z_gev), summed)
+        return folded.rate_sums.get((row, nodes.panel, products.key, m_z_gev, gamma_z_gev), summed)
     return summed()
 
 
-def _parton_rates(folded: FoldedSearch, nodes: PoleNodes, m_z_gev: float, gamma_z_gev: float) -> PartonRates:
+def _parton_rates(folded: FoldedSearch, row: int, nodes: PoleNodes, m_z_gev: float, gamma_z_gev: float) -> PartonRates:
     """Rates of the pairs at nodes, and twice that times the conjugate propagators of photon and Z, (pairs, n_nodes)."""
 
     def made() -> PartonRates:
         levels = folded.levels.all
-        rate = np.concatenate([levels[level].parton_rate[:, first:last] for level, first, last in nodes.spans], axis=1)
+        rate = np.concatenate(
+            [levels[level].parton_rate[row, :, first:last] for level, first, last in nodes.spans], axis=1
+        )
         z = z_propagator(nodes.s, m_z_gev, gamma_z_gev).conj()
         return rate, 2 * rate / nodes.s, np.asarray(2 * rate * z, dtype=complex)
 
-    return folded.parton_rates.get((nodes.panel, m_z_gev, gamma_z_gev), made)
+    return folded.parton_rates.get((row, nodes.panel, m_z_gev, gamma_z_gev), made)
 
 
 def mean_shift(events: FloatArray, moment: FloatArray) -> FloatArray:
