@@ -159,7 +159,7 @@ def test_theory_is_shared_and_experiments_are_not(elusive):
     hypotheses = coupling_family(elusive, 3000.0).at(np.array([0]), np.array([0.1]))
     names = load_analyses(DEFAULT_ANALYSES).joint.likelihood(hypotheses).nuisances
     assert names.count("pdf_1") == names.count("qcd_scale") == 1
-    assert {"atlas-139fb-dilepton_electron_scale", "cms-140fb-dilepton_electron_scale"} <= set(names)
+    assert {"atlas-139fb-dilepton_electron_scale", "cms-140fb-dilepton_electron_efficiency"} <= set(names)
 
 
 def test_limit_curves_answer_the_same_questions(elusive):
