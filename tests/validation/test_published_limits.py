@@ -113,7 +113,7 @@ def test_mass_limits_of_cms(model_id, width, channel, published_tev):
     model, lumi = load_model(model_id), load_luminosities()
     masses = (published_tev + np.array([-0.3, 0.0, 0.3])) * 1000
     rate = sigma_br_narrow(model, masses, model.reference_coupling, lumi)
-    limits = resonance_limit("cms-140fb-dilepton", masses, width, channel, "bayes").sigma_br_95_observed_fb
+    limits = resonance_limit("cms-140fb-dilepton", masses, width, channel, "bayes", True).sigma_br_95_observed_fb
     crossing = np.interp(0.0, -np.log(rate / limits), masses)
     print(f"CMS, {channel}, {model_id}: {crossing:.0f} GeV, published {published_tev} TeV")
     assert crossing == pytest.approx(1000 * published_tev, abs=100)
