@@ -125,7 +125,7 @@ def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
     """Raise InputError unless columns of these names describe points.
 
     They need a mass, and either a model with a coupling or free couplings, but not both. A column ``gamma_gev`` next to
-    a model and an unknown name that begins with ``g_`` are refused.
+    a model is refused.
     """
     known = set(names)
     if "mass_gev" not in known:
@@ -142,18 +142,13 @@ def check_columns(names: Iterable[str], model: ZprimeModel | None) -> None:
             "a column gamma_gev goes with free couplings only: the width of a model follows from its coupling; "
             f"remove it, or give an additional width as {GAMMA_EXTRA}"
         )
-    wrong = sorted(name for name in known if name.startswith("g_") and not _free_name(name))
-    if wrong:
-        raise InputError(
-            f"no such coupling: {', '.join(wrong)}; known: {', '.join(FREE_COUPLINGS)}, each also with _1, _2 or _3"
-        )
 
 
 def carried_columns(names: Iterable[str], model: ZprimeModel | None, models: Iterable[str] = ()) -> list[str]:
     """List the columns that an evaluation does not use and copies unchanged to the output.
 
-    ``models``: names in the column ``model``. InputError for a column whose name is close to a known one, because its
-    values would be ignored.
+    ``models``: names in the column ``model``. InputError for a column whose name is close to a known one or begins with
+    ``g_`` as those of couplings do, because its values would be ignored.
     """
     meant = {"mass_gev", "coupling", "model", "gamma_gev", GAMMA_EXTRA, *FREE_COUPLINGS}
     known = set(names)
@@ -162,6 +157,10 @@ def carried_columns(names: Iterable[str], model: ZprimeModel | None, models: Ite
         for card in [model] if model is not None else _cards(models):
             meant |= set(card.parameters)
     carried = [name for name in names if name not in meant and _free_name(name) is None]
+    if wrong := sorted(name for name in carried if name.startswith("g_")):
+        couplings = sorted(name for name in meant - {*FREE_COUPLINGS} if name.startswith("g_"))
+        listed = ", ".join(couplings or FREE_COUPLINGS) + ("" if couplings else ", each also with _1, _2 or _3")
+        raise InputError(f"no such coupling: {', '.join(wrong)}; known: {listed}")
     for name in carried:
         close = _near(name, meant - known)
         if close is not None:
