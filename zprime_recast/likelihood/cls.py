@@ -31,7 +31,7 @@ STRONG = 300.0
 #: Minimum of F above which the fit to Asimov data may end early: CLs = 1e-6 corresponds to q = 46.
 HOPELESS = 30.0
 #: Accuracy of fits that are extrapolated, in place of DECREMENT.
-EXTRAPOLATED = 1e-13
+EXTRAPOLATED = 1e-10
 #: CLs below which an upper bound is good enough.
 CLS_FLOOR = 1e-6
 
