@@ -27,6 +27,8 @@ from ._shared import (
     positive_number,
 )
 
+#: Mass of the Z' (GeV) at which `show` quotes the coupling of a Landau pole.
+SHOWN_MASS_GEV = 3000.0
 _LISTS = ("models", "analyses", "pdfs")
 
 
@@ -70,9 +72,11 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
 
     Example: zprime-recast show elusive_bl
     """
+    from ..model.running import LANDAU_SCALE_GEV, beta_coefficient, coupling_with_pole_at
     from ..model.zprime import anomaly_sums, perturbative_coupling
 
     card = load_with(model, set_)
+    pole = coupling_with_pole_at(card, SHOWN_MASS_GEV, LANDAU_SCALE_GEV) if card.fields else None
     found = anomaly_sums(card) if card.fields else None
     sums = None if found is None else {n: f"{v:.3g}" if isinstance(v, float) else str(v) for n, v in found.items()}
     values: dict[str, Any] = {
@@ -83,6 +87,14 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
         "charge_norm_squared": str(card.charge_norm_squared),
         "reference_coupling": card.reference_coupling,
         "coupling_perturbative": perturbative_coupling(card),
+        "running": None
+        if pole is None
+        else {
+            "beta_coefficient": beta_coefficient(card),
+            "coupling_with_landau_pole": pole,
+            "landau_pole_gev": LANDAU_SCALE_GEV,
+            "mass_gev": SHOWN_MASS_GEV,
+        },
         "parameters": {name: {"value": p.value, "doc": p.doc} for name, p in card.parameters.items()},
         "fermions": {
             f.name: {
@@ -133,6 +145,9 @@ def show(model: Model, set_: Set = None, as_json: Json = False) -> None:
     else:
         text.append("anomaly sums (left - right): " + ", ".join(f"{name} {value}" for name, value in sums.items()))
     text.append(f"perturbative up to g = {perturbative_coupling(card):.4g}")
+    if pole is not None:
+        scale = f"{LANDAU_SCALE_GEV / 1000:g} TeV for M = {SHOWN_MASS_GEV / 1000:g} TeV"
+        text.append(f"running: b = {beta_coefficient(card):.4g}, Landau pole (one loop) at {scale} and g = {pole:.4g}")
     if card.reference_coupling:
         text.append(f"benchmark coupling g = {card.reference_coupling:.4g}")
     emit(values, as_json, text)
@@ -144,6 +159,7 @@ def widths(model: Model, mass: Mass, coupling: Coupling = None, set_: Set = None
 
     Example: zprime-recast widths elusive_bl --mass 4000 --coupling 0.2 --set m_chi=1000
     """
+    from ..model.running import LANDAU_SCALE_GEV, landau_pole_gev
     from ..model.widths import decay_widths
 
     card = load_with(model, set_)
@@ -160,6 +176,11 @@ def widths(model: Model, mass: Mass, coupling: Coupling = None, set_: Set = None
     }
     text = [f"{card.id}: M = {values['mass_gev']:g} GeV, g = {values['coupling']:.5g}"]
     text.append(f"Gamma = {values['gamma_gev']:.5g} GeV, Gamma/M = {values['gamma_over_m']:.5g}")
+    if card.fields:
+        scale = float(landau_pole_gev(card, result.mass_gev, result.coupling))
+        values["landau_pole_gev"] = scale if isfinite(scale) else None
+        if scale < LANDAU_SCALE_GEV:
+            text.append(f"warning: the coupling has a Landau pole at {scale / 1000:.4g} TeV (one loop)")
     text += [
         f"{name:8s} {w:12.5g} GeV  BR {values['branching_ratios'][name]:.5f}"
         for name, w in values["partial_widths_gev"].items()

@@ -28,6 +28,7 @@ from .zprime import (
     Decay,
     Fermion,
     Parameter,
+    Scalar,
     ZprimeModel,
 )
 
@@ -90,9 +91,7 @@ def model_of_card(card: Section) -> ZprimeModel:
     dark = tuple(_card_fermion(section, names) for section in dark_sections)
     heavy = tuple(f for section in heavy_sections for f in _card_heavy(section, names))
     decays = tuple(_card_decay(section, names | {*DECAY_NAMES}) for section in card.sections("decay"))
-    for section in card.sections("scalar"):
-        section.text("name"), section.fraction("charge"), section.text("doc", "")
-        section.finish()
+    scalars = tuple(_card_scalar(section) for section in card.sections("scalar"))
     norm = card.fraction("charge_norm_squared", 1)
     reference = card.raw("reference_coupling")
     known_couplings = {"g_z": sm.g_z, "g_e6": sqrt(5 / 3) * sm.e / sqrt(1 - sm.sin2_theta_w)}
@@ -117,6 +116,7 @@ def model_of_card(card: Section) -> ZprimeModel:
             parameters=parameters,
             definitions=definitions,
             decays=decays,
+            scalars=scalars,
             u1=u1,
             title=texts[1],
             reference=texts[2],
@@ -198,6 +198,12 @@ def _card_fermion(section: Section, names: frozenset[str]) -> Fermion:
         raise section.fault("mass", mass, "no mass for a Weyl fermion")
     section.finish()
     return fermion
+
+
+def _card_scalar(section: Section) -> Scalar:
+    scalar = Scalar(section.text("name"), section.fraction("charge"), section.text("doc", ""))
+    section.finish()
+    return scalar
 
 
 def _card_decay(section: Section, names: frozenset[str]) -> Decay:

@@ -24,6 +24,7 @@ from .zprime import (
     Decay,
     Fermion,
     Parameter,
+    Scalar,
     ZprimeModel,
 )
 
@@ -65,6 +66,7 @@ def make_model(
     parameters: Mapping[str, tuple[float, str] | Parameter] | None = None,
     definitions: Mapping[str, Formula] | None = None,
     decays: tuple[Decay, ...] = (),
+    scalars: tuple[Scalar, ...] = (),
     u1: bool = True,
     title: str = "",
     reference: str = "user model",
@@ -88,6 +90,7 @@ def make_model(
         parameters: default value and description of each parameter of the model, or the parameters themselves.
         definitions: formulas by name that the formulas of charges and widths may use.
         decays: decays other than those into fermion pairs.
+        scalars: complex scalars with a charge, which enter only the running of the coupling.
         u1: whether the model is a U(1)' gauge theory, with anomaly sums.
         title: one-line description; the default is ``id``.
         reference: publication that defines the model.
@@ -157,6 +160,7 @@ def make_model(
         reference_coupling=reference_coupling,
         definitions=dict(definitions or {}),
         decays=decays,
+        scalars=scalars,
         sm=sm,
     )
     reserved = {*FORMULA_NAMES, *FUNCTIONS, *(DECAY_NAMES if decays else ())}

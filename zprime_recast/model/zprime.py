@@ -157,6 +157,15 @@ class ChiralField:
 
 
 @dataclass(frozen=True)
+class Scalar:
+    """A complex scalar without colour and isospin, which counts in the running of g alone."""
+
+    name: str
+    charge: Fraction
+    doc: str = ""
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A parameter of a card; ``--set NAME=VALUE`` changes it on the command line."""
 
@@ -213,6 +222,8 @@ class ZprimeModel(PickledByFields):
     """Abbreviations that the formulas of charges and widths use."""
     decays: tuple[Decay, ...] = ()
     """Decays other than those into fermion pairs."""
+    scalars: tuple[Scalar, ...] = ()
+    """Scalars charged under the U(1)'."""
     sm: StandardModel = field(default_factory=standard_model)
 
     def __hash__(self) -> int:
