@@ -52,17 +52,31 @@ def background_modes(channel: Channel) -> FloatArray:
 def finely_binned(channel: Channel, width: float) -> Channel:
     """A channel rebinned in a relative width up to its last bin, with the expected background as its data.
 
-    InputError if the background is not a function.
+    The last bin, an overflow, keeps its content. A background function is integrated over the bins; a prediction is
+    divided between the edges of its bins by their sum above, and its uncertainties are the same functions of mass.
     """
-    function = channel.background
-    if not isinstance(function, BackgroundFunction):
-        raise InputError(f"channel {channel.name}: only a background function can be rebinned")
-    low, last = channel.edges_gev[0], channel.edges_gev[-2:]
-    edges = np.append(np.geomspace(low, last[0], round(np.log(last[0] / low) / width) + 1), last[1])
-    m, weights = _nodes(edges, function)
-    bkg = (np.exp(function.log_shape(m)) * weights).sum(axis=-1)
-    bkg *= channel.bkg.sum() / bkg.sum()
-    return replace(channel, axes=(replace(channel.axes[0], edges=edges),), bkg=bkg, n_obs=bkg)
+    old, background = channel.edges_gev, channel.background
+    steps = round(np.log(old[-2] / old[0]) / width)
+    edges = np.append(np.geomspace(old[0], old[-2], steps + 1), old[-1])
+    if isinstance(background, BackgroundFunction):
+        m, weights = _nodes(edges, background)
+        bkg = (np.exp(background.log_shape(m)) * weights).sum(axis=-1)
+        bkg *= channel.bkg.sum() / bkg.sum()
+    else:
+        bkg = _finer_prediction(channel, edges)
+        background = background.at(0.5 * np.log(old[1:] * old[:-1]), 0.5 * np.log(edges[1:] * edges[:-1]))
+    axes = (replace(channel.axes[0], edges=edges),)
+    return replace(channel, axes=axes, bkg=bkg, n_obs=bkg, background=background)
+
+
+def _finer_prediction(channel: Channel, edges: FloatArray) -> FloatArray:
+    """Expected events of a prediction in finer bins, whose last one is that of the channel."""
+    from scipy.interpolate import PchipInterpolator
+
+    # ln(events above a mass) is nearly straight in ln(mass), and keeps the content of every bin
+    above = np.cumsum(channel.bkg[::-1])[::-1]
+    log_above = PchipInterpolator(np.log(channel.edges_gev[:-1]), np.log(above))(np.log(edges[:-1]))
+    return np.append(-np.diff(np.exp(log_above)), channel.bkg[-1])
 
 
 def _nodes(edges: FloatArray, function: BackgroundFunction) -> tuple[FloatArray, FloatArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,8 @@ class MassFunction(Quiet):
 class ResponseTable(Quiet):
     """Mass response as a mixture of double-sided Crystal Balls (or Gaussians), tabulated against the true mass."""
 
+    names: tuple[str, ...]
+    """Names of the components, such as years and categories."""
     m_gev: FloatArray
     """(n_masses,)."""
     share: FloatArray
@@ -112,6 +114,11 @@ class BackgroundTable(Quiet):
     """Relative uncertainty from each fully correlated source, (n_bins,)."""
     correlation_length: float
     """Correlation length of the rest, in ln(mass)."""
+
+    def at(self, log_mass: FloatArray, wanted: FloatArray) -> BackgroundTable:
+        """The same uncertainties in other bins, linear in ln(mass) between the middles ``log_mass`` of these."""
+        sources = {name: np.interp(wanted, log_mass, row) for name, row in self.sources.items()}
+        return replace(self, relative=np.interp(wanted, log_mass, self.relative), sources=sources)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -339,7 +346,13 @@ def _read_response_table(path: Path) -> ResponseTable:
             raise CardError(path, f"column {name}", f"{table[name].min():g}", f"numbers > {low:g}")
     tails = {name: column(name, 0.0) for name in _TAILS} if _TAILS[0] in header else {}
     return ResponseTable(
-        masses, share / share.sum(axis=0), column("mean", 0.0), column("sigma", 0.0), column("r_max", R_MAX), tails
+        names=tuple(components),
+        m_gev=masses,
+        share=share / share.sum(axis=0),
+        mean=column("mean", 0.0),
+        sigma=column("sigma", 0.0),
+        r_max=column("r_max", R_MAX),
+        tails=tails,
     )
 
 

@@ -14,6 +14,7 @@ from ..io.cards import Section, digest, read_csv, read_toml
 from ..io.memo import PickledByFields
 from ..process.final_state import LeptonCuts
 from .channel import BackgroundFunction, Channel, read_channel
+from .resonance_fit import ResonanceFit, read_resonance_fit
 from .search import find_search
 
 #: Kinds of uncertainty of the signal.
@@ -111,6 +112,8 @@ class SpectrumSearch(PickledByFields):
     notes: tuple[str, ...]
     """Inputs that are approximate or unverified; every result repeats these notes."""
     digest: str
+    resonance_fit: ResonanceFit | None = None
+    """How the collaboration fits a generic resonance; None if it is one fit of the spectrum."""
     kind: str = "binned-likelihood"
 
     @property
@@ -175,9 +178,18 @@ def read_search(folder: Path) -> SpectrumSearch:
         validation=tuple(read_validation(section, names) for section in card.sections("validation")),
         notes=tuple(card.texts("notes", [])),
         digest=digest(*sorted(p for p in folder.iterdir() if p.suffix in (".toml", ".csv"))),
+        resonance_fit=_read_fit(card, sections, channels, (float(mass_range[0]), float(mass_range[1]))),
     )
     card.finish()
     return search
+
+
+def _read_fit(
+    card: Section, sections: list[Section], channels: tuple[Channel, ...], mass_range: tuple[float, float]
+) -> ResonanceFit | None:
+    if "resonance_fit" not in card.values:
+        return None
+    return read_resonance_fit(card.section("resonance_fit"), sections, channels, mass_range)
 
 
 def read_fiducial(card: Section) -> Fiducial | None:
