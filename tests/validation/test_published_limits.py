@@ -18,7 +18,8 @@ from zprime_recast.model.widths import decay_widths
 from zprime_recast.partons.luminosity_set import load_luminosities
 from zprime_recast.partons.pdf import load_pdf
 from zprime_recast.process.cross_section import full_coefficients, sigma_br_narrow
-from zprime_recast.report.validation import validate, validation_table, verdicts
+from zprime_recast.report.validation import validate, verdicts
+from zprime_recast.report.validation_tables import validation_table
 from zprime_recast.searches.acceptance import acceptance
 from zprime_recast.searches.search import find_search, kind_of, list_analyses
 from zprime_recast.searches.spectrum import load_spectrum

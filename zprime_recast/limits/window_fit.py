@@ -50,6 +50,8 @@ class WindowLimit(Quiet):
 
     expected: FloatArray
     """At -2, -1, 0, 1, 2 standard deviations, by category, (5,); the median alone from Asimov data."""
+    asimov: float
+    """Expected from background-only Asimov data, by category."""
     observed: float
     """In the published bins."""
     merged_over_categories: float
@@ -85,7 +87,7 @@ def window_limit(
         estimate = asimov_limit(merged)
         found = upper_limits(merged, counts, estimate)[0]
         loss, n_bins = estimate / by_category, sum(one.shape[1] for one in counts)
-    return WindowLimit(np.asarray(limits), float(found), float(loss), n_bins)
+    return WindowLimit(np.asarray(limits), by_category, float(found), float(loss), n_bins)
 
 
 def separate_window(fit: ResonanceFit, category: Category, mass_gev: float, gamma_over_m: float) -> Counting:
