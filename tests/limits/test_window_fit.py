@@ -261,6 +261,8 @@ def test_result_says_what_was_fitted():
     found = zr.resonance_limit("cms-140fb-dilepton", 1000.0, 0.03, "ee", n_toys=100)
     assert (found.fit, found.calculator, found.expected_bins) == ("windows", "bayes", None)
     assert found.merged_over_categories > 1
+    names = "windows and norms of the background, electron_efficiency, electron_scale, muon_efficiency, muon_scale"
+    assert f"unofficial: {names}, muon_resolution" in found.notes
     assert f"{found.merged_over_categories:.2f} times those by category" in found.notes[-1]
     assert found.to_dict()["merged_over_categories"] == found.merged_over_categories
 

@@ -261,7 +261,7 @@ def _in_windows(
         fit="windows",
         definition=search.limit_definition,
         expected_bins=None,
-        notes=(*search.notes, *_window_remarks(each)),
+        notes=(*search.notes, *fit.remarks, *_window_remarks(each)),
         merged_over_categories=np.array([one.merged_over_categories for one in each]).reshape(mass.shape),
     )
 

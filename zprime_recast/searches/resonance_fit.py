@@ -120,6 +120,15 @@ class ResonanceFit(Quiet):
     status: str
     source: str
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What in the fit is not official, for the notes of a result."""
+        stated = {"windows and norms of the background": self.status}
+        stated |= {u.name: u.status for c in self.categories for u in c.uncertainties}
+        found = {status: [name for name, own in stated.items() if own == status] for status in stated.values()}
+        texts = [f"{status}: {', '.join(names)}" for status, names in found.items() if status != "official"]
+        return (*texts, "assumed: the background is divided between categories like the signal")
+
     def of(self, channel: str) -> tuple[Category, ...]:
         """Categories of a channel; of all with ``ll``."""
         return tuple(c for c in self.categories if channel in ("ll", c.detector.name))

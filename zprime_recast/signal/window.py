@@ -76,12 +76,14 @@ def merged_peak(
     for k, category in enumerate(categories):
         step = lattice_step(fit, category, mass_gev, gamma_over_m)
         shift = np.log1p(points[:, 2 * k] * category.size("scale", mass_gev))
-        wider = points[:, 2 * k + 1] * category.size("resolution", mass_gev)
+        resolution = category.size("resolution", mass_gev)
+        wider = points[:, 2 * k + 1] * resolution if resolution > 0 else np.zeros(1)
         ends = np.log(edges / mass_gev) - np.array([[shift.max()], [shift.min()]])
         first, last = int(np.floor(ends.min() / step)), int(np.ceil(ends.max() / step))
         peaks = measured(category, mass_gev, gamma_over_m, step, first, last, wider)
         lattice = step * (np.arange(first, last + 2) - 0.5)
         below = np.concatenate([np.zeros((len(peaks), 1)), np.cumsum(peaks, axis=1)], axis=1)
+        below = np.broadcast_to(below, (len(points), below.shape[1]))
         for row, (by, of) in enumerate(zip(shift, below, strict=True)):
             part = np.diff(np.interp(np.log(edges / mass_gev) - by, lattice, of))
             shapes[row] += category.events(mass_gev) * part / part.sum()
