@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from toy_search import write_search
+from typer.testing import CliRunner
 
+from zprime_recast.cli import app
 from zprime_recast.limits.window_fit import window_limit
 from zprime_recast.report.validation import Deviations, both_ways, validate, verdicts
 from zprime_recast.report.validation_tables import both_ways_table, thinning_remark, validation_json, validation_table
@@ -32,7 +34,7 @@ VALIDATION = """
 channel = "ee"
 limits = "limit.csv"
 calculator = "bayes"
-tolerance = [ { mass_gev = [400.0, 1500.0], gamma_over_m = [0.0, 0.1], median = 0.2 } ]
+tolerance = [ { mass_gev = [400.0, 1500.0], gamma_over_m = [0.0, 0.1], median = 0.15 } ]
 """
 
 
@@ -133,3 +135,16 @@ def test_pages_are_written_from_the_json(search, tmp_path):
     assert once.endswith("after\n")
     (row,) = script.summary_rows(again)["TOY"]
     assert row.startswith("| TOY expected limits, bayes, ee, Γ/M 1–1 %, 500–1000 GeV | HEPData | median ")
+
+
+def test_the_command_writes_what_it_prints(search, tmp_path):
+    """Table, remark on thinning, JSON and a figure; exit code 1 because the invented limits are missed by far."""
+    done = CliRunner().invoke(app, ["validate", str(tmp_path), "--points", "3", "-o", str(tmp_path / "out")])
+    assert done.exit_code == 1, done.output
+    written = json.loads((tmp_path / "out" / "validation.json").read_text())
+    assert written["passed"] is False
+    assert len(written["points"][0]["mass_gev"]) == 3
+    table = (tmp_path / "out" / "validation.md").read_text()
+    assert "thinned: 3 of 5 published masses" in table
+    assert table.strip() in done.output
+    assert (tmp_path / "out" / "toy_ee.png").is_file()

@@ -62,7 +62,7 @@ def validate(
             for channel in dict.fromkeys(c.channel for c in found):
                 written += save_figure(plot_validation(search, found, channel), output, f"{search.id}_{channel}")
     values = validation_json(comparisons, results, both)
-    table = [*validation_table(results), *thinning_remark(comparisons)]
+    table = [*validation_table(results), *(["", *thinned] if (thinned := thinning_remark(comparisons)) else [])]
     table += ["", *both_ways_table(both)] if both else []
     if output is not None:
         written.append(write_text(output / "validation.json", json_text(values, indent=1) + "\n"))
