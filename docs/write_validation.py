@@ -49,29 +49,34 @@ def replaced(text: str, lines: list[str]) -> str:
 
 
 def summary_rows(verdicts: list[Verdict]) -> dict[str, list[str]]:
-    """Rows of the main README by experiment: one for each range of masses with a tolerance."""
-    groups: dict[tuple[str, float, float | None], list[Verdict]] = {}
+    """Rows of the main README by experiment: one for each end of a range of masses and tolerance."""
+    groups: dict[tuple[str, float, float], list[Verdict]] = {}
     for v in verdicts:
         if v.tolerance is not None:
-            groups.setdefault((v.analysis, round(v.mass_range_gev[0], -2), v.tolerance), []).append(v)
+            groups.setdefault((v.analysis, round(v.mass_range_gev[1], -3), v.tolerance), []).append(v)
     found: dict[str, list[str]] = {}
-    for (analysis, low, tolerance), of in groups.items():
+    for (analysis, _, tolerance), of in groups.items():
         experiment = analysis.split("-")[0].upper()
-        widths = sorted({v.gamma_over_m for v in of})
-        high = max(v.mass_range_gev[1] for v in of)
+        ends = [end for v in of for end in v.mass_range_gev]
         medians, p90 = ([100 * getattr(v.expected, name) for v in of] for name in ("median", "p90"))
         channels = " and ".join(dict.fromkeys(v.channel for v in of))
+        widths = _between([100 * v.gamma_over_m for v in of], "g")
         numbers = (
-            f"median {min(medians):.1f}–{max(medians):.1f} %, p90 {min(p90):.0f}–{max(p90):.0f} %, "
+            f"median {_between(medians, '.1f')} %, p90 {_between(p90, '.0f')} %, "
             f"worst {100 * max(v.expected.worst for v in of):.0f} %"
         )
-        where = f"{channels}, Γ/M {100 * widths[0]:g}–{100 * widths[-1]:g} %, {low:.0f}–{high:.0f} GeV"
         row = (
-            f"| {experiment} expected limits, {of[0].calculator}, {where} | HEPData | {numbers} "
-            f"| median {100 * (tolerance or 0):.0f} % |"
+            f"| {experiment} expected limits, {of[0].calculator}, {channels}, Γ/M {widths} %, "
+            f"{_between(ends, '.0f')} GeV | HEPData | {numbers} | median {100 * tolerance:.0f} % |"
         )
         found.setdefault(experiment, []).append(row)
     return found
+
+
+def _between(values: list[float], form: str) -> str:
+    """The smallest and the largest of some numbers; one number if both read alike."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low}–{high}"
 
 
 def main(folders: list[Path]) -> None:

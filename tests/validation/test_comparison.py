@@ -134,7 +134,7 @@ def test_pages_are_written_from_the_json(search, tmp_path):
     assert once.startswith("before\n")
     assert once.endswith("after\n")
     (row,) = script.summary_rows(again)["TOY"]
-    assert row.startswith("| TOY expected limits, bayes, ee, Γ/M 1–1 %, 500–1000 GeV | HEPData | median ")
+    assert row.startswith("| TOY expected limits, bayes, ee, Γ/M 1 %, 500–1000 GeV | HEPData | median ")
 
 
 def test_the_command_writes_what_it_prints(search, tmp_path):
