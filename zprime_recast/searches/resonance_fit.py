@@ -222,10 +222,10 @@ def _categories(
     selected = channel.int_lumi_fb * np.interp(m, efficiency["m_ll_gev"], efficiency["efficiency"])
     found = []
     for k, name in enumerate(names):
-        rows = {key: getattr(response, key)[k : k + 1] for key in ("mean", "sigma")}
+        rows = {key: v[k : k + 1] for key, v in vars(response).items() if isinstance(v, np.ndarray) and v.ndim == 2}
         tails = {key: values[k : k + 1] for key, values in response.tails.items()}
-        one = np.ones((1, len(m)))
-        alone = replace(response, names=(name,), share=one, r_max=R_MAX * one, tails=tails, **rows)
+        whole = {"share": np.ones((1, len(m))), "r_max": np.full((1, len(m)), R_MAX)}
+        alone = replace(response, **{**rows, **whole}, names=(name,), tails=tails)
         share = response.share[k]
         own = tuple(u for u in uncertainties if u.channel == channel.name and name in u.categories)
         detector = replace(channel, response=alone)
