@@ -39,7 +39,7 @@ def validation_table(results: list[Verdict]) -> list[str]:
         verdict = "–" if v.tolerance is None else "pass" if v.passed else "FAIL"
         lines.append(
             f"| {v.analysis} | {v.channel} | {100 * v.gamma_over_m:g} % "
-            f"| {v.mass_range_gev[0]:.0f}–{v.mass_range_gev[1]:.0f} "
+            f"| {'else in ' if v.tolerance is None else ''}{v.mass_range_gev[0]:.0f}–{v.mass_range_gev[1]:.0f} "
             f"| {_shown(v.expected)} | {_shown(v.observed)} | {tolerance} | {v.far} | {verdict} |"
         )
     return lines
