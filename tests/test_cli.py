@@ -245,6 +245,8 @@ BAD = [
     (["generic-limit", "atlas-139fb-dilepton", *M, "--width", "-1"], ["--width must be >= 0"]),
     (["generic-limit", "atlas-139fb-dilepton", *M, "--width", "0", "--channel", "tautau"], ["unknown channel"]),
     (["generic-limit", "cms", *M, "--width", "0"], ["unknown analysis 'cms'"]),
+    (["generic-limit", "cms-140fb-dilepton", *M, "--width", "0", "--calculator", "toys"], ["the windows of cms-140fb-dilepton take bayes"]),
+    (["generic-limit", "atlas-139fb-dilepton", *M, "--width", "0", "--fit", "windows"], ["no [resonance_fit]"]),
     (["contour", "ssm", "--masses", "1000:2000", "-o", "x"], ["LOW:HIGH:N"]),
     (["contour", "ssm", "--masses", "2000:1000:3", "-o", "x"], ["LOW must be below HIGH"]),
     (["contour", "ssm", "--masses", "1000:2000:0", "-o", "x"], ["from 1 to 10000"]),

@@ -28,7 +28,7 @@ def folded(request):
 
 def test_limits_are_where_pyhf_says_cls_is_5_percent(folded):
     """CLs of pyhf's fits at our limits, observed and median: 0.05 to 2 % (of which SLSQP's accuracy is a part)."""
-    limits = resonance_limit(folded, [700.0, 3000.0], [0.03, 0.01], "ee", "asymptotic", spectrum_bins=True)
+    limits = resonance_limit(folded, [700.0, 3000.0], [0.03, 0.01], "ee", "asymptotic", True, fit="all-bins")
     hypotheses = resonances(folded, [700.0, 3000.0], [0.03, 0.01], "ee")
     observed, median = limits.sigma_br_95_observed_fb, limits.sigma_br_95_expected_fb[:, 2]
     likelihood = hypotheses.likelihood(np.stack([observed, median], axis=1))
@@ -41,8 +41,8 @@ def test_limits_are_where_pyhf_says_cls_is_5_percent(folded):
 def test_more_widths_than_one_go_are_the_same(folded):
     """A hypothesis has the same limit alone and among others: 1e-4."""
     masses = np.linspace(500.0, 5000.0, 7)
-    together = resonance_limit(folded, masses, 0.02, "ll", "asymptotic")
-    alone = resonance_limit(folded, float(masses[3]), 0.02, "ll", "asymptotic")
+    together = resonance_limit(folded, masses, 0.02, "ll", "asymptotic", fit="all-bins")
+    alone = resonance_limit(folded, float(masses[3]), 0.02, "ll", "asymptotic", fit="all-bins")
     np.testing.assert_allclose(together.sigma_br_95_observed_fb[3], alone.sigma_br_95_observed_fb, rtol=1e-4)
     assert alone.calculator == "asymptotic"
 

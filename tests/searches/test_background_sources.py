@@ -88,7 +88,7 @@ def test_limits_do_not_depend_on_the_width_of_fine_bins():
 
     def expected(width):
         channels = (finely_binned(search.channel("ee"), width),)
-        one = replace(search, channels=channels, uncertainties=own, expected_bins=None)
+        one = replace(search, channels=channels, uncertainties=own, expected_bins=None, resonance_fit=None)
         limit = resonance_limit(fold_search(one, cache=False), [400.0, 1000.0, 3000.0] * 2, [0.006] * 3 + [0.05] * 3,
                                 "ee", "asymptotic")  # fmt: skip
         return limit.sigma_br_95_expected_fb[:, 2]

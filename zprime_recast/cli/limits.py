@@ -153,16 +153,28 @@ def generic_limit_(
     ] = "ll",
     calculator: Calculator = None,
     n_toys: Toys = None,
-    seed: Seed = 1,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="S", help="Seed of the toys; default: 1, or that of the card.")
+    ] = None,
     spectrum_bins: Annotated[
         bool,
         typer.Option("--spectrum-bins", help="Compute expected limits, like observed ones, in the published bins."),
     ] = False,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            "--fit",
+            metavar="NAME",
+            help="windows: the fit of the collaboration ([resonance_fit] of the card), or all-bins: one background for "
+            "all bins, as for models; default: windows where the card has them.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute the limit on sigma x BR of a generic resonance, per lepton flavour and as the experiment defines it.
 
-    ATLAS quotes fiducial cross-sections, CMS total ones. All calculators but auto apply.
+    ATLAS quotes fiducial cross-sections, CMS total ones. In all bins every calculator but auto applies (default: toys),
+    in windows only bayes.
 
     Example: zprime-recast generic-limit atlas-139fb-dilepton --mass 2000 --width 0.03 --channel ee
     """
@@ -171,13 +183,12 @@ def generic_limit_(
 
     mass_gev = positive_number("--mass", mass)
     gamma_over_m = checked_number("--width", width, low=0.0)
-    result = resonance_limit(
-        analysis, mass_gev, gamma_over_m, channel, calculator or "toys", spectrum_bins, n_toys, seed
-    )
+    result = resonance_limit(analysis, mass_gev, gamma_over_m, channel, calculator, spectrum_bins, n_toys, seed, fit)
     bins = result.expected_bins
     text = [
         f"{result.analysis}, {result.channel}, M = {mass_gev:g} GeV, Gamma/M = {gamma_over_m:g}",
-        f"95% {'credibility' if calculator == 'bayes' else 'CL'} limit on the {result.definition}",
+        f"95% {'credibility' if result.calculator == 'bayes' else 'CL'} limit on the {result.definition}; "
+        f"calculator {result.calculator}, fit {result.fit}",
         f"observed {result.sigma_br_95_observed_fb:.5g} fb",
         "expected (-2..+2 sigma) " + ", ".join(format_number(x) for x in result.sigma_br_95_expected_fb) + " fb",
         *(

@@ -22,18 +22,26 @@ def validate(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for validation.json, .md and one figure per channel.")
     ] = None,
-    points: Annotated[int, typer.Option("--points", help="Masses per channel and width (at least 2).")] = 24,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            "--points", metavar="N", help="About N masses per channel and width, for a quick look; default: all."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare our generic limits with the published ones. Exit code 1 if a tolerance of a card is exceeded.
+    """Compare our generic limits with the published ones, at all published masses: ten minutes for ATLAS and CMS.
+
+    Exit code 1 if a tolerance of a card is exceeded.
 
     Example: zprime-recast validate atlas-139fb-dilepton -o validation
     """
     from ..io.files import check_writable, write_text
     from ..report.style import save_figure
+    from ..report.validation import both_ways, verdicts
     from ..report.validation import validate as run
-    from ..report.validation import validation_json, validation_table, verdicts
     from ..report.validation_figure import plot_validation
+    from ..report.validation_tables import both_ways_table, thinning_remark, validation_json, validation_table
     from ..searches.spectrum import load_spectrum
 
     searches = [load_spectrum(name) for name in analysis or _with_limits()]
@@ -43,15 +51,19 @@ def validate(
         check_writable(output)
     comparisons: list[Any] = []
     results: list[Any] = []
+    both: list[Any] = []
     written: list[Path] = []
     for search in searches:
         found = run(search, points, on_done=_report)
         comparisons += found
         results += verdicts(search, found)
+        both += both_ways(search, found)
         if output is not None:
             for channel in dict.fromkeys(c.channel for c in found):
                 written += save_figure(plot_validation(search, found, channel), output, f"{search.id}_{channel}")
-    values, table = validation_json(comparisons, results), validation_table(results)
+    values = validation_json(comparisons, results, both)
+    table = [*validation_table(results), *(["", *thinned] if (thinned := thinning_remark(comparisons)) else [])]
+    table += ["", *both_ways_table(both)] if both else []
     if output is not None:
         written.append(write_text(output / "validation.json", json_text(values, indent=1) + "\n"))
         written.append(write_text(output / "validation.md", "\n".join(table) + "\n"))

@@ -36,11 +36,15 @@ from .method import Method
 from .refined import refined_crossings
 from .result import ResonanceLimit
 from .shared_toys import SharedToys
+from .window_fit import WindowLimit, window_limit
 
 #: Cross-sections looked at, over an estimate of the expected limit, and the points of the grid between them.
 SEARCHED, POINTS = (0.05, 20.0), 20
 #: Hypotheses fitted together, which bounds the memory; and resonances of a Bayesian limit.
 CHUNK, BAYES_CHUNK = 512, 24
+#: Ways to fit a resonance: in the windows and categories of ``[resonance_fit]`` of a card, or all bins of the published
+#: spectrum with one background.
+FITS = ("windows", "all-bins")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,15 +136,23 @@ def resonances(folded: FoldedSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLik
     RangeError outside the search, InputError for a width that is not between 0 and GAMMA_OVER_M_MAX, UnknownName for a
     channel the search does not have (``ll``: all of them).
     """
+    mass, ratio = _checked(folded.search, mass_gev, gamma_over_m, channel)
+    return Resonances(folded, mass.ravel(), ratio.ravel(), channel)
+
+
+def _checked(
+    search: SpectrumSearch, mass_gev: ArrayLike, gamma_over_m: ArrayLike, channel: str
+) -> tuple[FloatArray, FloatArray]:
+    """Masses in GeV and relative widths of resonances that a search can be asked about, of one shape."""
     mass, ratio = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), np.asarray(gamma_over_m, dtype=float))
-    check_mass(folded.search, mass)
+    check_mass(search, mass)
     bad = ~(np.isfinite(ratio) & (ratio >= 0) & (ratio <= GAMMA_OVER_M_MAX))
     if bad.any():
         raise InputError(f"relative width must be between 0 and {GAMMA_OVER_M_MAX}, found {ratio[bad].flat[0]}")
-    names = [c.channel.name for c in folded.channels]
+    names = [c.name for c in search.channels]
     if channel != "ll" and channel not in names:
-        raise UnknownName(f"channel of {folded.search.id}", channel, [*names, "ll"])
-    return Resonances(folded, mass.ravel(), ratio.ravel(), channel)
+        raise UnknownName(f"channel of {search.id}", channel, [*names, "ll"])
+    return mass, ratio
 
 
 def resonance_limit(
@@ -148,10 +160,11 @@ def resonance_limit(
     mass_gev: ArrayLike,
     gamma_over_m: ArrayLike,
     channel: str = "ll",
-    calculator: str = "toys",
+    calculator: str | None = None,
     spectrum_bins: bool = False,
     n_toys: int | None = None,
-    seed: int = 1,
+    seed: int | None = None,
+    fit: str | None = None,
 ) -> ResonanceLimit:
     """Limit at 95 % CL on sigma x BR of generic resonances, observed and expected, as the experiment defines it.
 
@@ -159,13 +172,15 @@ def resonance_limit(
         analysis: id, folder, a search with a spectrum, or one that is folded already.
         mass_gev, gamma_over_m: mass in GeV and relative width; they broadcast to the shape of the result.
         channel: of the analysis; ``ll`` for all.
-        calculator: CLs from ``toys`` that all cross-sections share, from the ``asymptotic`` formulae or from
-            ``plain-toys`` of each cross-section; or ``bayes`` (flat prior in the cross-section; the median of the
-            expected band alone, from the background-only Asimov data).
+        calculator: CLs from ``toys`` that all cross-sections share (the default with all bins), from the
+            ``asymptotic`` formulae or from ``plain-toys`` of each cross-section; or ``bayes`` (flat prior in the
+            cross-section; with all bins the median of the expected band alone, from the background-only Asimov data).
         spectrum_bins: expected limits in the bins of the published spectrum; otherwise in the finer ones the
             card of the search gives for them, if it does.
         n_toys, seed: number of toys, by default SHARED_TOYS or PLAIN_TOYS of :mod:`zprime_recast.limits.method`, and
-            their seed.
+            their seed, by default 1; of windows those of the card.
+        fit: ``windows`` (the default if the card of the search has ``[resonance_fit]``; ``bayes`` alone) or
+            ``all-bins``.
 
     RangeError outside the masses of the search; LikelihoodError if CLs does not fall through 0.05.
 
@@ -174,9 +189,13 @@ def resonance_limit(
     >>> f"{limit.sigma_br_95_observed_fb:.2f} fb"
     '0.06 fb'
     """
-    folded = analysis if isinstance(analysis, FoldedSearch) else fold_search(load_spectrum(analysis))
-    method = Method(calculator=calculator, n_toys=n_toys, seed=seed)
-    mass, ratio = np.broadcast_arrays(checked_positive("mass_gev", mass_gev), np.asarray(gamma_over_m, dtype=float))
+    search = analysis.search if isinstance(analysis, FoldedSearch) else load_spectrum(analysis)
+    mass, ratio = _checked(search, mass_gev, gamma_over_m, channel)
+    if _fit_used(search, fit) == "windows":
+        return _in_windows(search, mass, ratio, channel, calculator or "bayes", spectrum_bins, n_toys, seed)
+    folded = analysis if isinstance(analysis, FoldedSearch) else fold_search(search)
+    calculator = calculator or "toys"
+    method = Method(calculator=calculator, n_toys=n_toys, seed=1 if seed is None else seed)
     asked = resonances(folded, mass, ratio, channel)
     method.only("a limit on a resonance", *((name, "newton") for name in _CALCULATORS))
     find = _CALCULATORS[calculator]
@@ -193,9 +212,69 @@ def resonance_limit(
         sigma_br_95_observed_fb=limits[:, 0].reshape(mass.shape),
         sigma_br_95_expected_fb=limits[:, 1:].reshape(*mass.shape, 5),
         calculator=calculator,
+        fit="all-bins",
         definition=folded.search.limit_definition,
         expected_bins=bins,
         notes=(*folded.search.notes, *_remarks(asked, limits, calculator)),
+    )
+
+
+def _fit_used(search: SpectrumSearch, fit: str | None) -> str:
+    """The fit that is honoured; UnknownName for an unknown one, InputError for windows a card does not have."""
+    if fit is not None and fit not in FITS:
+        raise UnknownName("fit", fit, FITS)
+    if fit == "windows" and search.resonance_fit is None:
+        raise InputError(f"the card of {search.id} has no [resonance_fit]; its resonances are fitted in all bins")
+    return fit or ("all-bins" if search.resonance_fit is None else "windows")
+
+
+def _in_windows(
+    search: SpectrumSearch,
+    mass: FloatArray,
+    ratio: FloatArray,
+    channel: str,
+    calculator: str,
+    spectrum_bins: bool,
+    n_toys: int | None,
+    seed: int | None,
+) -> ResonanceLimit:
+    Method(calculator=calculator, n_toys=n_toys)  # whether they exist
+    if calculator != "bayes":
+        raise InputError(
+            f"calculator {calculator}: the windows of {search.id} take bayes; with --fit all-bins it applies"
+        )
+    if spectrum_bins:
+        raise InputError(f"--spectrum-bins: the windows of {search.id} have bins of their own; it takes --fit all-bins")
+    fit = search.resonance_fit
+    assert fit is not None
+    fit = replace(fit, n_toys=n_toys or fit.n_toys, seed=fit.seed if seed is None else seed)
+    with one_blas_thread():
+        each = [window_limit(fit, channel, float(m), float(r)) for m, r in zip(mass.flat, ratio.flat, strict=True)]
+    return ResonanceLimit(
+        analysis=search.id,
+        channel=channel,
+        mass_gev=mass,
+        gamma_over_m=ratio,
+        sigma_br_95_observed_fb=np.array([one.observed for one in each]).reshape(mass.shape),
+        sigma_br_95_expected_fb=np.array([one.expected for one in each]).reshape(*mass.shape, 5),
+        calculator=calculator,
+        fit="windows",
+        definition=search.limit_definition,
+        expected_bins=None,
+        notes=(*search.notes, *fit.remarks, *_window_remarks(each)),
+        merged_over_categories=np.array([one.merged_over_categories for one in each]).reshape(mass.shape),
+    )
+
+
+def _window_remarks(each: list[WindowLimit]) -> Iterator[str]:
+    """What the observed limit in merged bins leaves out, with its size."""
+    loss = [one.merged_over_categories for one in each]
+    size = f"{min(loss):.2f}" + (f" to {max(loss):.2f}" if len(loss) > 1 else "")
+    bins = sorted({one.n_bins for one in each})
+    number = f"{bins[0]}" + (f" to {bins[-1]}" if len(bins) > 1 else "")
+    yield (
+        f"counts per category are not public: the observed limit uses the {number} published bins in the window, "
+        f"categories merged; expected limits in them are {size} times those by category"
     )
 
 

@@ -286,13 +286,19 @@ class ResonanceLimit:
     gamma_over_m: FloatArray
     sigma_br_95_observed_fb: FloatArray
     sigma_br_95_expected_fb: FloatArray
-    """At -2, -1, 0, 1, 2 standard deviations, (*shape, 5); of ``bayes`` the median alone."""
+    """At -2, -1, 0, 1, 2 standard deviations, (*shape, 5); of ``bayes`` in all bins the median alone."""
     calculator: str
+    fit: str
+    """``windows`` (the fit of the collaboration) or ``all-bins``."""
     definition: str
     """The quantity the limit is on."""
     expected_bins: float | None
-    """Relative width of the bins of the expected limits; None if they are those of the published spectrum."""
+    """Relative width of the bins of the expected limits; None for those of the published spectrum, or of windows."""
     notes: tuple[str, ...]
+    merged_over_categories: FloatArray | None = None
+    """Expected limit in the published bins, in which the observed limit is computed, over that in the categories of the
+    windows, from background-only Asimov data; None with all bins.
+    """
 
     def __repr__(self) -> str:
         return f"ResonanceLimit({self.analysis}, {self.channel}, {_shown(self.mass_gev, 'M')}, {self.calculator})"

@@ -11,6 +11,7 @@ from ..errors import CardError
 from ..io.cards import Section, read_toml
 from .channel import read_background, read_channel, read_efficiency, read_parts, read_response, read_spectrum
 from .limit_curve import read_limit_curve
+from .resonance_fit import read_resonance_fit
 from .search import KINDS
 from .spectrum import read_fiducial, read_search, read_uncertainty, read_validation
 
@@ -55,9 +56,9 @@ def check_analysis(folder: Path) -> AnalysisCheck:
 def _check_parts(card: Section, attempt: Callable[..., Any]) -> None:
     collider = attempt(card.section, "collider")
     sqrt_s = attempt(collider.number, "sqrt_s_gev", ..., 1.0) if collider else None
-    attempt(card.numbers, "mass_range_gev")
+    mass_range = attempt(card.numbers, "mass_range_gev")
     attempt(read_fiducial, card)
-    names = []
+    names, sections, channels = [], [], []
     for section in attempt(card.sections, "channel") or ():
         names.append(attempt(section.text, "name") or "")
         # a section of its own for each, because reading a key marks it as known
@@ -66,9 +67,14 @@ def _check_parts(card: Section, attempt: Callable[..., Any]) -> None:
         if response := attempt(read_response, Section(section.path, section.values, section.prefix)):
             attempt(read_parts, Section(section.path, section.values, section.prefix), response[0])
         attempt(read_background, Section(section.path, section.values, section.prefix), sqrt_s or 13000.0)
-        attempt(read_channel, Section(section.path, section.values, section.prefix), sqrt_s or 13000.0, 1.0)
+        again = Section(section.path, section.values, section.prefix)
+        channels.append(attempt(read_channel, again, sqrt_s or 13000.0, 1.0))
+        sections.append(again)
     for section in attempt(card.sections, "uncertainty") or ():
         attempt(read_uncertainty, section, names)
+    if "resonance_fit" in card.values and None not in channels and mass_range is not None and len(mass_range) == 2:
+        fit = attempt(card.section, "resonance_fit")
+        attempt(read_resonance_fit, fit, sections, channels, tuple(mass_range)) if fit else None
     for section in attempt(card.sections, "validation") or ():
         attempt(read_validation, section, names)
 

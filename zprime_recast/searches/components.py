@@ -52,14 +52,14 @@ class Components(Quiet):
 def read_components(section: Section, response: ResponseTable) -> Components:
     """Read what a channel says of the components of its response."""
     inputs: list[Input] = []
-    factor = _read_normalization(section, response, inputs)
+    factor = read_normalization(section, response, inputs)
     share = response.share * factor[:, None]
     signal_norm = share.sum(axis=0)
     changed = replace(response, share=share / signal_norm, smear=_read_mass_scale(section, response, inputs))
     return Components(changed, signal_norm, _read_regions(section, response, inputs), tuple(inputs))
 
 
-def _read_normalization(section: Section, response: ResponseTable, inputs: list[Input]) -> FloatArray:
+def read_normalization(section: Section, response: ResponseTable, inputs: list[Input]) -> FloatArray:
     """Factor on the signal of each component, (n_components,): events/(efficiency x cross-section x luminosity)."""
     if "normalization" not in section.values:
         return np.ones(len(response.names))

@@ -15,6 +15,7 @@ from ..io.memo import PickledByFields
 from ..process.final_state import LeptonCuts
 from .channel import Channel, read_channel
 from .inputs import STATUSES, Input
+from .resonance_fit import ResonanceFit, read_resonance_fit
 from .search import find_search
 
 #: Kinds of uncertainty of the signal.
@@ -110,6 +111,8 @@ class SpectrumSearch(PickledByFields):
     notes: tuple[str, ...]
     """Inputs that are approximate or unverified; every result repeats these notes."""
     digest: str
+    resonance_fit: ResonanceFit | None = None
+    """How the collaboration fits a generic resonance; None if it is one fit of the spectrum."""
     kind: str = "binned-likelihood"
 
     @property
@@ -182,6 +185,7 @@ def read_search(folder: Path) -> SpectrumSearch:
         validation=tuple(read_validation(section, names) for section in card.sections("validation")),
         notes=tuple(card.texts("notes", [])),
         digest=digest(*sorted(p for p in folder.iterdir() if p.suffix in (".toml", ".csv"))),
+        resonance_fit=_read_fit(card, sections, channels, (float(mass_range[0]), float(mass_range[1]))),
     )
     card.finish()
     return search
@@ -206,6 +210,14 @@ def _check_once(
             if u.kind == "scale" and channel.name in u.channels:
                 found = f"{u.name}, although [[channel.mass_scale]] of {channel.name} is in its response"
                 raise CardError(card.path, f"uncertainty[{k}]", found, "the scale of a channel only once")
+
+
+def _read_fit(
+    card: Section, sections: list[Section], channels: tuple[Channel, ...], mass_range: tuple[float, float]
+) -> ResonanceFit | None:
+    if "resonance_fit" not in card.values:
+        return None
+    return read_resonance_fit(card.section("resonance_fit"), sections, channels, mass_range)
 
 
 def read_fiducial(card: Section) -> Fiducial | None:
