@@ -18,6 +18,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -230,12 +231,14 @@ def for_children() -> Iterator[None]:
     """Let the processes started inside use one thread each for linear algebra, and leave Ctrl-C to their parent."""
     before = {name: os.environ.get(name) for name in _THREAD_LIMITS}
     os.environ.update(dict.fromkeys(_THREAD_LIMITS, "1"))
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
+    if os.name == "posix":
+        resource_tracker.ensure_running()  # starting it would unblock the signal
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # inherited, from any thread
     try:
         yield
     finally:
-        if _in_main_thread():
-            signal.signal(signal.SIGINT, handler)
+        if os.name == "posix":
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -249,6 +252,8 @@ def end_with_parent(remove: Path | None = None) -> None:
     ``remove`` is a file of the parent that is then deleted.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -260,7 +265,3 @@ def end_with_parent(remove: Path | None = None) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
