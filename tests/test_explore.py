@@ -332,3 +332,38 @@ def test_in_a_notebook(own_folders, repository, tmp_path, monkeypatch):
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+#: Serves a page, loads it 6 times, lets NiceGUI forget those without a browser, and prints how many are left.
+LOADS = """
+import builtins, gc, threading, urllib.request
+from zprime_recast.explore import server, start
+found, listening = [], threading.Event()
+def note(text, **_):
+    found.append(text.split()[2])
+    listening.set()
+server.print = note
+settings = {"analyses": ["atlas-139fb-dilepton"], "open_browser": False}
+threading.Thread(target=start.start, args=("ssm", 3000.0), kwargs=settings, daemon=True).start()
+listening.wait(100)
+for _ in range(6):
+    urllib.request.urlopen(found[0]).read()
+from nicegui import Client, core
+from zprime_recast.explore.page import Page
+done = threading.Event()
+core.loop.call_soon_threadsafe(lambda: (Client.prune_instances(client_age_threshold=0), done.set()))
+done.wait(10)
+urllib.request.urlopen(found[0]).read()
+gc.collect()
+print(sum(isinstance(one, Page) for one in gc.get_objects()))
+"""
+
+
+@pytest.mark.slow
+def test_closed_pages_are_freed(own_folders, repository, tmp_path):
+    """One page is left of 7, that of the last load; 600 loads by hand: 354, 361, 361 MB after 200, 400, 600."""
+    pytest.importorskip("nicegui")
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    command = [sys.executable, "-c", LOADS]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=200)
+    assert done.stdout == "1\n", done.stdout + done.stderr

@@ -164,6 +164,28 @@ def test_one_worker_is_told_to_have_ended():
         worker.receive()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_ctrl_c_is_left_to_the_parent():
+    """A worker that a thread started, interrupted while it starts as by a terminal, gets ready and answers."""
+    found = []
+
+    def work():
+        worker = Worker(killed_at)
+        for _ in range(30):
+            os.kill(worker._process.pid, signal.SIGINT)
+            time.sleep(0.01)
+        worker.receive()
+        worker.send(7)
+        found.append(worker.receive())
+        worker.kill()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(timeout=60)
+    work()
+    assert found == [7, 7]
+
+
 def test_a_script_without_a_guard_ends_with_the_remedy(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
