@@ -203,3 +203,22 @@ def test_a_script_without_a_guard_ends_with_the_remedy(tmp_path):
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, env=environment)
     assert done.stdout == "[(0, 1), (1, 2)]\n"
+
+
+@pytest.mark.slow
+def test_a_scan_in_a_script_without_a_guard(tmp_path):
+    """The remedy alone, though the workers reach the scan of their parent while it holds the lock of the results."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    scan = tmp_path / "scan.py"
+    scan.write_text(
+        "from pathlib import Path\nfrom zprime_recast.scan.files_to_files import scan\n"
+        "from zprime_recast.scan.evaluate import evaluator\n"
+        "Path('points.csv').write_text('mass_gev,coupling\\n3000,0.1\\n')\n"
+        "scan(Path('points.csv'), Path('out.csv'), evaluator('atlas-139fb-dilepton', 'ssm'), {}, workers=2)\n"
+    )
+    command = [sys.executable, scan]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert "put its calls under if __name__ == '__main__':" in done.stderr.strip().splitlines()[-1]
+    assert not list(tmp_path.glob("out.csv*"))

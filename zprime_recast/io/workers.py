@@ -60,7 +60,7 @@ class Worker(Generic[V, R]):
     """Whether the process has started and read what is shared."""
 
     def __init__(self, function: Callable[[Any, V], R], shared: Path | None = None) -> None:
-        _refuse_while_importing_main()
+        refuse_while_importing_main()
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         arguments = (function, shared, theirs)
@@ -84,7 +84,7 @@ class Worker(Generic[V, R]):
             fine, answer = self.connection.recv()
         except (EOFError, OSError):
             self._process.join(timeout=1.0)
-            if self._process.exitcode == _UNGUARDED:
+            if not self.ready and (self._process.exitcode or 0) > 0:  # not killed: below 0 is a signal
                 raise ZprimeError(
                     "worker processes import the script that starts them: put its calls under "
                     "if __name__ == '__main__':"
@@ -117,7 +117,7 @@ def in_processes(
     ZprimeError if an item is lost more than MAX_LOST times, or if workers do not get as far as starting; OutputError if
     the temporary file cannot be written; and whatever ``function`` raised.
     """
-    _refuse_while_importing_main()
+    refuse_while_importing_main()
     todo, again = iter(items), list[tuple[K, V]]()
     lost: Counter[K] = Counter()
     lost_starts = 0
@@ -219,7 +219,7 @@ def _answer(compute: Callable[[], Any]) -> bytes:
         return pickle.dumps((False, same))
 
 
-def _refuse_while_importing_main() -> None:
+def refuse_while_importing_main() -> None:
     """End a worker whose import of the parent's script asks for workers: the calls of the script are not guarded."""
     process = multiprocessing.current_process()
     if process.name == _NAME and getattr(process, "_inheriting", False):

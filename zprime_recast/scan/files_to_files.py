@@ -24,7 +24,7 @@ from ..io.digest import code_digest, content_digest
 from ..io.files import check_output, is_stream, open_stream, write_text, write_whole
 from ..io.json import json_dict
 from ..io.scratch import scratch_folder
-from ..io.workers import in_processes
+from ..io.workers import in_processes, refuse_while_importing_main
 from ..model.card import list_models
 from .cluster import on_cluster
 from .evaluate import Evaluator
@@ -150,6 +150,8 @@ def scan(
     kind = table_format(output)
     if workers < 1 or rows < 1:
         raise InputError(f"workers and rows per chunk must be at least 1, found {workers} and {rows}")
+    if workers > 1:
+        refuse_while_importing_main()
     check_output(output)
     rows = -(-rows // BLOCK) * BLOCK
     with contextlib.ExitStack() as stack:
