@@ -224,7 +224,7 @@ def test_an_interrupted_scan_goes_on_and_repeats_nothing(tmp_path, elusive_rows)
     with pytest.raises(KeyboardInterrupt):
         scan(source, output, elusive_rows, {"a": 1}, rows=100, on_chunk=stop)
     parts = tmp_path / "out.csv.parts"
-    assert [p.name for p in sorted(parts.glob("part*"))] == ["part-00000000.parquet"]
+    assert [p.name for p in sorted(parts.glob("part*"))] == ["part-00000000.bin"]
     with pytest.raises(InputError, match=r"other inputs \(a\)"):
         scan(source, output, elusive_rows, {"a": 2}, rows=100)
     with pytest.raises(InputError, match=r"other inputs \(rows\)"):
@@ -333,7 +333,7 @@ def test_command_survives_kill_9(tmp_path):
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    done = len(list(parts.glob("part-*.parquet")))
+    done = len(list(parts.glob("part-*")))
     assert 2 <= done < 21
     other = subprocess.run([*command, "--no-interference"], capture_output=True, text=True)
     assert other.returncode == 2

@@ -164,6 +164,28 @@ def test_one_worker_is_told_to_have_ended():
         worker.receive()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_ctrl_c_is_left_to_the_parent():
+    """A worker that a thread started, interrupted while it starts as by a terminal, gets ready and answers."""
+    found = []
+
+    def work():
+        worker = Worker(killed_at)
+        for _ in range(30):
+            os.kill(worker._process.pid, signal.SIGINT)
+            time.sleep(0.01)
+        worker.receive()
+        worker.send(7)
+        found.append(worker.receive())
+        worker.kill()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(timeout=60)
+    work()
+    assert found == [7, 7]
+
+
 def test_a_script_without_a_guard_ends_with_the_remedy(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
@@ -181,3 +203,22 @@ def test_a_script_without_a_guard_ends_with_the_remedy(tmp_path):
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, env=environment)
     assert done.stdout == "[(0, 1), (1, 2)]\n"
+
+
+@pytest.mark.slow
+def test_a_scan_in_a_script_without_a_guard(tmp_path):
+    """The remedy alone, though the workers reach the scan of their parent while it holds the lock of the results."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    scan = tmp_path / "scan.py"
+    scan.write_text(
+        "from pathlib import Path\nfrom zprime_recast.scan.files_to_files import scan\n"
+        "from zprime_recast.scan.evaluate import evaluator\n"
+        "Path('points.csv').write_text('mass_gev,coupling\\n3000,0.1\\n')\n"
+        "scan(Path('points.csv'), Path('out.csv'), evaluator('atlas-139fb-dilepton', 'ssm'), {}, workers=2)\n"
+    )
+    command = [sys.executable, scan]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert "put its calls under if __name__ == '__main__':" in done.stderr.strip().splitlines()[-1]
+    assert not list(tmp_path.glob("out.csv*"))

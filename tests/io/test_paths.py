@@ -49,3 +49,32 @@ def test_names_that_are_not_utf_8(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith(b"zprime-recast: cannot write no\\udcff")
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"show", b"bad\xff.toml"],
+        [b"show", b"none\xff.toml"],
+        [b"show", b"~no_such_user_here/x.toml"],
+        [b"show", b"loop.toml"],
+        [b"analysis", b"check", b"dir\xff"],
+        [b"analysis", b"table", b"bad\xff.csv"],
+        [b"pdf", b"install", b"~no_such_user_here/x.tar.gz"],
+        [b"widths", b"--slha", b"loop.toml"],
+        [b"cite", b"bad\xff.toml"],
+    ],
+)
+def test_inputs_that_cannot_be_read(tmp_path, words):
+    """Content or a name that is not UTF-8, a link to itself, a user who is not there: one line."""
+    folder = os.fsencode(tmp_path)
+    os.mkdir(folder + b"/dir\xff")
+    for name in (b"bad\xff.toml", b"bad\xff.csv", b"dir\xff/card.toml"):
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(b"\xff\xfe")
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    command = [sys.executable.encode(), b"-m", b"zprime_recast"]
+    done = subprocess.run([*command, *words], capture_output=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"zprime-recast: ")
+    assert done.stderr.count(b"\n") == 1

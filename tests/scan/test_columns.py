@@ -15,7 +15,8 @@ import pytest
 
 from zprime_recast.scan.evaluate import evaluator
 from zprime_recast.scan.files_to_files import scan
-from zprime_recast.scan.tables import META, text_kinds
+from zprime_recast.scan.results_table import META, text_kinds
+from zprime_recast.scan.tables import CsvChunk
 
 N = 250
 
@@ -145,5 +146,6 @@ def test_csv_becomes_parquet_without_losing_anything(tmp_path, rows):
     ],
 )
 def test_what_text_can_become(cells, kind):
-    assert text_kinds([pa.table({"a": cells})], ["a"]) == {"a": kind}
-    assert text_kinds([pa.table({"a": cells[:1]}), pa.table({"a": cells[1:]})], ["a"]) == {"a": kind}
+    for parts in ((cells,), (cells[:1], cells[1:])):
+        chunks = [CsvChunk(["a"], [[cell] for cell in part]) for part in parts]
+        assert text_kinds(chunks, ["a"]) == {"a": kind}

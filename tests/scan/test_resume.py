@@ -71,14 +71,14 @@ def whole(tmp_path_factory, rows):
 def test_a_damaged_part_is_recomputed(tmp_path, source, rows, whole):
     """Any flipped bit, any cut, nothing at all: the table of a run in peace, and none of the part's rows resumed."""
     folder = interrupted(source, tmp_path / "out.csv", rows)
-    part, rng = folder / "part-00000001.parquet", random.Random(2)
+    part, rng = folder / "part-00000001.bin", random.Random(2)
     kept, good = shutil.copytree(folder, tmp_path / "kept"), part.read_bytes()
     flips = [(rng.randrange(len(good)), rng.randrange(8)) for _ in range(300)]
-    from zprime_recast.scan.parts import _about
+    from zprime_recast.scan.parts import _parsed
 
-    assert _about(good) is not None
+    assert _parsed(good) is not None
     for at, bit in flips:
-        assert _about(good[:at] + bytes([good[at] ^ (1 << bit)]) + good[at + 1 :]) is None
+        assert _parsed(good[:at] + bytes([good[at] ^ (1 << bit)]) + good[at + 1 :]) is None
     at, bit = flips[0]
     for damage in (good[:at] + bytes([good[at] ^ (1 << bit)]) + good[at + 1 :], b"", good[:1000], b"\0" * len(good)):
         if not folder.exists():
@@ -94,8 +94,8 @@ def test_a_part_of_another_scan_is_refused(tmp_path, source, rows, number):
     """Whatever its number: in the place of our own, of the next, beyond the last."""
     folder = interrupted(source, tmp_path / "out.csv", rows)
     other = interrupted(source, tmp_path / "other.csv", rows, {"b": 2})
-    shutil.copy(other / "part-00000000.parquet", folder / f"part-{number:08d}.parquet")
-    with pytest.raises(InputError, match=rf"part-{number:08d}.parquet is not a part of this scan; remove"):
+    shutil.copy(other / "part-00000000.bin", folder / f"part-{number:08d}.bin")
+    with pytest.raises(InputError, match=rf"part-{number:08d}.bin is not a part of this scan; remove"):
         scan(source, tmp_path / "out.csv", rows, {}, rows=100)
     assert not (tmp_path / "out.csv").exists()
 
@@ -103,15 +103,15 @@ def test_a_part_of_another_scan_is_refused(tmp_path, source, rows, number):
 @pytest.mark.parametrize("number", [1, 2, 3, 40])
 def test_a_part_under_another_number_is_refused(tmp_path, source, rows, number):
     folder = interrupted(source, tmp_path / "out.csv", rows)
-    shutil.copy(folder / "part-00000000.parquet", folder / f"part-{number:08d}.parquet")
+    shutil.copy(folder / "part-00000000.bin", folder / f"part-{number:08d}.bin")
     with pytest.raises(InputError, match="is not a part of this scan"):
         scan(source, tmp_path / "out.csv", rows, {}, rows=100)
 
 
 def test_a_damaged_part_beyond_the_last_is_refused(tmp_path, source, rows):
     folder = interrupted(source, tmp_path / "out.csv", rows)
-    (folder / "part-00000005.parquet").write_bytes(b"")
-    with pytest.raises(InputError, match="part-00000005.parquet is not a part"):
+    (folder / "part-00000005.bin").write_bytes(b"")
+    with pytest.raises(InputError, match="part-00000005.bin is not a part"):
         scan(source, tmp_path / "out.csv", rows, {}, rows=100)
     assert not (tmp_path / "out.csv").exists()
 
@@ -228,11 +228,11 @@ def test_results_that_do_not_come_are_missed(tmp_path, source, rows, monkeypatch
     real = files_to_files.in_processes
     monkeypatch.setattr(files_to_files, "in_processes", lambda *a: (pair for pair in real(*a) if pair[0] != 1))
     if workers == 1:
-        monkeypatch.setattr(files_to_files, "evaluate_chunk", lambda shared, chunk: chunk.rows.slice(1))
+        monkeypatch.setattr(files_to_files, "evaluate_chunk", lambda shared, chunk: {"error": np.full(99, "")})
         with pytest.raises(ZprimeError, match="99 results for the 100 rows of chunk 0"):
             scan(source, tmp_path / "out.csv", rows, {}, rows=100)
     else:
-        with pytest.raises(ZprimeError, match=r"part-00000001.parquet was lost"):
+        with pytest.raises(ZprimeError, match=r"part-00000001.bin was lost"):
             scan(source, tmp_path / "out.csv", rows, {}, workers, rows=100)
     assert not (tmp_path / "out.csv").exists()
 

@@ -19,7 +19,9 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with card.toml and its tables.")],
     as_json: Json = False,
 ) -> None:
-    """Report every error in an analysis folder: file, key, what was found, what was expected. Exit code 2 if any.
+    """Report every error in an analysis folder: file, key, what was found, what was expected.
+
+    With an error the exit code is 2, and standard error has a line with the first one.
 
     Example: zprime-recast analysis check my-search
     """
@@ -31,10 +33,10 @@ def check(
     faults = [{"file": str(f.path), "key": f.key, "found": f.found, "expected": f.expected} for f in result.faults]
     values = {"folder": str(folder), "kind": result.kind, "faults": faults, "remarks": list(result.remarks)}
     text = [f"fault: {f}" for f in result.faults] + [f"remark: {r}" for r in result.remarks]
-    text.append(f"{folder}: {len(faults)} faults" if faults else f"{folder}: a complete {result.kind} analysis")
-    emit(values, as_json, text)
+    emit(values, as_json, text if faults else [*text, f"{folder}: a complete {result.kind} analysis"])
     if faults:
-        raise typer.Exit(2)
+        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        raise InputError(f"{result.faults[0]}{more}")
 
 
 @analysis_app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -19,6 +20,9 @@ from ._shared import (
     positive_number,
     read_assignments,
 )
+
+#: Python's own thresholds for collections; :func:`zprime_recast.cli.main` makes them rare for short commands.
+_THRESHOLDS = gc.get_threshold()
 
 
 @app.command()
@@ -41,6 +45,7 @@ def explore(
     """
     from ..explore.start import start
 
+    gc.set_threshold(*_THRESHOLDS)  # pages that were closed are cycles of objects
     start(
         model,
         positive_number("--mass", mass),

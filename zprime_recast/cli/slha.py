@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 import inspect
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -103,6 +103,7 @@ def _with_card(
 ) -> list[str]:
     """The arguments with the card of a point as MODEL, and with its mass and coupling where they are asked for."""
     from ..io.files import write_text
+    from ..io.scratch import scratch_folder
     from ..model.card import couplings_card
     from ..model.slha import read_slha
 
@@ -111,8 +112,9 @@ def _with_card(
     point = read_slha(Path(slha), particle, None if ufo is None else Path(ufo))
     for note in point.notes:
         typer.echo(f"warning: {note}", err=True)
-    folder = Path(tempfile.mkdtemp(prefix="zprime-recast-slha-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    until_exit = ExitStack()
+    folder = until_exit.enter_context(scratch_folder(Path(tempfile.gettempdir())))
+    atexit.register(until_exit.close)
     card = write_text(
         folder / f"{point.model.id}.toml", couplings_card(replace(point.model, reference_coupling=point.coupling))
     )

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import FloatArray
 from ..errors import InputError, UnknownName, ZprimeError
+from ..io.extras import EVENTS, needed
 from .kinematics import pair_transverse_momentum
 from .records import DileptonEvents
 
@@ -89,8 +90,7 @@ def histogram(
         bins: number of equal bins over the range of the first batch, unless ``edges`` are given.
         select: a function from a batch to a mask of the events to keep, (n,).
     """
-    import hist
-
+    hist = needed("hist", *EVENTS)
     stream = iter([events]) if isinstance(events, DileptonEvents) else (batch for batch in events if len(batch))
     first = next(stream, None)
     if first is None:

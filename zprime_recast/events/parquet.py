@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CardError
+from ..io.extras import PARQUET, needed
 from .column_map import ColumnMap
 from .columns import first_line
 from .metadata import parsed_metadata
@@ -25,9 +26,7 @@ class ParquetWriter:
 
     def write(self, events: DileptonEvents) -> None:
         """Append a batch."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        pa, pq = needed("pyarrow", *PARQUET), needed("pyarrow.parquet", *PARQUET)
         table = pa.table(dict(events.columns))
         table = table.replace_schema_metadata({META: json.dumps(dict(self._info), allow_nan=False).encode()})
         if self._writer is None:
@@ -46,9 +45,7 @@ class ParquetTable:
     """An open Parquet file, read by row groups."""
 
     def __init__(self, path: Path, columns: ColumnMap | None = None) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        pa, pq = needed("pyarrow", *PARQUET), needed("pyarrow.parquet", *PARQUET)
         self.path, self.lists = path, columns is not None
         try:
             self.file = pq.ParquetFile(path)

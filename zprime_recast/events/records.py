@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..arrays import FloatArray, Quiet
 from ..errors import InputError
+from ..io.extras import EVENTS, needed
 from .kinematics import azimuth, collins_soper, mass_squared, momenta, pseudorapidity, transverse_momentum
 
 if TYPE_CHECKING:
@@ -91,9 +92,8 @@ class DileptonEvents(Quiet):
     def array(self) -> Any:
         """The awkward array: ``lminus`` and ``lplus`` (Momentum4D) and the other columns."""
         import awkward as ak
-        import vector
 
-        vector.register_awkward()
+        needed("vector", *EVENTS).register_awkward()
         leptons = {}
         for name in ("lminus", "lplus"):
             parts = {part: self.column(f"{name}_{part}") for part in ("pt", "eta", "phi", "mass")}

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import InputError, ZprimeError
+from ..io.extras import needed
 from ..model.standard_model import standard_model
 from .kinematics import DEFAULT_SQRT_S_GEV, DRESSING_R, PDG_ID, PHOTON_ID, hard_process, select_leptons
 from .records import DileptonEvents, from_momenta
@@ -88,10 +89,7 @@ def _final(event: Any) -> FloatArray:
 
 
 def _pythia(events: DileptonEvents, seed: int, isr: bool, fsr: bool, hadronise: bool, settings: tuple[str, ...]) -> Any:
-    try:
-        import pythia8mc
-    except ImportError:
-        raise InputError("showers need Pythia 8: pip install 'zprime-recast[shower]'") from None
+    pythia8mc = needed("pythia8mc", "shower", "a shower")
     if not 0 < seed < 900_000_000:
         raise InputError(f"the seed of Pythia must be from 1 to 899999999, found {seed}")
     if len(events) == 0 or not events["id1"].all():

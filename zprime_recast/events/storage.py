@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import checked_positive
 from ..errors import CardError, InputError, OutputError
+from ..io.extras import PARQUET, needed
 from ..io.files import write_whole
 from ..io.foreign import reading
 from .column_map import ColumnMap
@@ -29,12 +30,14 @@ _GZIP_LEVEL = 1
 
 
 def format_of(path: Path) -> str:
-    """The suffix of an event file, one of SUFFIXES; InputError names them."""
+    """The suffix of an event file, one of SUFFIXES; InputError names them, or pyarrow if that is missing for one."""
     name = path.name.lower()
     name = name.replace(".hepmc.gz", ".hepmc3.gz") if name.endswith(".hepmc.gz") else name
     name = name + "3" if name.endswith(".hepmc") else name
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if name.endswith(suffix) and len(name) > len(suffix):
+            if suffix == ".parquet":
+                needed("pyarrow", *PARQUET)
             return suffix
     raise InputError(f"{path}: unknown kind of event file; known: {', '.join(SUFFIXES)}")
 

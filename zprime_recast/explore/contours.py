@@ -1,4 +1,4 @@
-"""Compute contours in a background process, a few masses at a time, and keep them until the page ends.
+"""Compute contours in a background process, a few masses at a time, and keep the latest of them.
 
 The complete contour is that of :func:`zprime_recast.limits.contour.contour`; only the order of its segments differs, so
 that the whole range is covered early.
@@ -26,6 +26,8 @@ Answer = tuple[ExclusionContour, list[SolvedSegment], int]
 T = TypeVar("T")
 #: Segments computed between two looks at the page.
 AT_ONCE = 6
+#: Contours that are kept, those last worked on; another one is computed again when it is asked for.
+KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -100,27 +102,32 @@ class Contours:
             try:
                 contour, solved, turns = self._run(model, settings, parts, turn)
                 self._parts[key] = [*parts, *solved], turn + 1
-                self._known[key] = Progress(contour, turn + 1 == turns)
+                self._keep(key, Progress(contour, turn + 1 == turns))
             except ZprimeError as err:
-                self._known[key] = Progress(None, True, str(err))
+                self._keep(key, Progress(None, True, str(err)))
             except WorkerLost:
                 if self._closed:
                     return
                 self._worker = None
-                self._known[key] = Progress(
-                    None,
-                    True,
-                    "the process that computed this contour was killed (out of memory?); restart the explorer",
-                )
-            if self._known[key].complete:
-                with self._change:
-                    self._wanted = [w for w in self._wanted if w[0] != key]
+                text = "the process that computed this contour was killed (out of memory?); restart the explorer"
+                self._keep(key, Progress(None, True, text))
+
+    def _keep(self, key: Key, progress: Progress) -> None:
+        """Keep a contour as the latest, and forget those that nobody has worked on for long."""
+        with self._change:
+            self._known.pop(key, None)
+            self._known[key] = progress
+            if progress.complete:
+                self._wanted = [w for w in self._wanted if w[0] != key]
+                self._parts.pop(key, None)
+            for old in [*self._known][:-KEPT]:
+                self._known.pop(old)
+                self._parts.pop(old, None)
 
     def _run(self, model: ZprimeModel, settings: Settings, parts: list[SolvedSegment], turn: int) -> Answer:
         if self._worker is None:
-            worker: Worker[Task, Answer] = Worker(_turn)
-            worker.receive()  # wait until it is ready
-            self._worker = worker
+            self._worker = Worker(_turn)
+            self._worker.receive()  # wait until it is ready
         self._worker.send((model, settings, parts, turn))
         return self._worker.receive()
 

@@ -166,12 +166,11 @@ def contour_file(result: PointResult, contour: ExclusionContour) -> Figure:
 def spectrum_file(result: PointResult, index: int) -> Figure:
     """Draw data, background and signal of the channel with this index in ``result.spectra``."""
     import matplotlib.style
-    import mplhep
     from matplotlib.figure import Figure
 
     spectrum, state = result.spectra[index], result.state
     edges, n = spectrum.edges_gev / GEV_PER_TEV, spectrum.n_obs
-    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(7.2, 5.6), layout="constrained")
         axes = figure.add_subplot()
         total = spectrum.background + spectrum.signal

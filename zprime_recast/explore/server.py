@@ -10,6 +10,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -96,20 +97,23 @@ async def _refuse(send: Any, why: str) -> None:
 
 
 def serve(page: Callable[[], None], listening: socket.socket, title: str, open_browser: bool) -> None:
-    """Serve a page until Ctrl-C. InputError if the libraries of the extra ``explore`` are missing."""
-    try:
-        import uvicorn
-        from fastapi import FastAPI
-        from nicegui import ui
-    except ImportError as err:
-        raise missing_extra(err) from None
+    """Serve a page until Ctrl-C, or until the kernel of a notebook is interrupted.
+
+    InputError if this process has served one before, which NiceGUI does not allow.
+    """
+    import uvicorn
+    from fastapi import FastAPI
+    from nicegui import core, ui
+
+    if core.app.config.has_run_config:
+        raise InputError("the explorer runs once in a process: restart the kernel of the notebook to start it again")
     port = listening.getsockname()[1]
     token = secrets.token_urlsafe(16)
     url = f"http://{HOST}:{port}/?token={token}"
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    ui.run_with(app, root=page, title=title, show_welcome_message=False)
-    app.add_middleware(OnlyOwnPage, port=port, token=token)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
+    application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    ui.run_with(application, root=page, title=title, show_welcome_message=False)
+    own = OnlyOwnPage(application, port, token)
+    server = uvicorn.Server(uvicorn.Config(own, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -121,12 +125,17 @@ def serve(page: Callable[[], None], listening: socket.socket, title: str, open_b
                 print(f"zprime-recast: no browser found: open {url} yourself", file=sys.stderr, flush=True)
         await serving
 
-    asyncio.run(run())
-
-
-def missing_extra(err: ImportError) -> InputError:
-    """The error for a missing library of the extra ``explore``, with its remedy."""
-    return InputError(f"explore needs {err.name or 'NiceGUI'}: pip install 'zprime-recast[explore]'")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(run())
+        return
+    with ThreadPoolExecutor(1) as beside:  # in a notebook, whose own event loop runs in this thread
+        serving = beside.submit(asyncio.run, run())
+        try:
+            serving.result()
+        finally:
+            server.should_exit = True
 
 
 def _open(url: str) -> bool:

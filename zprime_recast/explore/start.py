@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 
 from ..errors import InputError, ZprimeError
+from ..io.extras import missing
 from ..model.zprime import perturbative_coupling
 from ..partons.luminosity_set import DEFAULT_ORDER
 from ..partons.pdf import DEFAULT_SET
@@ -14,7 +15,7 @@ from ..searches.search import DEFAULT_ANALYSES, find_search, kind_of, list_analy
 from .card import load_card
 from .contours import Contours
 from .point import Bench, Settings, State
-from .server import listening_socket, missing_extra, serve
+from .server import listening_socket, serve
 
 
 def start(
@@ -30,7 +31,7 @@ def start(
     port: int = 0,
     open_browser: bool = True,
 ) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C; in a notebook, until its kernel is interrupted.
 
     Arguments:
         model: model id, or a card ending in ``.toml``.
@@ -48,7 +49,7 @@ def start(
     """
     for library in ("nicegui", "tomli_w"):
         if importlib.util.find_spec(library) is None:
-            raise missing_extra(ImportError(name=library))
+            raise missing(library, "explore", "the explorer")
     card = load_card(model)
     g = coupling or card.model.reference_coupling or 0.02 * perturbative_coupling(card.model)
     settings = Settings(

@@ -18,6 +18,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -59,7 +60,7 @@ class Worker(Generic[V, R]):
     """Whether the process has started and read what is shared."""
 
     def __init__(self, function: Callable[[Any, V], R], shared: Path | None = None) -> None:
-        _refuse_while_importing_main()
+        refuse_while_importing_main()
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         arguments = (function, shared, theirs)
@@ -83,7 +84,7 @@ class Worker(Generic[V, R]):
             fine, answer = self.connection.recv()
         except (EOFError, OSError):
             self._process.join(timeout=1.0)
-            if self._process.exitcode == _UNGUARDED:
+            if not self.ready and (self._process.exitcode or 0) > 0:  # not killed: below 0 is a signal
                 raise ZprimeError(
                     "worker processes import the script that starts them: put its calls under "
                     "if __name__ == '__main__':"
@@ -116,7 +117,7 @@ def in_processes(
     ZprimeError if an item is lost more than MAX_LOST times, or if workers do not get as far as starting; OutputError if
     the temporary file cannot be written; and whatever ``function`` raised.
     """
-    _refuse_while_importing_main()
+    refuse_while_importing_main()
     todo, again = iter(items), list[tuple[K, V]]()
     lost: Counter[K] = Counter()
     lost_starts = 0
@@ -218,7 +219,7 @@ def _answer(compute: Callable[[], Any]) -> bytes:
         return pickle.dumps((False, same))
 
 
-def _refuse_while_importing_main() -> None:
+def refuse_while_importing_main() -> None:
     """End a worker whose import of the parent's script asks for workers: the calls of the script are not guarded."""
     process = multiprocessing.current_process()
     if process.name == _NAME and getattr(process, "_inheriting", False):
@@ -230,12 +231,14 @@ def for_children() -> Iterator[None]:
     """Let the processes started inside use one thread each for linear algebra, and leave Ctrl-C to their parent."""
     before = {name: os.environ.get(name) for name in _THREAD_LIMITS}
     os.environ.update(dict.fromkeys(_THREAD_LIMITS, "1"))
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
+    if os.name == "posix":
+        resource_tracker.ensure_running()  # starting it would unblock the signal
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # inherited, from any thread
     try:
         yield
     finally:
-        if _in_main_thread():
-            signal.signal(signal.SIGINT, handler)
+        if os.name == "posix":
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -249,6 +252,8 @@ def end_with_parent(remove: Path | None = None) -> None:
     ``remove`` is a file of the parent that is then deleted.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -260,7 +265,3 @@ def end_with_parent(remove: Path | None = None) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

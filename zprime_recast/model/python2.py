@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..io.extras import needed
 
 #: Words of Python 2 that Python 3 does not know; it compiles most of them all the same.
 _OLD = re.compile(
@@ -46,10 +47,7 @@ def converted_copy(folder: Path, target: Path) -> bool:
 
 
 def _tool() -> Any:
-    try:
-        from fissix import refactor
-    except ImportError:
-        raise InputError("reading Python 2 code needs fissix: pip install 'zprime-recast[ufo]'") from None
+    refactor = needed("fissix.refactor", "ufo", "reading Python 2 code")
     return refactor.RefactoringTool(refactor.get_fixers_from_package("fissix.fixes"))
 
 

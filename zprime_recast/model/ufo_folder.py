@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..io.scratch import scratch_folder
 from .python2 import converted_copy
 from .slha_file import SlhaFile, is_integer, read_slha_file, slha_number
 
@@ -113,8 +114,8 @@ def _run_either(folder: Path, path: Path, values: dict[str, dict[str, float]]) -
     found = _run(folder, path, values)
     if "error" not in found:
         return found, []
-    with tempfile.TemporaryDirectory(prefix="zprime-recast-ufo-") as place:
-        copy = Path(place) / "ufo"
+    with scratch_folder(Path(tempfile.gettempdir())) as place:
+        copy = place / "ufo"
         try:
             changed = converted_copy(path, copy)
         except InputError as err:

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from ..arrays import FloatArray
 from ..errors import InputError, PDFError, RangeError, UnknownName
 from ..io.cards import digest
+from ..io.scratch import scratch_folder
 from .grid import PartonGrid, StrongCoupling, Subgrid, parton_grid, strong_coupling
 from .pdf_files import SetInfo, find_set, list_sets, read_grid, read_set_info
 
@@ -134,13 +135,13 @@ class LhapdfMember(PDFMember):
         super().__init__(info, member)
         library, name = lhapdf_library(), f"{info.name}_{self.digest[:16]}"
         paths, verbosity = library.paths(), library.verbosity()
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / name).mkdir()
-            shutil.copy(info.info_file, Path(folder) / name / f"{name}.info")
-            shutil.copy(info.grid_file(member), Path(folder) / name / f"{name}_{member:04d}.dat")
+        with scratch_folder(Path(tempfile.gettempdir())) as folder:
+            (folder / name).mkdir()
+            shutil.copy(info.info_file, folder / name / f"{name}.info")
+            shutil.copy(info.grid_file(member), folder / name / f"{name}_{member:04d}.dat")
             try:
                 library.setVerbosity(0)
-                library.setPaths([folder, *paths])  # its own settings are found by these, too
+                library.setPaths([str(folder), *paths])  # its own settings are found by these, too
                 self._pdf = library.mkPDF(name, member)
             except Exception as err:  # whatever the library raises
                 raise PDFError(f"{info.grid_file(member)}: LHAPDF refuses it: {_first_line(err)}") from None

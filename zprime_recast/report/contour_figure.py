@@ -28,12 +28,11 @@ def plot_contour(result: ExclusionContour, label: str, compare: Sequence[Exclusi
     ``label`` names the searches and their luminosity; the limits of ``compare`` are drawn in the same plane.
     """
     import matplotlib.style
-    import mplhep
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(7.2, 5.6))
         figure.subplots_adjust(left=0.12, right=0.975, bottom=0.115, top=0.955)
         axes = figure.add_subplot()

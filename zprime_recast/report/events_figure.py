@@ -31,10 +31,9 @@ def plot_histograms(
     The reference is the prediction of the histogram or else of an earlier one; without any, the first histogram.
     """
     import matplotlib.style
-    import mplhep
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(7.2, 6.2), layout="constrained")
         top, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         _draw(top, ratio, histograms, labels, predictions, log)

@@ -23,14 +23,13 @@ _DASHES = ((0, (2.5, 1.5)), (0, (7, 2.5)), (0, (1, 1.2)))
 def plot_summary(result: Summary) -> Figure:
     """Draw one panel per chi mass, two in a row."""
     import matplotlib.style
-    import mplhep
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     columns = min(2, len(result.panels))
     rows = -(-len(result.panels) // columns)
-    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(5.4 * columns, 4.4 * rows + 0.7), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, p in zip(axes[: len(result.panels)], result.panels, strict=True):

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,27 +24,14 @@ from ..io.digest import code_digest, content_digest
 from ..io.files import check_output, is_stream, open_stream, write_text, write_whole
 from ..io.json import json_dict
 from ..io.scratch import scratch_folder
-from ..io.workers import in_processes
+from ..io.workers import in_processes, refuse_while_importing_main
 from ..model.card import list_models
 from .cluster import on_cluster
 from .evaluate import Evaluator
-from .parts import Parts, open_parts
+from .parts import Parts, open_parts, rows_of
 from .points import Columns
-from .tables import (
-    Chunk,
-    Put,
-    Table,
-    csv_writer,
-    file_digest,
-    open_table,
-    parquet_writer,
-    table_format,
-    text_kinds,
-    with_results,
-)
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from .results_table import Put, csv_writer, parquet_writer, text_kinds
+from .tables import Chunk, CsvChunk, Table, file_digest, open_table, table_format
 
 #: Default number of rows per chunk.
 ROWS = 1000
@@ -75,13 +62,11 @@ class _Counts:
     excluded: int = 0
     resumed: int = 0
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, results: Columns) -> None:
         """Count the rows of one more part."""
-        import pyarrow.compute as pc
-
-        self.rows += table.num_rows
-        self.errors += pc.sum(pc.not_equal(table["error"], "")).as_py() or 0
-        self.excluded += pc.sum(table["excluded"]).as_py() or 0
+        self.rows += rows_of(results)
+        self.errors += sum(text != "" for text in results["error"].tolist())
+        self.excluded += sum(one is True for one in results["excluded"].tolist())
 
 
 @dataclass
@@ -104,7 +89,7 @@ class _Scan:
     def missing(self) -> Iterator[tuple[int, Chunk]]:
         """The chunks whose parts are not on disk."""
         for k, chunk in enumerate(self.table.chunks(self.rows)):
-            n = chunk.rows.num_rows
+            n = len(chunk)
             self.lengths.append(n)
             if self.parts.done(k, n):
                 self.counts.resumed += n
@@ -113,21 +98,23 @@ class _Scan:
                 yield k, chunk
         self.parts.check_surplus(len(self.lengths))
 
-    def keep(self, k: int, results: pa.Table) -> None:
-        """Save a finished chunk; ZprimeError unless it has as many rows as were read."""
-        if results.num_rows != self.lengths[k]:
-            raise ZprimeError(f"{results.num_rows} results for the {self.lengths[k]} rows of chunk {k}: please report")
+    def keep(self, k: int, results: Columns) -> None:
+        """Save the results of a chunk; ZprimeError unless they have as many rows as were read."""
+        if rows_of(results) != self.lengths[k]:
+            raise ZprimeError(f"{rows_of(results)} results for the {self.lengths[k]} rows of chunk {k}: please report")
         if _card_digests(self.cards) != self.cards:
             raise InputError(
                 f"a model card was changed while the scan ran; remove {self.parts.folder} and run it again"
             )
         self.parts.write(k, results)
-        self._report(results.num_rows)
+        self._report(rows_of(results))
 
-    def tables(self) -> Iterator[pa.Table]:
-        """All parts, in order; ZprimeError if one is missing."""
-        for k, n in enumerate(self.lengths):
-            yield self.parts.finished(k, n)
+    def finished(self) -> Iterator[tuple[Chunk, Columns]]:
+        """All chunks with their results, in order, and counted; ZprimeError if results are missing."""
+        for k, chunk in enumerate(self.table.chunks(self.rows)):
+            results = self.parts.finished(k, len(chunk))
+            self.counts.add(results)
+            yield chunk, results
 
     def _report(self, n: int) -> None:
         if self.on_chunk:
@@ -163,6 +150,8 @@ def scan(
     kind = table_format(output)
     if workers < 1 or rows < 1:
         raise InputError(f"workers and rows per chunk must be at least 1, found {workers} and {rows}")
+    if workers > 1:
+        refuse_while_importing_main()
     check_output(output)
     rows = -(-rows // BLOCK) * BLOCK
     with contextlib.ExitStack() as stack:
@@ -192,15 +181,15 @@ def scan(
     return ScanResult(counts.rows, counts.errors, counts.excluded, counts.resumed, tuple(carried))
 
 
-def evaluate_chunk(shared: tuple[Evaluator, tuple[str, ...]], chunk: Chunk) -> pa.Table:
-    """The rows of a chunk with their results; a row whose number of cells differs from the header gets an error.
+def evaluate_chunk(shared: tuple[Evaluator, tuple[str, ...]], chunk: Chunk) -> Columns:
+    """The results for the rows of a chunk; a row whose number of cells differs from the header gets an error.
 
     Arguments:
         shared: the evaluator, and the names of the columns it uses.
         chunk: rows that begin at a multiple of BLOCK.
     """
     evaluate, used = shared
-    n = chunk.rows.num_rows
+    n = len(chunk)
     columns = chunk.columns(used)
     blocks = [
         evaluate.results({name: values[i : i + BLOCK] for name, values in columns.items()})
@@ -214,52 +203,46 @@ def evaluate_chunk(shared: tuple[Evaluator, tuple[str, ...]], chunk: Chunk) -> p
             for values in results.values():
                 values[i] = None if values.dtype == object else np.nan
             results["sigma_br_flavor"][i], results["warning"][i], results["error"][i] = "", "", text
-    return with_results(chunk, results)
+    return results
 
 
 def _run(one: _Scan, workers: int, scheduler: str | None, put: Put | None = None) -> None:
     """Evaluate the chunks that are missing, and give all of them, in order and as they are ready, to ``put``."""
     shared, todo = (one.evaluate, one.used), one.missing()
-    results: Iterator[tuple[int, pa.Table]]
+    results: Iterator[tuple[int, Columns]]
     if scheduler is not None:
         results = on_cluster(evaluate_chunk, shared, todo, scheduler)
     elif workers > 1:
         results = in_processes(evaluate_chunk, shared, todo, workers)
     else:
         results = ((k, evaluate_chunk(shared, chunk)) for k, chunk in todo)
-    written = 0
+    ready, written = one.finished(), 0
     with contextlib.closing(results):
-        for k, table in results:
-            one.keep(k, table)
+        for k, found in results:
+            one.keep(k, found)
             while put is not None and written < len(one.lengths) and one.parts.path(written).exists():
-                _put(one, written, put)
+                put(*next(ready))
                 written += 1
     if put is not None:
-        for k in range(written, len(one.lengths)):
-            _put(one, k, put)
-
-
-def _put(one: _Scan, k: int, put: Put) -> None:
-    table = one.parts.finished(k, one.lengths[k])
-    one.counts.add(table)
-    put(table)
+        for chunk, found in ready:
+            put(chunk, found)
 
 
 def _join(one: _Scan, output: Path, kind: str, inputs: Mapping[str, Any]) -> None:
     """Join the parts into one table, with one of them in memory at a time; nothing is replaced if one is missing."""
 
-    def put_all(put: Put) -> None:
-        for k in range(len(one.lengths)):
-            _put(one, k, put)
-
     def to_csv(temporary: Path) -> None:
         with temporary.open("wb") as file, csv_writer(file) as put:
-            put_all(put)
+            for chunk, results in one.finished():
+                put(chunk, results)
 
     def to_parquet(temporary: Path) -> None:
-        names = one.table.names() if one.table.format == "csv" else ()
-        with parquet_writer(temporary, text_kinds(one.tables(), names), json_dict(inputs)) as put:
-            put_all(put)
+        texts = one.table.format == "csv"
+        chunks = cast(Iterator[CsvChunk], one.table.chunks(one.rows))
+        kinds = text_kinds(chunks, one.table.names()) if texts else {}
+        with parquet_writer(temporary, kinds, json_dict(inputs)) as put:
+            for chunk, results in one.finished():
+                put(chunk, results)
 
     write_whole(output, to_csv if kind == "csv" else to_parquet)
     if kind == "csv":

@@ -1,33 +1,31 @@
 """The finished chunks of a scan on disk: what they belong to is checked before any of them is used.
 
-The folder ``<results>.parts`` holds a manifest of all that the results depend on, and one Parquet file per chunk, each
-with the digest of that manifest, its own number, its rows and a checksum of its bytes.
+The folder ``<results>.parts`` holds a manifest of all that the results depend on, and one file per chunk with its
+results: a checksum, a line of JSON with the digest of the manifest, its own number, its rows and the columns of texts,
+and the columns of numbers as they are in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ..errors import InputError, OutputError, ZprimeError
 from ..io.digest import content_digest
 from ..io.files import write_bytes, write_text
 from ..io.lock import only_process
 from ..io.scratch import sweep
+from .points import Columns
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_META = b"zprime_recast_part"
-_MARK = b"zprime-recast-sha256:"
-_NAME = re.compile(r"part-(\d{8})\.parquet")
+_NAME = re.compile(r"part-(\d{8})\.bin")
 _MANIFEST, _LOCK = "manifest.json", "lock"
 
 
@@ -41,57 +39,53 @@ class Parts:
 
     def path(self, k: int) -> Path:
         """The file of a part."""
-        return self.folder / f"part-{k:08d}.parquet"
+        return self.folder / f"part-{k:08d}.bin"
 
-    def write(self, k: int, table: pa.Table) -> None:
-        """Write the part of chunk ``k``, whole or not at all, through to the disk. OutputError if that fails."""
-        import pyarrow.parquet as pq
+    def write(self, k: int, results: Columns) -> None:
+        """Write the results of chunk ``k``, whole or not at all, through to the disk. OutputError if that fails."""
+        texts = {name: column.tolist() for name, column in results.items() if column.dtype.kind in "OU"}
+        numbers = np.array([column for name, column in results.items() if name not in texts], dtype="<f8")
+        about = {"scan": self.digest, "part": k, "rows": rows_of(results), "names": list(results), "texts": texts}
+        content = json.dumps(about).encode() + b"\n" + numbers.tobytes()
+        write_bytes(self.path(k), _checksum(content) + b"\n" + content)
 
-        content = io.BytesIO()
-        about = {"scan": self.digest, "part": k, "rows": table.num_rows, "checksum": f"{_MARK.decode()}{'0' * 64}"}
-        with pq.ParquetWriter(content, table.schema) as writer:
-            writer.write_table(table)
-            writer.add_key_value_metadata({_META: json.dumps(about).encode()})
-        blank, start = _blank(content.getvalue())
-        checksum = hashlib.sha256(blank).hexdigest().encode()
-        write_bytes(self.path(k), blank[:start] + checksum + blank[start + 64 :])
-
-    def read(self, k: int, rows: int) -> pa.Table | None:
-        """Read the part of chunk ``k``, which has ``rows`` rows; None if it is not there, or damaged.
+    def read(self, k: int, rows: int) -> Columns | None:
+        """Read the results of chunk ``k``, which has ``rows`` rows; None if they are not there, or damaged.
 
         InputError for a part of another scan.
         """
-        import pyarrow.parquet as pq
-
         try:
             content = self.path(k).read_bytes()
         except FileNotFoundError:
             return None
         except OSError as err:
             raise OutputError(self.path(k), err.strerror or str(err)) from None
-        about = _about(content)
-        if about is None:
+        parsed = _parsed(content)
+        if parsed is None:
             return None
+        about, numbers = parsed
         if (about["scan"], about["part"], about["rows"]) != (self.digest, k, rows):
             raise self._foreign(self.path(k))
-        return pq.read_table(io.BytesIO(content))
+        values = iter(np.frombuffer(numbers, dtype="<f8").reshape(len(about["names"]) - len(about["texts"]), rows))
+        texts = about["texts"]
+        return {name: np.array(texts[name], dtype=object) if name in texts else next(values) for name in about["names"]}
 
     def done(self, k: int, rows: int) -> bool:
         """Whether the part of chunk ``k`` is on disk as it was written; InputError for a part of another scan."""
         return self.read(k, rows) is not None
 
-    def finished(self, k: int, rows: int) -> pa.Table:
-        """Read a part that must be there; ZprimeError if it is not, or has not the rows of its chunk."""
-        table = self.read(k, rows)
-        if table is None or table.num_rows != rows:
+    def finished(self, k: int, rows: int) -> Columns:
+        """Read a part that must be there; ZprimeError if it is not."""
+        results = self.read(k, rows)
+        if results is None:
             raise ZprimeError(f"{self.path(k)} was lost or damaged while the scan ran; run the command again")
-        return table
+        return results
 
     def check_foreign(self) -> None:
         """Raise an InputError if there is a part of another scan, or under the number of another part."""
         for path in self.paths():
-            about = _about(path.read_bytes())
-            if about is not None and (about["scan"], self.path(about["part"])) != (self.digest, path):
+            about, _ = _parsed(path.read_bytes()) or ({}, b"")
+            if about and (about["scan"], self.path(about["part"])) != (self.digest, path):
                 raise self._foreign(path)
 
     def check_surplus(self, n: int) -> None:
@@ -175,24 +169,19 @@ def _check_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         )
 
 
-def _about(content: bytes) -> dict[str, Any] | None:
-    """What a part says of itself; None if its bytes are not those that were written."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def rows_of(results: Columns) -> int:
+    """The number of rows of results."""
+    return len(results["error"])
 
-    blank, start = _blank(content)
-    if not blank or hashlib.sha256(blank).hexdigest().encode() != content[start : start + 64]:
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def _parsed(content: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """What a part says of itself, and its numbers; None if its bytes are not those that were written."""
+    checksum, _, rest = content.partition(b"\n")
+    if checksum != _checksum(rest):
         return None
-    try:
-        about = json.loads(pq.read_metadata(io.BytesIO(content)).metadata[_META])
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
-        return None
-    return dict(about)
-
-
-def _blank(content: bytes) -> tuple[bytes, int]:
-    """The bytes of a part with zeros in the place of the checksum, and that place; (b"", 0) if it has none."""
-    start = content.rfind(_MARK) + len(_MARK)
-    if start < len(_MARK) or len(content) < start + 64:
-        return b"", 0
-    return content[:start] + b"0" * 64 + content[start + 64 :], start
+    about, _, numbers = rest.partition(b"\n")
+    return dict(json.loads(about)), numbers

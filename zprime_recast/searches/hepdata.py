@@ -1,7 +1,7 @@
 """Tables of a downloaded HEPData record: YAML, CSV or ROOT, as columns of numbers.
 
 YAML: one table a file, or a submission of several documents. CSV: HEPData's, with ``#:`` header lines and one block per
-dependent variable. ROOT: a directory per table; its histograms have the bins, its graphs the points (needs uproot).
+dependent variable. ROOT: a directory per table; its histograms have the bins, its graphs the points.
 """
 
 from __future__ import annotations
@@ -86,10 +86,8 @@ def _blocks(path: Path) -> list[list[str]]:
 
 
 def _read_root(path: Path, table: str | None) -> dict[str, FloatArray]:
-    try:
-        import uproot
-    except ImportError:
-        raise InputError(f"{path}: reading ROOT files needs uproot: pip install uproot") from None
+    import uproot
+
     try:
         file = uproot.open(path)
     except Exception as err:  # uproot raises many kinds
