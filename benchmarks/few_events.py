@@ -7,7 +7,7 @@ point, and a point that is there already is not repeated.
 
     python benchmarks/few_events.py results.jsonl                 # hours: 20,000 toys of both hypotheses, fitted singly
     python benchmarks/few_events.py results.jsonl --toys 4000 --expected 0
-    python benchmarks/few_events.py results.jsonl --table         # the table of docs/few_events.md
+    python benchmarks/few_events.py benchmarks/few_events.jsonl --page docs/validation.md   # writes the table of the page
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ POINTS = (
     ("e6_psi", 5400, CMS, True),
     ("minimal_bl", 1500, ATLAS, True),
 )
+#: Marks around the table of a page.
+BEGIN, END = "<!-- few events: begin -->", "<!-- few events: end -->"
 BANDS = ("-2", "-1", "median", "+1", "+2")
 
 
@@ -134,10 +136,15 @@ def main() -> None:
     parser.add_argument("--toys", type=int, default=20_000, help="plain toys of each hypothesis")
     parser.add_argument("--expected", type=int, default=len(POINTS), help="points whose expected limits are judged")
     parser.add_argument("--table", action="store_true", help="print the table of the results there are")
+    parser.add_argument("--page", type=Path, help="page whose table, between its marks, is replaced")
     options = parser.parse_args()
     known = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
     if options.table:
         print(table(known))
+        return
+    if options.page:
+        before, rest = options.page.read_text().split(BEGIN)
+        options.page.write_text(f"{before}{BEGIN}\n{table(known)}\n{END}{rest.split(END)[1]}")
         return
     done = {tuple(record["point"]) for record in known}
     prepared: dict[str, object] = {}
