@@ -107,7 +107,7 @@ def _bins(path: Path, continuous: bool, lines: list[tuple[int, str]]) -> list[Co
         [
             Error(str(labels[k]) if k < len(labels) else "", _number(path, n, up), _number(path, n, down))
             for k, (down, up) in enumerate(zip(words[1::2], words[2::2], strict=True))
-            if up not in ("---", "nan") or down not in ("---", "nan")
+            if up != "---" or down != "---"
         ]
         for n, words in rows
     ]
@@ -135,7 +135,7 @@ def _axis(
 
 
 def _number(path: Path, line: int, word: str) -> Cell:
-    found = None if word == "nan" else cell(word)
+    found = None if word.lower() in ("nan", "-nan") else cell(word)
     if isinstance(found, str):
         raise CardError(path, f"line {line}", repr(word[:40]), "a number")
     return found
