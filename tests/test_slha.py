@@ -107,3 +107,64 @@ def test_to_slha_command(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert read_slha(tmp_path / "p.slha").mass_gev == 3000.0
+
+
+DMSIMP = """BLOCK MASS
+  5000001 2000.0 # MY1
+BLOCK DMINPUTS
+  1 0.0 # gVXc
+  2 1.0 # gVXd
+  3 0.0 # gAXd
+""" + "".join(
+    f"  {n} {value} # {name}\n"
+    for n, (name, value) in enumerate(
+        [(f"gV{q}{i}{i}", 0.25) for q in "ud" for i in (1, 2, 3)]
+        + [(f"gA{q}{i}{i}", 0.1 if q == "u" else 0.0) for q in "ud" for i in (1, 2, 3)]
+        + [("gVl11", 0.05), ("gAl11", -0.02), ("gnu11", 0.03), ("gVu31", 0.0)],
+        4,
+    )
+) + "DECAY 5000001 Auto\n"  # fmt: skip
+
+
+def test_couplings_of_dmsimp(tmp_path):
+    """Names in comments say what an entry is: g_L = gV - gA, g_R = gV + gA (arXiv:1508.05327)."""
+    path = tmp_path / "p.dat"
+    path.write_text(DMSIMP)
+    point = read_slha(path)
+    assert (point.mass_gev, point.coupling) == (2000.0, 1.0)
+    assert "g_L = gV - gA" in point.notes[0]
+    expected = {"u": (0.15, 0.35), "b": (0.25, 0.25), "e": (0.07, 0.03), "nu_e": (0.03, 0.0), "mu": (0.0, 0.0)}
+    for name, pair in expected.items():
+        assert point.model.couplings(name) == pytest.approx(pair, abs=1e-15), name
+    path.write_text(DMSIMP.replace("0.0 # gVu31", "0.2 # gVu31"))
+    assert "couplings that change flavour are left out: gVu31" in read_slha(path).notes
+    path.write_text("\n".join(line for line in DMSIMP.splitlines() if "l11" not in line and "gnu" not in line))
+    assert "block DMINPUTS has no couplings to leptons: they are 0" in read_slha(path).notes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("# gVu22", "# gSu22", "gSu22 is no coupling of a spin-one mediator"),
+        ("# gVu22", "", "without its name in a comment it is not known"),
+        ("0.25 # gVu22", "x # gVu22", "'x' is not a finite number"),
+        ("# gVu22", "# gVu11", "block DMINPUTS gives no gVu22; give the UFO folder"),
+        ("0.25 # gVu22", "0.2 # gVu11", "another value of gVu11 further up"),
+        ("DMINPUTS", "FRBLOCK", r"only the model .* knows what its blocks FRBLOCK mean"),
+    ],
+)
+def test_blocks_that_are_not_understood(tmp_path, old, new, message):
+    path = tmp_path / "p.dat"
+    path.write_text(DMSIMP.replace(old, new, 1))
+    with pytest.raises(InputError, match=message) as caught:
+        read_slha(path)
+    assert "--ufo DIR" in str(caught.value) or "finite" in str(caught.value) or "remove" in str(caught.value)
+
+
+def test_a_spectrum_of_sarah_names_what_is_missing(tmp_path):
+    """GAUGE of an extended gauge group: which charges the coupling multiplies stands nowhere in the file."""
+    path = tmp_path / "SPheno.spc.BLSM"
+    gauge = "Block GAUGE Q= 1.0E+03\n 1 3.6E-01\n 2 6.4E-01\n 3 1.1E+00\n 4 5.0E-01 # gBL\n"
+    path.write_text(f"Block MODSEL\n 1 1\n{gauge}Block MASS\n 31 2.0E+03 # VZp\nBlock MNU\n 1 0.1\nDECAY 31 2.0E+01\n")
+    with pytest.raises(InputError, match=r"--ufo DIR; only the model .* blocks GAUGE \(entries beyond 3\), MNU mean"):
+        read_slha(path)

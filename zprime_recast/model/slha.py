@@ -1,6 +1,7 @@
 """Read and write a point of a Z' model as an SLHA file (Skands et al., hep-ph/0311123).
 
-``MASS`` and ``DECAY`` list the Z' under any PDG id. Its couplings come from a UFO folder, or from three blocks of ours:
+``MASS`` and ``DECAY`` list the Z' under any PDG id. Its couplings come from a UFO folder, from a documented block of
+another program (:mod:`zprime_recast.model.slha_couplings`), or from three blocks of ours:
 ``ZPRIME`` holds the coupling g as entry 1 (default 1) and an additional invisible width in GeV as entry 2 (default 0),
 ``ZPRIMELEFT`` and ``ZPRIMERIGHT`` hold the charges q_L and q_R of the fermions by PDG id (default 0), with
 g_{L,R} = g q_{L,R} in the convention of :mod:`zprime_recast.model.zprime`.
@@ -19,6 +20,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..io.files import write_text
 from .make import make_model
+from .slha_couplings import chiral_couplings
 from .slha_file import SlhaDecay, SlhaFile, is_integer, read_slha_file
 from .ufo import left_out_notes, model_of, read_ufo
 from .widths import decay_widths, fermion_width
@@ -63,7 +65,7 @@ def read_slha(path: Path, particle: str | None = None, ufo: Path | None = None) 
         path: SLHA file or parameter card.
         particle: PDG id of the Z', or its name in the UFO folder; default: the only candidate of the file or folder.
         ufo: UFO folder that computes the couplings from the file; its Python code is run. Default: the couplings are in
-            the blocks ``ZPRIMELEFT`` and ``ZPRIMERIGHT``.
+            the blocks ``ZPRIMELEFT`` and ``ZPRIMERIGHT``, or in ``DMINPUTS``.
     """
     file = read_slha_file(path)
     notes: list[str] = []
@@ -166,24 +168,23 @@ def _positive(what: str, value: float) -> float:
 
 
 def _model_of_blocks(file: SlhaFile, notes: list[str]) -> tuple[ZprimeModel, float]:
-    """Model and coupling by the blocks ZPRIME, ZPRIMELEFT and ZPRIMERIGHT; remarks go to ``notes``."""
+    """Model and coupling by the blocks ZPRIME, ZPRIMELEFT and ZPRIMERIGHT, or DMINPUTS; remarks go to ``notes``."""
     own = file.values("ZPRIME")
     coupling, extra = own.get((1,), 1.0), own.get((2,), 0.0)
     coupling = _positive(f"{file.path}: entry 1 of block ZPRIME, the coupling,", coupling)
     if extra < 0:
         raise InputError(f"{file.path}: entry 2 of block ZPRIME, the additional width, is negative")
     left, right = ({code: x for (code,), x in file.values(f"ZPRIME{side}").items()} for side in ("LEFT", "RIGHT"))
-    largest = max(map(abs, (*left.values(), *right.values())), default=0.0)
-    if largest > LARGEST_CHARGE:
-        raise InputError(f"{file.path}: a charge of {largest:g} in ZPRIMELEFT or ZPRIMERIGHT is no charge")
-    if not any(table.get(pdg_id) for table in (left, right) for pdg_id in PDG_IDS.values()):
-        raise InputError(
-            f"{file.path}: the couplings of the Z' are missing: give blocks ZPRIMELEFT and ZPRIMERIGHT (charges by PDG"
-            " id), or the UFO folder that computes them with --ufo DIR"
-        )
+    foreign = not any(table.get(pdg_id) for table in (left, right) for pdg_id in PDG_IDS.values())
+    if foreign:
+        left, right = chiral_couplings(file, notes)
     for side in ("LEFT", "RIGHT"):
-        if f"ZPRIME{side}" not in file.blocks:
+        if f"ZPRIME{side}" not in file.blocks and not foreign:
             notes.append(f"{file.path.name} has no block ZPRIME{side}: all {side.lower()}-handed charges are 0")
+    largest = max(map(abs, (*left.values(), *right.values())), default=0.0)
+    if not 0 < largest <= LARGEST_CHARGE:
+        blocks = "DMINPUTS" if foreign else "ZPRIMELEFT or ZPRIMERIGHT"
+        raise InputError(f"{file.path}: a charge of {largest:g}, the largest in {blocks}, is no charge")
     generations: dict[int, dict[str, Charge]] = {1: {}, 2: {}, 3: {}}
     dark = []
     for name, pdg_id in PDG_IDS.items():

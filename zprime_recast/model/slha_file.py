@@ -52,6 +52,8 @@ class SlhaFile:
     """Remarks on blocks that stand in the file more than once."""
     faults: Mapping[int, str] = field(default_factory=dict)
     """Why the decay table of a particle cannot be read; it matters only to those who ask for that particle."""
+    comments: Mapping[int, str] = field(default_factory=dict)
+    """Comment at the end of each line that has one, by its number."""
 
     def decay(self, pdg_id: int) -> SlhaDecay | None:
         """Decays of a particle, None if the file has none; InputError if they cannot be read."""
@@ -118,7 +120,9 @@ def read_slha_file(path: Path) -> SlhaFile:
                 faults[pdg_id] = str(err)
     if not blocks and not decays and not faults:
         raise InputError(f"{path}: no BLOCK and no DECAY; not an SLHA file")
-    return SlhaFile(path, blocks, decays, tuple(dict.fromkeys(notes)), faults)
+    lines = enumerate(text.splitlines(), 1)
+    comments = {number: comment.strip() for number, line in lines if (comment := line.partition("#")[2]).strip()}
+    return SlhaFile(path, blocks, decays, tuple(dict.fromkeys(notes)), faults, comments)
 
 
 _Entries = list[tuple[int, tuple[str, ...]]]

@@ -79,7 +79,9 @@ class PDFMember(ABC):
     def _checked_alpha_s_scale(self, q_gev: float) -> float:
         scales = self.info.alpha_s_qs_gev
         if not scales:
-            raise PDFError(f"set {self.info.name} has no table of alpha_s (AlphaS_Qs, AlphaS_Vals in its .info)")
+            raise PDFError(
+                f"set {self.info.name} has no table of alpha_s (AlphaS_Qs, AlphaS_Vals in its .info): use the order lo"
+            )
         if not scales[0] <= q_gev <= scales[-1]:
             raise RangeError(
                 f"Q = {q_gev:g} GeV is outside alpha_s of {self.info.name}: {scales[0]:g} to {scales[-1]:g} GeV"

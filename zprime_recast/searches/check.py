@@ -9,10 +9,11 @@ from typing import Any
 
 from ..errors import CardError
 from ..io.cards import Section, read_toml
+from ..partons.luminosity import TABLE_HIGH_OVER_SQRT_S, TABLE_LOW_GEV
 from .channel import read_background, read_channel, read_efficiency, read_parts, read_response, read_spectrum
 from .limit_curve import read_limit_curve
 from .resonance_fit import read_resonance_fit
-from .search import KINDS
+from .search import KINDS, Search
 from .spectrum import read_fiducial, read_search, read_uncertainty, read_validation
 
 
@@ -48,6 +49,8 @@ def check_analysis(folder: Path) -> AnalysisCheck:
     elif kind == "binned-likelihood":
         _check_parts(card, attempt)
         whole = attempt(read_search, folder)
+    if whole is not None:
+        attempt(_check_masses, card, whole)
     for key in ("id", "title", "label", "reference"):
         attempt(card.text, key)
     return AnalysisCheck(folder, kind, tuple(faults), _remarks(folder, card, whole))
@@ -79,6 +82,20 @@ def _check_parts(card: Section, attempt: Callable[..., Any]) -> None:
         attempt(read_validation, section, names)
 
 
+def _check_masses(card: Section, search: Search) -> None:
+    """CardError if there are parton luminosities for no mass of a search."""
+    (low, high), (first, last) = search.mass_range_gev, _luminosity_range_gev(search)
+    if high < first or low > last:
+        expected = f"masses within {first:g} to {last:g} GeV, where there are parton luminosities"
+        key = "curve" if search.kind == "limit-curve" else "mass_range_gev"
+        raise CardError(card.path, key, f"masses of {low:g} to {high:g} GeV", expected)
+
+
+def _luminosity_range_gev(search: Search) -> tuple[float, float]:
+    """Masses of the parton luminosities at the energy of a search; a PDF set may have fewer."""
+    return TABLE_LOW_GEV, TABLE_HIGH_OVER_SQRT_S * search.sqrt_s_gev
+
+
 def _remarks(folder: Path, card: Section, whole: Any) -> tuple[str, ...]:
     found = []
     if not (folder / "README.md").is_file():
@@ -94,6 +111,13 @@ def _remarks(folder: Path, card: Section, whole: Any) -> tuple[str, ...]:
             )
         if not card.values.get("uncertainty"):
             found.append("no [[uncertainty]]: the signal is taken to be known exactly")
+    if whole is not None:
+        low, high = whole.mass_range_gev
+        first, last = _luminosity_range_gev(whole)
+        if low < first <= high or low <= last < high:
+            found.append(
+                f"masses of {low:g} to {high:g} GeV: parton luminosities exist for {first:g} to {last:g} GeV alone"
+            )
     if whole is not None and whole.kind == "binned-likelihood":
         low, high = whole.mass_range_gev
         for channel in whole.channels:

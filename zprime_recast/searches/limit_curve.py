@@ -91,6 +91,9 @@ def read_limit_curve(folder: Path) -> LimitCurve:
     over_ssm = card.choice("limit_on", ("sigma_br", "sigma_br_over_ssm"), "sigma_br") == "sigma_br_over_ssm"
     mass, widths, observed, expected = _read_table(path)
     widest = card.number("gamma_over_m_max", float(widths[-1]), low=float(widths[-1]), high=1.0)
+    if widest == 0:
+        remedy = "the largest Gamma/M for which this limit on a narrow resonance is used, such as 0.01"
+        raise card.fault("gamma_over_m_max", "no width above 0 in the table either", remedy)
     curve = LimitCurve(
         id=card.text("id"),
         title=card.text("title"),
