@@ -93,6 +93,17 @@ def test_a_fiducial_region_without_rapidities_is_a_fault(example):
     assert [(f.key, f.expected) for f in check_analysis(example).faults] == [("fiducial.eta_max", "a number > 0")]
 
 
+@pytest.mark.parametrize("cell", ['"0.03', "1e308", "1e-200", "nan", "\x00", '"' + "9" * 200_000 + '"'])
+def test_damaged_cells_are_faults(example, cell):
+    """An open quote, numbers of no legal magnitude, cells beyond the limit of the reader."""
+    for name in ("response.csv", "spectrum.csv", "efficiency.csv"):
+        text = (example / name).read_text()
+        head, body = text.rsplit("\n", 3)[0], text.rsplit("\n", 3)[1]
+        (example / name).write_text("\n".join([head, body.rsplit(",", 1)[0] + "," + cell, text.rsplit("\n", 3)[2], ""]))
+        assert {fault.path.name for fault in check_analysis(example).faults} == {name}
+        (example / name).write_text(text)
+
+
 @pytest.mark.parametrize("text", ["", "kind = 3", "schema = 1\nkind = 'other'", "schema = 9"])
 def test_hopeless_cards_are_explained(tmp_path, text):
     (tmp_path / "card.toml").write_text(text)

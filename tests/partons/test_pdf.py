@@ -292,6 +292,7 @@ BROKEN_INFO = {
 }
 BROKEN_DAT = {
     "empty": lambda t: "",
+    "a huge value": lambda t: t[: t.rindex("\n", 0, -10)].rsplit(" ", 1)[0] + " 1e308\n---\n",
     "header only": lambda t: t[: t.index("---") + 4],
     "half": cut,
     "last line cut": lambda t: t[: t.rindex("---") - 200],

@@ -185,8 +185,8 @@ def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = (), blank
 
     They are float arrays for ``numeric`` and ``blank`` (where an empty cell becomes NaN), lists of str for ``text``.
 
-    Lines that start with ``#`` are comments. Raises CardError on a missing column, an empty table, a cell that
-    is not a finite number, or a row of the wrong length.
+    Lines that start with ``#`` are comments. Raises CardError on a missing column, an empty table, a cell that is not a
+    number of a legal magnitude, or a row of the wrong length.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -195,7 +195,10 @@ def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = (), blank
     numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     if not numbered:
         raise CardError(path, "", "an empty file", "a CSV table with a header line")
-    rows = list(csv.reader(line for _, line in numbered))
+    try:
+        rows = [next(csv.reader([line], strict=True)) for _, line in numbered]  # a quote ends within its line
+    except csv.Error as err:
+        raise CardError(path, "", f"an unreadable table ({err})", "a CSV table") from None
     header = [name.strip() for name in rows[0]]
     blank, text = tuple(blank), tuple(text)
     numeric = (*numeric, *blank)
@@ -214,7 +217,7 @@ def read_csv(path: Path, numeric: Iterable[str], text: Iterable[str] = (), blank
                 value = float(cells[name])
             except ValueError:
                 value = np.nan
-            if not np.isfinite(value) and (cells[name].strip() or name not in blank):
+            if not _is_legal(value) and (cells[name].strip() or name not in blank):
                 raise CardError(path, f"line {line_number}, column {name}", repr(cells[name]), "a finite number")
             columns[name].append(value)
         for name in text:

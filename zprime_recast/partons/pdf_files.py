@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import ANY_NUMBER
 from ..errors import CardError, PDFError, UnknownName
 from ..io.foreign import read_yaml
 from ..io.paths import expanded, shipped, user_data_dir
@@ -235,9 +236,8 @@ def _read_subgrid(where: str, block: str, info: SetInfo) -> Subgrid:
         values = np.array(body.split(), dtype=float)
     except ValueError:
         raise PDFError(f"{where} contains a non-numeric entry; download the set again") from None
-    finite = np.isfinite(values).all() and np.isfinite(x).all() and np.isfinite(q).all()
-    if not finite:
-        raise PDFError(f"{where} contains NaN or infinity; download the set again")
+    if not all((np.abs(numbers) <= ANY_NUMBER[1]).all() for numbers in (values, x, q)):
+        raise PDFError(f"{where} contains NaN, infinity or a number like it; download the set again")
     if len(x) < 4 or len(q) < 2 or (np.diff(x) <= 0).any() or (np.diff(q) <= 0).any():
         raise PDFError(f"{where}: knots are not ascending, or fewer than 4 in x or 2 in Q; download the set again")
     if x[0] <= 0 or x[-1] > 1 or q[0] <= 0:

@@ -30,7 +30,7 @@ def _blocks(path: Path) -> list[Rows]:
         if not line.strip():
             blocks.append([])
         elif not line.startswith("#"):
-            blocks[-1].append((number, next(csv.reader([line]))))
+            blocks[-1].append((number, next(csv.reader([line], strict=True))))
     for block in blocks:
         for number, row in block:
             if len(row) != len(block[0][1]):
