@@ -71,6 +71,8 @@ def test_every_fermion_channel_agrees_with_the_decays_of_the_folder(tmp_path, py
 
 
 def test_python2_without_its_extra(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("fissix.")]:
+        monkeypatch.delitem(sys.modules, name)  # of an earlier test
     monkeypatch.setitem(sys.modules, "fissix", None)
     with pytest.raises(InputError, match=r"SyntaxError: .*; reading Python 2 code needs fissix: pip install"):
         read_ufo(write_ufo(tmp_path / "BL", python2=True))
