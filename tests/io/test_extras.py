@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -21,6 +22,7 @@ LIBRARIES = ("fissix", "hist", "mplhep", "nicegui", "pandas", "pyarrow", "pyhepm
 @pytest.fixture
 def plain(monkeypatch):
     """A plain install: no library of an extra can be imported."""
+    importlib.import_module("awkward._connect.pyarrow")  # remembers for good whether there is pyarrow
     for name in [*sys.modules]:
         if name.partition(".")[0] in LIBRARIES:
             monkeypatch.delitem(sys.modules, name)
