@@ -261,7 +261,7 @@ def xsec(
         text.append(f"PDF  +{result.pdf_up_fb:.3g} -{result.pdf_down_fb:.3g} fb at {level:g} % CL")
     if result.scale_up_fb is not None:
         text.append(f"scale +{result.scale_up_fb:.3g} -{result.scale_down_fb:.3g} fb (mu_F, mu_R from M/2 to 2 M)")
-    if result.order != "lo":
+    if result.order != "lo" and isfinite(result.k_factor):
         text.append(f"K factor over LO {result.k_factor:.4f}")
     if result.window_gev:
         content = "signal with interference" if result.interference else "|Z'|^2 alone"

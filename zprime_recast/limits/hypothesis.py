@@ -13,12 +13,14 @@ from ..likelihood.workspace import workspace_of
 from ..model.card import load_model
 from ..model.widths import first_lepton
 from ..model.zprime import ZprimeModel
+from ..process.couplings import why_no_rate
 from ..process.family import CouplingFamily, coupling_family
 from ..process.final_state import LEPTON_PAIRS
 from ..process.hypotheses import GAMMA_OVER_M_MAX
 from ..searches.search import DEFAULT_ANALYSES
 from .analyses import Analyses, AnalysesLike, load_analyses
 from .method import Method
+from .provenance import Provenance
 from .result import CLsResult, FamilyLimits, LimitResult
 
 
@@ -58,6 +60,7 @@ def cls(
     method = Method(interference, calculator, fitter, n_toys, seed)
     family, mass, g = checked_family(model, mass_gev, coupling, searches)
     found = searches.verdicts(family, g.ravel(), method)
+    origin = searches.provenance(method).of_model(model)
     for i, text in found.faults:
         raise LikelihoodError(text if mass.ndim == 0 else f"at {mass.ravel()[i]:g} GeV: {text}")
     return CLsResult(
@@ -67,8 +70,8 @@ def cls(
         cls_expected=found.cls_expected.reshape(*mass.shape, 5),
         signal_over_limit_observed=found.signal_over_limit_observed.reshape(mass.shape),
         signal_over_limit_expected=found.signal_over_limit_expected.reshape(mass.shape),
-        warnings=tuple(dict.fromkeys(text for _, text in found.warnings)),
-        provenance=searches.provenance(method).of_model(model),
+        warnings=tuple(dict.fromkeys((*_no_rate(model, origin), *(text for _, text in found.warnings)))),
+        provenance=origin,
     )
 
 
@@ -187,7 +190,8 @@ def limit_result(
     sigma = family.sigma_br_fb(every, g.ravel(), lumi, (lepton,)).reshape(n, 6)
     sigma = np.where(np.isfinite(found.x_95), sigma, np.nan)
     width = np.where(np.isfinite(found.x_95[:, 0]), family.gamma_gev(rows, g[:, 0]) / family.mass_gev, np.nan)
-    mass = family.mass_gev
+    mass, origin = family.mass_gev, analyses.provenance(method).of_model(model)
+    no_rate = ((float(mass[0]), text) for text in _no_rate(model, origin))
     return LimitResult(
         mass_gev=mass,
         coupling_95_observed=found.x_95[:, 0],
@@ -200,10 +204,15 @@ def limit_result(
         coupling_max=found.largest,
         coupling_max_reason=found.largest_because,
         errors=tuple((float(mass[i]), text) for i, text in found.faults),
-        warnings=tuple((float(mass[i]), text) for i, text in (*found.islands, *found.warnings)),
+        warnings=(*no_rate, *((float(mass[i]), text) for i, text in (*found.islands, *found.warnings))),
         crossings_observed=found.crossings_observed,
         coupling_95_observed_no_theory=found.no_theory,
         reference_coupling=model.reference_coupling,
         analyses_used=analyses.used_at(mass),
-        provenance=analyses.provenance(method).of_model(model),
+        provenance=origin,
     )
+
+
+def _no_rate(model: ZprimeModel, origin: Provenance) -> tuple[str, ...]:
+    """Why a model has no signal at any coupling; likelihoods look for electrons and muons."""
+    return why_no_rate(model, ("e", "mu") if origin.kind == "likelihood" else ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -86,6 +86,22 @@ def _coupling_products(model: ZprimeModel, lepton: str) -> CouplingProducts:
     pairs = lepton_pair(lepton).pairs
     quarks = np.array([model.couplings(q) if q == qbar else (0.0, 0.0) for q, qbar in pairs])
     return products_of(quarks, np.array(model.couplings(lepton)), model.sm, pairs)
+
+
+def why_no_rate(model: ZprimeModel, leptons: Sequence[str] = ()) -> tuple[str, ...]:
+    """Reasons why q qbar -> Z' -> l l has no rate, whatever the coupling; empty if it has one.
+
+    Arguments:
+        model: the model.
+        leptons: flavours that are looked for (e, mu, tau); with none given, only the quarks are asked.
+    """
+    quarks = {quark for pair in lepton_pair("e").pairs for quark in pair}
+    reasons = []
+    if not any(any(model.couplings(quark)) for quark in quarks):
+        reasons.append(f"{model.id} couples to none of the quarks u, d, s, c, b: it is not produced, the rate is 0")
+    if leptons and not any(any(model.couplings(lepton)) for lepton in leptons):
+        reasons.append(f"{model.id} does not couple to {' or '.join(leptons)}: the rate is 0")
+    return tuple(reasons)
 
 
 def lepton_products(model: ZprimeModel) -> Mapping[str, CouplingProducts]:

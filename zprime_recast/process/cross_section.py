@@ -33,7 +33,7 @@ from ..partons.pairs import NEUTRAL_CURRENT, PartonPairs
 from ..partons.pdf_errors import ONE_SIGMA, pdf_uncertainty
 from ..units import HBARC2_GEV2_FB
 from .amplitudes import Component, interference_amplitude, partonic_sm, partonic_zprime
-from .couplings import coupling_products
+from .couplings import coupling_products, why_no_rate
 from .final_state import lepton_pair
 from .poles import panels, pole, pole_weights
 
@@ -338,5 +338,5 @@ def cross_section(
         interference=method == "full" and interference,
         order=lumi.order,
         window_gev=used,
-        warnings=warnings,
+        warnings=(*why_no_rate(model, (lepton,)), *warnings),
     )
