@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import shutil
 
 import numpy as np
@@ -264,6 +265,42 @@ def test_text_in_an_uncertainty_is_no_zero(tmp_path):
     assert table.numbers("Background")[0] == 1.1
     with pytest.raises(CardError, match="column Background error sys, row 1: found '~5%'"):
         table.uncertainty("Background")
+
+
+def test_mutated_tables(tmp_path):
+    """Bits, lines and words of tables changed: numbers without NaN, or one line."""
+    rng, read = random.Random(18), 0
+    originals = {"t.yaml": SPECTRUM, "g.yaml": GAPS, "t.yoda": SCATTER, "t.json": json.dumps(yaml.safe_load(SPECTRUM))}
+    for k in range(400):
+        name, text = rng.choice(list(originals.items()))
+        content = bytearray(text.encode())
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(content))
+            words = [
+                b"1e308",
+                b"-",
+                b"nan",
+                b"[",
+                b"%",
+                b"\n",
+                b"9" * 400,
+                b"",
+                bytes([content[at] ^ 1 << rng.randrange(8)]),
+            ]
+            content[at : at + rng.randint(1, 12)] = rng.choice(words)
+        if rng.random() < 0.2:
+            del content[rng.randrange(len(content)) :]
+        (tmp_path / name).write_bytes(content)
+        try:
+            table = read_hepdata(tmp_path / name)
+            cells = [x for column in table.columns for x in column.cells if isinstance(x, float)]
+            assert np.isfinite(cells).all(), k
+            read += 1
+            table.times_bin_width()
+            table.uncertainty("Background")
+        except ZprimeError as err:
+            assert "\n" not in str(err), k
+    assert 40 < read < 360
 
 
 # ---------------------------------------------------------------------------------------------------------------
