@@ -24,7 +24,7 @@ class Statement:
     """
 
     cross_section_fb: float
-    """Of the whole sample."""
+    """Content of the whole sample."""
     cross_section_error_fb: float
     basis: str
     """Source of the cross-section: XSECUP, GenCrossSection, mean or sum of the weights, metadata, the user."""

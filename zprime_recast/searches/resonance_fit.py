@@ -20,6 +20,8 @@ from ..io.memo import PickledByFields
 from .background import finely_binned
 from .channel import R_MAX, Channel, ResponseTable, read_efficiency, read_response
 from .components import read_normalization
+from .inputs import STATUSES
+from .prediction import read_mass_function
 
 #: Kinds of uncertainty: of the signal's rate (those with one name are one nuisance), of the position of its peak and of
 #: the width of its response (a nuisance of its own in every category).
@@ -28,6 +30,8 @@ KINDS = ("yield", "scale", "resolution")
 EXPECTED = ("median of toys", "Asimov data")
 #: Relative width of the bins in which the prediction is divided before it is shared out.
 _FINE = 0.002
+#: Largest relative uncertainty of a category.
+RELATIVE_MAX = 0.5
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ def read_resonance_fit(
         expected=section.choice("expected", EXPECTED),
         n_toys=section.integer("n_toys", low=50) if section.values.get("expected") == EXPECTED[0] else 0,
         seed=section.integer("seed") if section.values.get("expected") == EXPECTED[0] else 0,
-        status=section.choice("status", ("official", "unofficial", "recalled", "assumed")),
+        status=section.choice("status", STATUSES),
         source=section.text("source"),
     )
     section.finish()
@@ -237,11 +241,7 @@ def _read_uncertainty(section: Section, names: dict[str, tuple[str, ...]]) -> Ca
     for name in categories:
         if name not in names[channel]:
             raise section.fault("categories", name, f"some of {', '.join(names[channel])}")
-    masses, relative = section.numbers("m_gev", [1000.0]), section.numbers("relative")
-    if len(masses) != len(relative) or len(masses) == 0 or (np.diff(masses) <= 0).any():
-        raise section.fault("m_gev", masses.tolist(), f"{len(relative)} ascending masses, one per value of relative")
-    if (relative < 0).any() or (relative > 0.5).any():
-        raise section.fault("relative", relative.tolist(), "numbers between 0 and 0.5")
+    masses, relative = read_mass_function(section, RELATIVE_MAX)
     found = CategoryUncertainty(
         section.text("name"),
         section.choice("kind", KINDS),
@@ -249,7 +249,7 @@ def _read_uncertainty(section: Section, names: dict[str, tuple[str, ...]]) -> Ca
         categories,
         tuple(masses.tolist()),
         tuple(relative.tolist()),
-        section.choice("status", ("official", "unofficial", "recalled", "assumed")),
+        section.choice("status", STATUSES),
         section.text("source"),
     )
     section.finish()
